@@ -1,0 +1,403 @@
+//===- NNOps.td - ops of the Transformer graph ----------------------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TP_DIALECT_NN_OPS
+#define TP_DIALECT_NN_OPS
+
+include "mlir/IR/OpBase.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+include "tp/Dialect/NN/IR/NNBase.td"
+include "tp/Interfaces/ShardingInterfaces.td"
+
+def NN_Float : AnyTypeOf<[F32, F64, BF16, F16]>;
+def NN_FloatTensor : StaticShapeTensorOf<[NN_Float]>;
+def NN_Tensor : StaticShapeTensorOf<[NN_Float, I1, I32, I64]>;
+def NN_IdTensor : StaticShapeTensorOf<[I32]>;
+def NN_Scalar : 0DTensorOf<[I32]>;
+
+class NN_Op<string mnemonic, list<string> ruleMethods = [],
+            list<Trait> traits = []>
+    : Op<NN_Dialect, mnemonic, !listconcat([Pure,
+          DeclareOpInterfaceMethods<ShardingRuleOpInterface, ruleMethods>],
+          traits)> {
+  let hasVerifier = 1;
+}
+
+def Decompose : DeclareOpInterfaceMethods<DecomposeOpInterface>;
+def Derivative : DeclareOpInterfaceMethods<DerivativeOpInterface>;
+
+//===----------------------------------------------------------------------===//
+// Contraction and reduction
+//===----------------------------------------------------------------------===//
+
+def NN_ContractOp : NN_Op<"contract", ["splitFactor"], [Derivative]> {
+  let summary = "sum of products over the dims that the result does not have";
+  let description = [{
+    The equation names dims with letters, as in NumPy's einsum. A letter occurs at
+    most once in each tensor, and in at least two of the three. Accumulates in at
+    least f32.
+
+    ```mlir
+    %1 = nn.contract %0, %w "bsk,nk->bsn"
+        : (tensor<1x8x64xf32>, tensor<32x64xf32>) -> tensor<1x8x32xf32>
+    ```
+    Rule: `([b,s,k],[n,k])->([b,s,n]); sum{k}; each{0,1}`.
+  }];
+  let arguments = (ins NN_FloatTensor:$lhs, NN_FloatTensor:$rhs,
+                       StrAttr:$equation);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{
+    $lhs `,` $rhs $equation attr-dict `:` functional-type(operands, results)
+  }];
+}
+
+def NN_ReduceOp : NN_Op<"reduce", ["splitFactor"]> {
+  let summary = "reduces dims away";
+  let description = [{
+    ```mlir
+    %1 = nn.reduce %0 "sum" dims [2] : (tensor<1x8x64xf32>) -> tensor<1x8xf32>
+    ```
+    Rule: `([b,s,h])->([b,s]); sum{h}; joint{0}` (joint for a sum only).
+  }];
+  let arguments = (ins NN_FloatTensor:$input, StrAttr:$kind,
+                       DenseI64ArrayAttr:$dims);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{
+    $input $kind `dims` $dims attr-dict `:` functional-type($input, $result)
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Layout
+//===----------------------------------------------------------------------===//
+
+def NN_ReshapeOp : NN_Op<"reshape"> {
+  let summary = "other dims, the same elements in row-major order";
+  let description = [{
+    ```mlir
+    %1 = nn.reshape %0 : (tensor<8x24xf32>) -> tensor<8x4x6xf32>
+    ```
+    Rule: `([s,(h d)])->([s,h,d]); joint{0}`.
+  }];
+  let arguments = (ins NN_Tensor:$input);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$input attr-dict `:` functional-type($input, $result)";
+}
+
+def NN_TransposeOp : NN_Op<"transpose"> {
+  let summary = "permutes dims: result dim i is input dim permutation[i]";
+  let description = [{
+    ```mlir
+    %1 = nn.transpose %0 [1, 0] : (tensor<8x24xf32>) -> tensor<24x8xf32>
+    ```
+    Rule: `([i,j])->([j,i]); joint{0}`.
+  }];
+  let arguments = (ins NN_Tensor:$input, DenseI64ArrayAttr:$permutation);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = [{
+    $input $permutation attr-dict `:` functional-type($input, $result)
+  }];
+}
+
+def NN_BroadcastOp : NN_Op<"broadcast", ["splitFactor"]> {
+  let summary = "repeats along new dims: input dim i is result dim dims[i]";
+  let description = [{
+    ```mlir
+    %1 = nn.broadcast %0 dims [1] : (tensor<64xf32>) -> tensor<8x64xf32>
+    ```
+    Rule: `([h])->([s,h]); joint{0}`.
+  }];
+  let arguments = (ins NN_Tensor:$input, DenseI64ArrayAttr:$dims);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = [{
+    $input `dims` $dims attr-dict `:` functional-type($input, $result)
+  }];
+}
+
+def NN_SliceOp : NN_Op<"slice"> {
+  let summary = "a strided box";
+  let description = [{
+    ```mlir
+    %1 = nn.slice %0 offsets [0, 4] strides [1, 2]
+        : (tensor<8x24xf32>) -> tensor<8x6xf32>
+    ```
+    Rule: dims that are kept whole pass, the others are replicated; `joint{0}`.
+  }];
+  let arguments = (ins NN_Tensor:$input, DenseI64ArrayAttr:$offsets,
+                       DenseI64ArrayAttr:$strides);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = [{
+    $input `offsets` $offsets `strides` $strides attr-dict
+    `:` functional-type($input, $result)
+  }];
+}
+
+def NN_ConcatOp : NN_Op<"concat"> {
+  let summary = "tensors one after the other along a dim";
+  let description = [{
+    ```mlir
+    %2 = nn.concat %0, %1 dim 1 : (tensor<8x4xf32>, tensor<8x2xf32>) -> tensor<8x6xf32>
+    ```
+    Rule: the dim is replicated, the others pass; joint in all operands.
+  }];
+  let arguments = (ins Variadic<NN_Tensor>:$inputs, I64Attr:$dim);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = [{
+    $inputs `dim` $dim attr-dict `:` functional-type($inputs, $result)
+  }];
+}
+
+def NN_PadOp : NN_Op<"pad"> {
+  let summary = "surrounds a tensor with a value";
+  let description = [{
+    ```mlir
+    %1 = nn.pad %0 low [0, 1] high [0, 0] value 0.0
+        : (tensor<8x5xf32>) -> tensor<8x6xf32>
+    ```
+    Rule: padded dims are replicated, the others pass; `joint{0}` if value is 0.
+  }];
+  let arguments = (ins NN_FloatTensor:$input, DenseI64ArrayAttr:$low,
+                       DenseI64ArrayAttr:$high, F64Attr:$value);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{
+    $input `low` $low `high` $high `value` $value attr-dict
+    `:` functional-type($input, $result)
+  }];
+}
+
+def NN_IotaOp : NN_Op<"iota", ["buildLocal", "getShardStart"]> {
+  let summary = "the index along a dim";
+  let description = [{
+    ```mlir
+    %0 = nn.iota dim 0 : tensor<8xi32>
+    ```
+    Rule: `()->([i,j]); indexed{i}`: a shard begins at `start`.
+  }];
+  let arguments = (ins Optional<Index>:$start, I64Attr:$dim);
+  let results = (outs StaticShapeTensorOf<[I32, I64]>:$result);
+  let assemblyFormat = [{
+    (`from` $start^)? `dim` $dim attr-dict `:` type($result)
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Gather and scatter
+//===----------------------------------------------------------------------===//
+
+def NN_TakeOp : NN_Op<"take"> {
+  let summary = "one index of a dim, chosen at run time";
+  let description = [{
+    ```mlir
+    %1 = nn.take %0, %last dim 1
+        : (tensor<1x8x64xf32>, tensor<i32>) -> tensor<1x64xf32>
+    ```
+    Rule: the dim is replicated, the others pass; `each{0}`.
+  }];
+  let arguments = (ins NN_Tensor:$input, NN_Scalar:$index, I64Attr:$dim);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = [{
+    $input `,` $index `dim` $dim attr-dict `:` functional-type(operands, $result)
+  }];
+}
+
+def NN_EmbeddingOp : NN_Op<"embedding", ["buildLocal", "getShardStart"],
+                           [Derivative]> {
+  let summary = "rows of a table";
+  let description = [{
+    ```mlir
+    %1 = nn.embedding %ids, %table
+        : (tensor<1x8xi32>, tensor<512x64xf32>) -> tensor<1x8x64xf32>
+    ```
+    Rule: `([...],[v,w])->([...,w]); sum{v}; indexed{v}; masked{v}; each{1}`. On one
+    device of a sharded vocabulary, the table's first row is number `start` of
+    `vocabulary`, and rows that are elsewhere are zeros.
+  }];
+  let arguments = (ins NN_IdTensor:$ids, NN_FloatTensor:$table,
+                       Optional<Index>:$start, OptionalAttr<I64Attr>:$vocabulary);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{
+    $ids `,` $table (`from` $start^)? (`of` $vocabulary^)? attr-dict
+    `:` functional-type(operands, $result)
+  }];
+}
+
+def NN_EmbeddingGradientOp
+    : NN_Op<"embedding_gradient", ["buildLocal", "getShardStart"]> {
+  let summary = "adds rows into a table of zeros: the transpose of embedding";
+  let description = [{
+    ```mlir
+    %1 = nn.embedding_gradient %ids, %gradient
+        : (tensor<1x8xi32>, tensor<1x8x64xf32>) -> tensor<512x64xf32>
+    ```
+    Rule: `([...],[...,w])->([v,w]); sum{...}; indexed{v}; masked{v}; each{1}`.
+  }];
+  let arguments = (ins NN_IdTensor:$ids, NN_FloatTensor:$gradient,
+                       Optional<Index>:$start, OptionalAttr<I64Attr>:$vocabulary);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{
+    $ids `,` $gradient (`from` $start^)? (`of` $vocabulary^)? attr-dict
+    `:` functional-type(operands, $result)
+  }];
+}
+
+def NN_CacheUpdateOp : NN_Op<"cache_update"> {
+  let summary = "writes rows into a cache at a position";
+  let description = [{
+    Rows 0 to `length` of the update's dim 1 go to the cache's dim 1 from `position`
+    on. In place where the cache is not used again.
+
+    ```mlir
+    %1 = nn.cache_update %cache, %new at %position length %length
+        : (tensor<1x256x3x64xf32>, tensor<1x8x3x64xf32>, tensor<i32>, tensor<i32>)
+          -> tensor<1x256x3x64xf32>
+    ```
+    Rule: `([b,m,...],[b,s,...],[],[])->([b,m,...]); replicate{m,s}; joint{0,1}`.
+  }];
+  let arguments = (ins NN_FloatTensor:$cache, NN_FloatTensor:$update,
+                       NN_Scalar:$position, NN_Scalar:$length);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{
+    $cache `,` $update `at` $position `length` $length attr-dict
+    `:` functional-type(operands, $result)
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Composites
+//===----------------------------------------------------------------------===//
+
+def NN_RMSNormOp : NN_Op<"rms_norm", [], [Decompose, Derivative]> {
+  let summary = "x / sqrt(mean(x^2) + epsilon) * weight over the last dim";
+  let description = [{
+    Computed in at least f32.
+
+    ```mlir
+    %1 = nn.rms_norm %0, %w epsilon 1.0e-5
+        : (tensor<1x8x64xf32>, tensor<64xf32>) -> tensor<1x8x64xf32>
+    ```
+    Rule: `([...,h],[h])->([...,h]); decompose{h}`: sharded on h it is written out,
+    and the sum of squares is reduced, one number a row.
+  }];
+  let arguments = (ins NN_FloatTensor:$input, NN_FloatTensor:$weight,
+                       F64Attr:$epsilon);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{
+    $input `,` $weight `epsilon` $epsilon attr-dict
+    `:` functional-type(operands, $result)
+  }];
+}
+
+def NN_RotaryOp : NN_Op<"rotary"> {
+  let summary = "rotary position embedding";
+  let description = [{
+    Rotates pairs of the first 2r elements of the last dim, where cosine and sine
+    are [sequence, r]: (a, b) -> (a cos - b sin, b cos + a sin). Pairs are
+    (i, i + r), or (2i, 2i + 1) if `interleaved`.
+
+    ```mlir
+    %1 = nn.rotary %0, %cosine, %sine : (tensor<1x8x3x3x64xf32>,
+        tensor<8x32xf32>, tensor<8x32xf32>) -> tensor<1x8x3x3x64xf32>
+    ```
+    Rule: `([b,s,...,d],[s,r],[s,r])->([b,s,...,d]); replicate{d,r}; each{0}`.
+  }];
+  let arguments = (ins NN_FloatTensor:$input, NN_FloatTensor:$cosine,
+                       NN_FloatTensor:$sine, UnitAttr:$interleaved);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{
+    $input `,` $cosine `,` $sine (`interleaved` $interleaved^)? attr-dict
+    `:` functional-type(operands, $result)
+  }];
+}
+
+def NN_AttentionOp : NN_Op<"attention"> {
+  let summary = "grouped-query attention";
+  let description = [{
+    softmax(scale * Q K^T) V for every KV head h and query group g. Query i stands
+    at position `offset` + i (0 without an offset). With `causal`, it sees the keys
+    j <= its position; with `window` w, only j > position - w.
+
+    ```mlir
+    %1 = nn.attention %q, %k, %v at %position scale 0.125 causal
+        : (tensor<1x8x3x3x64xf32>, tensor<1x256x3x64xf32>,
+           tensor<1x256x3x64xf32>, tensor<i32>) -> tensor<1x8x3x3x64xf32>
+    ```
+    Rule: `([b,s,h,g,d],[b,t,h,d],[b,t,h,d],[])->([b,s,h,g,d]);
+    replicate{s,t,d}; each{2}`.
+  }];
+  let arguments = (ins NN_FloatTensor:$query, NN_FloatTensor:$key,
+                       NN_FloatTensor:$value, Optional<NN_Scalar>:$offset,
+                       F64Attr:$scale, UnitAttr:$causal,
+                       OptionalAttr<I64Attr>:$window,
+                       OptionalAttr<F64Attr>:$soft_cap);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{
+    $query `,` $key `,` $value (`at` $offset^)? `scale` $scale
+    (`causal` $causal^)? (`window` $window^)? (`soft_cap` $soft_cap^)? attr-dict
+    `:` functional-type(operands, $result)
+  }];
+}
+
+def NN_TopKOp : NN_Op<"top_k", ["buildLocal", "getShardStart"],
+                      [Decompose, AttrSizedOperandSegments]> {
+  let summary = "the k largest of the last dim, with their ids";
+  let description = [{
+    In descending order, the lowest id first among equals; `k` = 1 is arg-max. The
+    id of an element is its index, or the element of `ids` in its place. With
+    `segments` n, the last dim is cut in n blocks, each of them answered, the
+    answers side by side: what one device finds in its shard.
+
+    ```mlir
+    %values, %ids = nn.top_k %logits k 1
+        : (tensor<1x512xf32>) -> (tensor<1x1xf32>, tensor<1x1xi32>)
+    ```
+    Rule: `([...,v],[...,v])->([...,k],[...,k]); decompose{v}; replicate{k}`; with
+    segments `([...,(n w)])->([...,(n k)]...); indexed{n}; masked{n}`.
+  }];
+  let arguments = (ins NN_FloatTensor:$values, Optional<NN_IdTensor>:$ids,
+                       Optional<Index>:$start, I64Attr:$k,
+                       DefaultValuedAttr<I64Attr, "1">:$segments,
+                       OptionalAttr<I64Attr>:$size);
+  let results = (outs NN_FloatTensor:$top_values, NN_IdTensor:$top_ids);
+  let extraClassDeclaration = [{
+    /// `size`, or the number of elements if it is not given.
+    ::mlir::IntegerAttr getSizeOrWidth(::mlir::OpBuilder &builder);
+  }];
+  let assemblyFormat = [{
+    $values (`ids` $ids^)? (`from` $start^)? `k` $k
+    (`segments` $segments^)? (`of` $size^)? attr-dict
+    `:` functional-type(operands, results)
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Module boundaries
+//===----------------------------------------------------------------------===//
+
+def NN_BoundaryOp : NN_Op<"boundary", ["splitFactor"], [SameOperandsAndResultType]> {
+  let summary = "an input or output of a module";
+  let description = [{
+    The identity; plans and reports speak of it. `direction` is "input" or
+    "output"; `name` is the position ("0") or keyword of the argument. When a dim
+    is split by normalisation, `origin_dims` keeps the original dim of each.
+
+    ```mlir
+    %1 = nn.boundary %0 "output" "0" of "model.layers.0.self_attn.q_proj"
+        : tensor<1x8x576xf32>
+    ```
+    Rule: `([i,j])->([i,j]); joint{0}`.
+  }];
+  let arguments = (ins NN_Tensor:$input, StrAttr:$direction, StrAttr:$name,
+                       StrAttr:$module,
+                       OptionalAttr<DenseI64ArrayAttr>:$origin_dims);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = [{
+    $input $direction $name `of` $module (`dims` $origin_dims^)? attr-dict
+    `:` type($result)
+  }];
+}
+
+#endif // TP_DIALECT_NN_OPS

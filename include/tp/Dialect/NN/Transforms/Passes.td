@@ -1,0 +1,44 @@
+//===- Passes.td - passes on the Transformer graph ------------------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TP_DIALECT_NN_TRANSFORMS_PASSES
+#define TP_DIALECT_NN_TRANSFORMS_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def NNNormalise : Pass<"nn-normalise", "::mlir::func::FuncOp"> {
+  let summary = "moves shape ops on activations into the parameters";
+  let description = [{
+    Heads, KV heads and the query group become plain dims: a reshape between a
+    projection and its use is hoisted through every op on the way, by splitting the
+    factor it cuts, until it reaches parameters, which are simply loaded in another
+    shape. Assumes and keeps value semantics; a reshape that cannot be hoisted (its
+    origin is an input, or an op is positional in the dim) stays, and carries
+    shardings by its compound factors.
+
+    Before:
+    ```mlir
+    func.func @f(%x: tensor<1x8x64xf32>,
+                 %w: tensor<24x64xf32> {nn.parameter = #nn.parameter<...
+                     dims = [0, 1], strides = [1, 1] ...>}) -> tensor<1x8x4x6xf32> {
+      %0 = nn.contract %x, %w "bsk,nk->bsn" : ... -> tensor<1x8x24xf32>
+      %1 = nn.reshape %0 : (tensor<1x8x24xf32>) -> tensor<1x8x4x6xf32>
+      return %1 : tensor<1x8x4x6xf32>
+    }
+    ```
+    After:
+    ```mlir
+    func.func @f(%x: tensor<1x8x64xf32>,
+                 %w: tensor<4x6x64xf32> {nn.parameter = #nn.parameter<...
+                     dims = [0, 0, 1], strides = [6, 1, 1] ...>}) -> tensor<1x8x4x6xf32> {
+      %0 = nn.contract %x, %w "bsk,ack->bsac" : ... -> tensor<1x8x4x6xf32>
+      return %0 : tensor<1x8x4x6xf32>
+    }
+    ```
+  }];
+}
+
+#endif // TP_DIALECT_NN_TRANSFORMS_PASSES

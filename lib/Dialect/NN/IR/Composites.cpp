@@ -1,0 +1,317 @@
+//===- Composites.cpp - norms, rotary embedding, attention, top-k ---------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "tp/Dialect/NN/IR/NN.h"
+
+using namespace mlir;
+using namespace mlir::nn;
+using namespace mlir::tp;
+
+#define GET_OP_CLASSES
+#include "tp/Dialect/NN/IR/NNOps.cpp.inc"
+
+/// The rule of an op whose notation its verifier has made sure of.
+static ShardingRule ruleOf(Operation *op, StringRef notation) {
+  return ShardingRule::parse(op, notation).value_or(ShardingRule());
+}
+
+namespace {
+
+/// Writes elementwise arithmetic at one location.
+class Writer {
+public:
+  Writer(OpBuilder &builder, Location loc) : builder(builder), loc(loc) {}
+
+  Value add(Value a, Value b) { return arith::AddFOp::create(builder, loc, a, b); }
+  Value sub(Value a, Value b) { return arith::SubFOp::create(builder, loc, a, b); }
+  Value mul(Value a, Value b) { return arith::MulFOp::create(builder, loc, a, b); }
+  Value rsqrt(Value a) { return math::RsqrtOp::create(builder, loc, a); }
+
+  /// A tensor of `like`'s type full of `value`.
+  Value splat(Value like, double value) {
+    auto type = cast<RankedTensorType>(like.getType());
+    auto element = builder.getFloatAttr(type.getElementType(), value);
+    return arith::ConstantOp::create(builder, loc,
+                                     SplatElementsAttr::get(type, element));
+  }
+  /// Repeats `value` along the dims of `type` that `dims` does not name.
+  Value broadcast(Value value, RankedTensorType type, ArrayRef<int64_t> dims) {
+    auto element = cast<RankedTensorType>(value.getType()).getElementType();
+    return BroadcastOp::create(builder, loc, type.clone(element), value, dims);
+  }
+  /// The sum over `dims`.
+  Value sum(Value value, ArrayRef<int64_t> dims) {
+    auto type = cast<RankedTensorType>(value.getType());
+    SmallVector<int64_t> shape;
+    for (int64_t i = 0; i < type.getRank(); ++i)
+      if (!llvm::is_contained(dims, i))
+        shape.push_back(type.getDimSize(i));
+    return ReduceOp::create(builder, loc, type.clone(shape), value, "sum", dims);
+  }
+  /// `value` with elements of type `element`.
+  Value cast_(Value value, Type element) {
+    auto type = cast<RankedTensorType>(value.getType());
+    unsigned from = type.getElementTypeBitWidth();
+    unsigned to = element.getIntOrFloatBitWidth();
+    if (from < to)
+      return arith::ExtFOp::create(builder, loc, type.clone(element), value);
+    if (from > to)
+      return arith::TruncFOp::create(builder, loc, type.clone(element), value);
+    return value;
+  }
+
+private:
+  OpBuilder &builder;
+  Location loc;
+};
+
+/// The type that a norm or softmax over `element` is computed in.
+Type accumulatorOf(Type element) {
+  return element.getIntOrFloatBitWidth() < 32
+             ? Float32Type::get(element.getContext())
+             : element;
+}
+
+SmallVector<int64_t> leadingDims(RankedTensorType type) {
+  SmallVector<int64_t> dims;
+  for (int64_t i = 0; i + 1 < type.getRank(); ++i)
+    dims.push_back(i);
+  return dims;
+}
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// RMS norm
+//===----------------------------------------------------------------------===//
+
+LogicalResult RMSNormOp::verify() {
+  RankedTensorType input = getInput().getType(), weight = getWeight().getType();
+  if (input != getType())
+    return emitOpError("result must be of the input's type ") << input;
+  if (input.getRank() < 1 || weight.getRank() != 1 ||
+      weight.getDimSize(0) != input.getShape().back() ||
+      weight.getElementType() != input.getElementType())
+    return emitOpError("needs a weight as long as the input's last dim, got ")
+           << weight << " for " << input;
+  if (getEpsilon().isNegative() || !getEpsilon().isFinite())
+    return emitOpError("needs an epsilon that is not negative");
+  return success();
+}
+
+ShardingRule RMSNormOp::getShardingRule() {
+  return ruleOf(*this, "([...,h],[h])->([...,h]); decompose{h}");
+}
+
+/// 1 / sqrt(mean(x^2) + epsilon), repeated along the last dim; x in the
+/// accumulator's type.
+static Value inverseRootMeanSquare(Writer &write, Value x, double epsilon) {
+  auto type = cast<RankedTensorType>(x.getType());
+  int64_t last = type.getRank() - 1;
+  Value sum = write.sum(write.mul(x, x), {last});
+  Value mean = write.mul(sum, write.splat(sum, 1.0 / double(type.getDimSize(last))));
+  Value inverse = write.rsqrt(write.add(mean, write.splat(mean, epsilon)));
+  return write.broadcast(inverse, type, leadingDims(type));
+}
+
+SmallVector<Value> RMSNormOp::decompose(OpBuilder &builder, unsigned, int64_t,
+                                        int64_t) {
+  Writer write(builder, getLoc());
+  RankedTensorType type = getType();
+  Value x = write.cast_(getInput(), accumulatorOf(type.getElementType()));
+  Value normalised = write.mul(
+      x, inverseRootMeanSquare(write, x, getEpsilon().convertToDouble()));
+  // Hugging Face rounds to the model's type before the weight is applied.
+  Value rounded = write.cast_(normalised, type.getElementType());
+  Value weight = write.broadcast(getWeight(), type, {type.getRank() - 1});
+  return {write.mul(rounded, weight)};
+}
+
+/// With r = 1/rms(x), n the width and u = g * w:
+///   dx = r * (u - x * r^2 * sum(u * x) / n),  dw = sum over rows of g * x * r.
+SmallVector<Value> RMSNormOp::buildDerivative(OpBuilder &builder,
+                                              ValueRange gradients) {
+  Writer write(builder, getLoc());
+  RankedTensorType type = getType();
+  Type accumulator = accumulatorOf(type.getElementType());
+  int64_t last = type.getRank() - 1;
+  Value x = write.cast_(getInput(), accumulator);
+  Value g = write.cast_(gradients[0], accumulator);
+  auto wide = cast<RankedTensorType>(x.getType());
+  Value w = write.broadcast(write.cast_(getWeight(), accumulator), wide, {last});
+  Value r = inverseRootMeanSquare(write, x, getEpsilon().convertToDouble());
+  Value u = write.mul(g, w);
+  Value dot = write.sum(write.mul(u, x), {last});
+  Value mean = write.mul(dot, write.splat(dot, 1.0 / double(type.getDimSize(last))));
+  Value correction = write.mul(write.mul(x, write.mul(r, r)),
+                               write.broadcast(mean, wide, leadingDims(wide)));
+  Value dx = write.mul(r, write.sub(u, correction));
+  Value dw = write.sum(write.mul(g, write.mul(x, r)), leadingDims(wide));
+  return {write.cast_(dx, type.getElementType()),
+          write.cast_(dw, type.getElementType())};
+}
+
+//===----------------------------------------------------------------------===//
+// Rotary embedding
+//===----------------------------------------------------------------------===//
+
+LogicalResult RotaryOp::verify() {
+  RankedTensorType input = getInput().getType(), table = getCosine().getType();
+  if (input != getType())
+    return emitOpError("result must be of the input's type ") << input;
+  if (table != getSine().getType() || table.getRank() != 2 ||
+      table.getElementType() != input.getElementType())
+    return emitOpError("needs a cosine and a sine of one type, of rank 2 and "
+                       "the input's element type");
+  if (input.getRank() < 3 || input.getDimSize(1) != table.getDimSize(0) ||
+      2 * table.getDimSize(1) > input.getShape().back())
+    return emitOpError("needs an input [batch, sequence, ..., head_dim] for "
+                       "tables [sequence, at most head_dim / 2], got ")
+           << input << " and " << table;
+  return success();
+}
+
+ShardingRule RotaryOp::getShardingRule() {
+  return ruleOf(*this, "([b,s,...,d],[s,r],[s,r])->([b,s,...,d]); "
+                       "replicate{d,r}; each{0}");
+}
+
+//===----------------------------------------------------------------------===//
+// Attention
+//===----------------------------------------------------------------------===//
+
+LogicalResult AttentionOp::verify() {
+  RankedTensorType q = getQuery().getType(), k = getKey().getType();
+  if (q != getType())
+    return emitOpError("result must be of the query's type ") << q;
+  if (k != getValue().getType())
+    return emitOpError("needs a key and a value of one type");
+  if (q.getRank() != 5 || k.getRank() != 4 ||
+      q.getElementType() != k.getElementType() ||
+      q.getDimSize(0) != k.getDimSize(0) ||
+      q.getDimSize(2) != k.getDimSize(2) || q.getDimSize(4) != k.getDimSize(3))
+    return emitOpError("needs a query [batch, sequence, kv_heads, groups, "
+                       "head_dim] and keys [batch, keys, kv_heads, head_dim], "
+                       "got ")
+           << q << " and " << k;
+  if (getWindow() && int64_t(*getWindow()) <= 0)
+    return emitOpError("needs a positive window");
+  if (!getScale().isFinite())
+    return emitOpError("needs a finite scale");
+  if (getSoftCap() && (!getSoftCap()->isFinite() || getSoftCap()->isNegative() ||
+                       getSoftCap()->isZero()))
+    return emitOpError("needs a positive soft cap");
+  return success();
+}
+
+ShardingRule AttentionOp::getShardingRule() {
+  return ruleOf(*this, "([b,s,h,g,d],[b,t,h,d],[b,t,h,d],[])->([b,s,h,g,d]); "
+                       "replicate{s,t,d}; each{2}");
+}
+
+//===----------------------------------------------------------------------===//
+// Top-k
+//===----------------------------------------------------------------------===//
+
+LogicalResult TopKOp::verify() {
+  RankedTensorType values = getValues().getType();
+  int64_t k = getK(), segments = getSegments();
+  if (values.getRank() < 1)
+    return emitOpError("needs a dim to choose from");
+  if (k < 1 || segments < 1 || segments > (int64_t(1) << 40))
+    return emitOpError("needs k and segments of at least 1");
+  int64_t extent = values.getShape().back();
+  // A segment of a shard may hold fewer than k true elements; the whole may not.
+  if (segments == 1 && !getStart() && k > extent)
+    return emitOpError("k = ") << k << " is more than the " << extent
+                               << " elements there are";
+  if (getIds() && getIds().getType().getShape() != values.getShape())
+    return emitOpError("needs ids of the values' shape");
+  SmallVector<int64_t> shape(values.getShape());
+  if (llvm::MulOverflow(segments, k, shape.back()))
+    return emitOpError("segments times k overflows");
+  if (getTopValues().getType() != values.clone(shape) ||
+      getTopIds().getType().getShape() != ArrayRef<int64_t>(shape))
+    return emitOpError("results must have shape ") << values.clone(shape);
+  return success();
+}
+
+/// The last dim of the values is segments x width and of the results segments x
+/// k; the segments may be shared out, the widths not.
+ShardingRule TopKOp::getShardingRule() {
+  ShardingRule rule;
+  rule.operands.resize(getOperation()->getNumOperands());
+  rule.results.resize(2);
+  ArrayRef<int64_t> shape = getValues().getType().getShape();
+  TensorFactors dims;
+  for (int64_t size : shape.drop_back())
+    dims.push_back({rule.addFactor(size)});
+  TensorFactors resultDims = dims;
+  if (getSegments() == 1 && !getStart()) {
+    // Candidates that come with ids are few: they are brought together.
+    unsigned width = rule.addFactor(
+        shape.back(), getIds() ? FactorKind::Replicate : FactorKind::Decompose);
+    rule.factors[width].indexed = true;
+    dims.push_back({width});
+    resultDims.push_back({rule.addFactor(getK(), FactorKind::Replicate)});
+  } else {
+    int64_t segments = getSegments();
+    unsigned segment = rule.addFactor(segments);
+    rule.factors[segment].indexed = true;
+    rule.factors[segment].masked = true;
+    int64_t width = llvm::divideCeil(shape.back(), segments);
+    dims.push_back({segment, rule.addFactor(width, FactorKind::Replicate)});
+    resultDims.push_back(
+        {segment, rule.addFactor(getK(), FactorKind::Replicate)});
+  }
+  rule.operands[0] = dims;
+  if (getIds())
+    rule.operands[1] = dims;
+  rule.results = {resultDims, resultDims};
+  return rule;
+}
+
+/// The k best of each shard, then the k best of those: only pairs travel.
+SmallVector<Value> TopKOp::decompose(OpBuilder &builder, unsigned,
+                                     int64_t shards, int64_t) {
+  SmallVector<int64_t> shape(getValues().getType().getShape());
+  shape.back() = shards * int64_t(getK());
+  auto candidates = TopKOp::create(
+      builder, getLoc(), getValues().getType().clone(shape),
+      getTopIds().getType().clone(shape), getValues(), getIds(), Value(),
+      getK(), shards, IntegerAttr());
+  auto best = TopKOp::create(builder, getLoc(), getTopValues().getType(),
+                             getTopIds().getType(), candidates.getTopValues(),
+                             candidates.getTopIds(), Value(), getK(), 1,
+                             getSizeOrWidth(builder));
+  return {best.getTopValues(), best.getTopIds()};
+}
+
+IntegerAttr TopKOp::getSizeOrWidth(OpBuilder &builder) {
+  if (getSizeAttr())
+    return getSizeAttr();
+  return builder.getI64IntegerAttr(getValues().getType().getShape().back());
+}
+
+Operation *TopKOp::buildLocal(OpBuilder &builder, ValueRange operands,
+                              TypeRange types,
+                              function_ref<Value(unsigned)> start) {
+  int64_t localSegments =
+      std::max<int64_t>(1, cast<RankedTensorType>(types[0]).getShape().back() /
+                               int64_t(getK()));
+  unsigned factor = getShardingRule().operands[0].back().front();
+  return TopKOp::create(builder, getLoc(), types[0], types[1], operands[0],
+                        getIds() ? operands[1] : Value(),
+                        start ? start(factor) : Value(), getK(), localSegments,
+                        getSizeOrWidth(builder));
+}
+
+Value TopKOp::getShardStart(unsigned factor) {
+  return getShardingRule().operands[0].back().front() == factor ? getStart()
+                                                                : Value();
+}

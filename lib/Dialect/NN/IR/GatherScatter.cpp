@@ -1,0 +1,166 @@
+//===- GatherScatter.cpp - gathers, scatters and cache updates ------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tp/Dialect/NN/IR/NN.h"
+
+using namespace mlir;
+using namespace mlir::nn;
+using namespace mlir::tp;
+
+/// The rule of an op whose notation its verifier has made sure of.
+static ShardingRule ruleOf(Operation *op, StringRef notation) {
+  return ShardingRule::parse(op, notation).value_or(ShardingRule());
+}
+
+//===----------------------------------------------------------------------===//
+// Take
+//===----------------------------------------------------------------------===//
+
+LogicalResult TakeOp::verify() {
+  RankedTensorType input = getInput().getType();
+  int64_t dim = getDim();
+  if (dim < 0 || dim >= input.getRank())
+    return emitOpError("has no dim ") << dim;
+  SmallVector<int64_t> shape(input.getShape());
+  shape.erase(shape.begin() + dim);
+  auto wanted = RankedTensorType::get(shape, input.getElementType());
+  if (getType() != wanted)
+    return emitOpError("result must be ") << wanted;
+  return success();
+}
+
+ShardingRule TakeOp::getShardingRule() {
+  ShardingRule rule;
+  rule.operands.resize(2);
+  rule.results.resize(1);
+  for (auto [i, size] : llvm::enumerate(getInput().getType().getShape())) {
+    unsigned factor = rule.addFactor(size);
+    rule.operands[0].push_back({factor});
+    if (i == getDim())
+      rule.factors[factor].kind = FactorKind::Replicate;
+    else
+      rule.results[0].push_back({factor});
+  }
+  rule.each = {0};
+  return rule;
+}
+
+//===----------------------------------------------------------------------===//
+// Embedding and its gradient
+//===----------------------------------------------------------------------===//
+
+/// `rows` is [ids..., width]; `table` is [vocabulary, width].
+static LogicalResult verifyEmbedding(Operation *op, RankedTensorType ids,
+                                     RankedTensorType table,
+                                     RankedTensorType rows, bool local,
+                                     std::optional<uint64_t> vocabulary) {
+  if (table.getRank() != 2)
+    return op->emitOpError("needs a table of rank 2, got ") << table;
+  SmallVector<int64_t> shape(ids.getShape());
+  shape.push_back(table.getDimSize(1));
+  auto wanted = RankedTensorType::get(shape, table.getElementType());
+  if (rows != wanted)
+    return op->emitOpError("needs rows of type ") << wanted << ", got " << rows;
+  if (local && !vocabulary)
+    return op->emitOpError("with 'from' needs 'of', the size of the whole "
+                           "vocabulary");
+  if (vocabulary && int64_t(*vocabulary) <= 0)
+    return op->emitOpError("needs a positive vocabulary");
+  return success();
+}
+
+LogicalResult EmbeddingOp::verify() {
+  return verifyEmbedding(*this, getIds().getType(), getTable().getType(),
+                         getType(), bool(getStart()), getVocabulary());
+}
+
+ShardingRule EmbeddingOp::getShardingRule() {
+  return ruleOf(*this, "([...],[v,w])->([...,w]); sum{v}; indexed{v}; "
+                       "masked{v}; each{1}");
+}
+
+/// The vocabulary of an embedding that is not sharded yet.
+static IntegerAttr vocabularyOf(Builder builder, IntegerAttr attribute,
+                                RankedTensorType table) {
+  return attribute ? attribute : builder.getI64IntegerAttr(table.getDimSize(0));
+}
+
+Operation *EmbeddingOp::buildLocal(OpBuilder &builder, ValueRange operands,
+                                   TypeRange types,
+                                   function_ref<Value(unsigned)> start) {
+  unsigned factor = getShardingRule().operands[1][0].front();
+  return EmbeddingOp::create(
+      builder, getLoc(), types.front(), operands[0], operands[1],
+      start ? start(factor) : Value(),
+      vocabularyOf(builder, getVocabularyAttr(), getTable().getType()));
+}
+
+Value EmbeddingOp::getShardStart(unsigned factor) {
+  return factor == getShardingRule().operands[1][0].front() ? getStart()
+                                                            : Value();
+}
+
+SmallVector<Value> EmbeddingOp::buildDerivative(OpBuilder &builder,
+                                                ValueRange gradients) {
+  Value table = EmbeddingGradientOp::create(
+      builder, getLoc(), getTable().getType(), getIds(), gradients[0], Value(),
+      getVocabularyAttr());
+  return {Value(), table};
+}
+
+LogicalResult EmbeddingGradientOp::verify() {
+  return verifyEmbedding(*this, getIds().getType(), getType(),
+                         getGradient().getType(), bool(getStart()),
+                         getVocabulary());
+}
+
+ShardingRule EmbeddingGradientOp::getShardingRule() {
+  return ruleOf(*this, "([...],[...,w])->([v,w]); sum{...}; indexed{v}; "
+                       "masked{v}; each{1}");
+}
+
+Operation *
+EmbeddingGradientOp::buildLocal(OpBuilder &builder, ValueRange operands,
+                                TypeRange types,
+                                function_ref<Value(unsigned)> start) {
+  unsigned factor = getShardingRule().results[0][0].front();
+  return EmbeddingGradientOp::create(
+      builder, getLoc(), types.front(), operands[0], operands[1],
+      start ? start(factor) : Value(),
+      vocabularyOf(builder, getVocabularyAttr(), getType()));
+}
+
+Value EmbeddingGradientOp::getShardStart(unsigned factor) {
+  return factor == getShardingRule().results[0][0].front() ? getStart()
+                                                           : Value();
+}
+
+//===----------------------------------------------------------------------===//
+// Cache update
+//===----------------------------------------------------------------------===//
+
+LogicalResult CacheUpdateOp::verify() {
+  RankedTensorType cache = getCache().getType(), update = getUpdate().getType();
+  if (cache != getType())
+    return emitOpError("result must be of the cache's type ") << cache;
+  if (cache.getRank() < 2 || cache.getRank() != update.getRank() ||
+      cache.getElementType() != update.getElementType())
+    return emitOpError("needs a cache and an update of one rank, at least 2, "
+                       "and one element type");
+  for (int64_t i = 0; i < cache.getRank(); ++i)
+    if (i != 1 && cache.getDimSize(i) != update.getDimSize(i))
+      return emitOpError("cache and update differ in dim ") << i;
+  if (update.getDimSize(1) > cache.getDimSize(1))
+    return emitOpError("update of ")
+           << update.getDimSize(1) << " rows is longer than the cache of "
+           << cache.getDimSize(1);
+  return success();
+}
+
+ShardingRule CacheUpdateOp::getShardingRule() {
+  return ruleOf(*this, "([b,m,...],[b,s,...],[],[])->([b,m,...]); "
+                       "replicate{m,s}; joint{0,1}");
+}

@@ -1,0 +1,345 @@
+//===- Layout.cpp - layout ops and module boundaries ----------------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tp/Dialect/NN/IR/NN.h"
+
+using namespace mlir;
+using namespace mlir::nn;
+using namespace mlir::tp;
+
+static LogicalResult verifyType(Operation *op, ArrayRef<int64_t> shape) {
+  auto input = cast<RankedTensorType>(op->getOperand(0).getType());
+  auto wanted = RankedTensorType::get(shape, input.getElementType());
+  if (op->getResult(0).getType() != wanted)
+    return op->emitOpError("result must be ") << wanted;
+  return success();
+}
+
+/// One factor a dim, shared by input and result dims that correspond; `resultOf`
+/// gives the result dim of an input dim, or -1.
+static void addFactors(ShardingRule &rule, ArrayRef<int64_t> input) {
+  rule.operands.resize(1);
+  rule.results.resize(1);
+  for (int64_t size : input)
+    rule.operands[0].push_back({rule.addFactor(size)});
+}
+
+//===----------------------------------------------------------------------===//
+// Reshape
+//===----------------------------------------------------------------------===//
+
+LogicalResult ReshapeOp::verify() {
+  RankedTensorType input = getInput().getType(), result = getType();
+  if (input.getNumElements() != result.getNumElements() ||
+      input.getElementType() != result.getElementType())
+    return emitOpError("cannot make ") << result << " of " << input;
+  return success();
+}
+
+/// Cuts both shapes into the smallest runs of equal product. In a run with one
+/// dim on a side, that dim is the compound of the others; other runs are whole on
+/// every device.
+ShardingRule ReshapeOp::getShardingRule() {
+  ShardingRule rule;
+  ArrayRef<int64_t> in = getInput().getType().getShape();
+  ArrayRef<int64_t> out = getType().getShape();
+  rule.operands.resize(1);
+  rule.results.resize(1);
+  rule.joint = {0};
+  TensorFactors &inDims = rule.operands[0], &outDims = rule.results[0];
+  size_t i = 0, j = 0;
+  while (i < in.size() || j < out.size()) {
+    size_t iBegin = i, jBegin = j;
+    int64_t a = i < in.size() ? in[i++] : 1;
+    int64_t b = j < out.size() ? out[j++] : 1;
+    while (a != b) {
+      if (a < b && i < in.size())
+        a *= in[i++];
+      else if (j < out.size())
+        b *= out[j++];
+      else
+        break; // Only with empty tensors.
+    }
+    size_t inCount = i - iBegin, outCount = j - jBegin;
+    bool split = inCount == 1, merge = outCount == 1;
+    DimFactors parts;
+    if (split) {
+      for (size_t k = jBegin; k < j; ++k) {
+        parts.push_back(rule.addFactor(out[k]));
+        outDims.push_back({parts.back()});
+      }
+      inDims.push_back(parts);
+    } else if (merge) {
+      for (size_t k = iBegin; k < i; ++k) {
+        parts.push_back(rule.addFactor(in[k]));
+        inDims.push_back({parts.back()});
+      }
+      outDims.push_back(parts);
+    } else {
+      for (size_t k = iBegin; k < i; ++k)
+        inDims.push_back({rule.addFactor(in[k], FactorKind::Replicate)});
+      for (size_t k = jBegin; k < j; ++k)
+        outDims.push_back({rule.addFactor(out[k], FactorKind::Replicate)});
+    }
+  }
+  return rule;
+}
+
+//===----------------------------------------------------------------------===//
+// Transpose and broadcast
+//===----------------------------------------------------------------------===//
+
+LogicalResult TransposeOp::verify() {
+  ArrayRef<int64_t> in = getInput().getType().getShape();
+  SmallVector<int64_t> shape;
+  llvm::SmallBitVector seen(in.size());
+  for (int64_t dim : getPermutation()) {
+    if (dim < 0 || dim >= int64_t(in.size()) || seen.test(dim))
+      return emitOpError("permutation must name every dim once");
+    seen.set(dim);
+    shape.push_back(in[dim]);
+  }
+  if (!seen.all())
+    return emitOpError("permutation must name every dim once");
+  return verifyType(*this, shape);
+}
+
+ShardingRule TransposeOp::getShardingRule() {
+  ShardingRule rule;
+  addFactors(rule, getInput().getType().getShape());
+  for (int64_t dim : getPermutation())
+    rule.results[0].push_back(rule.operands[0][dim]);
+  rule.joint = {0};
+  return rule;
+}
+
+LogicalResult BroadcastOp::verify() {
+  RankedTensorType input = getInput().getType(), result = getType();
+  if (int64_t(getDims().size()) != input.getRank())
+    return emitOpError("needs one dim for each of the input's ")
+           << input.getRank();
+  int64_t previous = -1;
+  for (auto [dim, size] : llvm::zip(getDims(), input.getShape())) {
+    if (dim <= previous || dim >= result.getRank())
+      return emitOpError("dims must rise and be dims of the result");
+    if (result.getDimSize(dim) != size)
+      return emitOpError("dim ") << dim << " of the result must be " << size;
+    previous = dim;
+  }
+  if (input.getElementType() != result.getElementType())
+    return emitOpError("keeps the element type");
+  return success();
+}
+
+ShardingRule BroadcastOp::getShardingRule() {
+  ShardingRule rule;
+  rule.operands.resize(1);
+  rule.results.resize(1);
+  for (int64_t size : getType().getShape())
+    rule.results[0].push_back({rule.addFactor(size)});
+  for (int64_t dim : getDims())
+    rule.operands[0].push_back(rule.results[0][dim]);
+  rule.joint = {0};
+  return rule;
+}
+
+Operation *BroadcastOp::splitFactor(OpBuilder &builder, unsigned factor,
+                                    ArrayRef<int64_t> sizes,
+                                    ValueRange operands) {
+  // Factors are numbered by result dim.
+  SmallVector<int64_t> dims;
+  int64_t extra = int64_t(sizes.size()) - 1;
+  for (int64_t dim : getDims()) {
+    int64_t first = dim > int64_t(factor) ? dim + extra : dim;
+    for (int64_t i = 0; i <= (dim == int64_t(factor) ? extra : 0); ++i)
+      dims.push_back(first + i);
+  }
+  return BroadcastOp::create(
+      builder, getLoc(),
+      splitResultTypes(*this, getShardingRule(), factor, sizes).front(),
+      operands[0], dims);
+}
+
+//===----------------------------------------------------------------------===//
+// Slice, concat, pad
+//===----------------------------------------------------------------------===//
+
+LogicalResult SliceOp::verify() {
+  RankedTensorType input = getInput().getType(), result = getType();
+  int64_t rank = input.getRank();
+  if (result.getRank() != rank || int64_t(getOffsets().size()) != rank ||
+      int64_t(getStrides().size()) != rank ||
+      result.getElementType() != input.getElementType())
+    return emitOpError("needs an offset, a stride and a result dim for each of "
+                       "the input's ")
+           << rank << " dims";
+  for (int64_t i = 0; i < rank; ++i) {
+    int64_t offset = getOffsets()[i], stride = getStrides()[i];
+    int64_t size = result.getDimSize(i);
+    __int128 last = offset + __int128(size - 1) * stride;
+    if (offset < 0 || stride < 1 || (size && last >= input.getDimSize(i)))
+      return emitOpError("dim ") << i << " of size " << input.getDimSize(i)
+                                 << " has no box of " << size << " from "
+                                 << offset << " with stride " << stride;
+  }
+  return success();
+}
+
+ShardingRule SliceOp::getShardingRule() {
+  ShardingRule rule;
+  addFactors(rule, getInput().getType().getShape());
+  for (auto [i, size] : llvm::enumerate(getType().getShape())) {
+    unsigned factor = rule.operands[0][i].front();
+    if (size != rule.factors[factor].size) {
+      rule.factors[factor].kind = FactorKind::Replicate;
+      factor = rule.addFactor(size, FactorKind::Replicate);
+    }
+    rule.results[0].push_back({factor});
+  }
+  rule.joint = {0};
+  return rule;
+}
+
+LogicalResult ConcatOp::verify() {
+  if (getInputs().empty())
+    return emitOpError("needs an input");
+  auto first = cast<RankedTensorType>(getInputs().front().getType());
+  int64_t dim = getDim();
+  if (dim < 0 || dim >= first.getRank())
+    return emitOpError("has no dim ") << dim;
+  SmallVector<int64_t> shape(first.getShape());
+  shape[dim] = 0;
+  for (Value value : getInputs()) {
+    auto type = cast<RankedTensorType>(value.getType());
+    if (type.getRank() != first.getRank() ||
+        type.getElementType() != first.getElementType())
+      return emitOpError("inputs differ in rank or element type");
+    for (int64_t i = 0; i < type.getRank(); ++i)
+      if (i != dim && type.getDimSize(i) != first.getDimSize(i))
+        return emitOpError("inputs differ in dim ") << i;
+    shape[dim] += type.getDimSize(dim);
+  }
+  return verifyType(*this, shape);
+}
+
+ShardingRule ConcatOp::getShardingRule() {
+  ShardingRule rule;
+  rule.results.resize(1);
+  for (int64_t size : getType().getShape())
+    rule.results[0].push_back({rule.addFactor(size)});
+  int64_t dim = getDim();
+  rule.factors[dim].kind = FactorKind::Replicate;
+  for (auto [i, value] : llvm::enumerate(getInputs())) {
+    TensorFactors dims = rule.results[0];
+    int64_t size = cast<RankedTensorType>(value.getType()).getDimSize(dim);
+    dims[dim] = {rule.addFactor(size, FactorKind::Replicate)};
+    rule.operands.push_back(dims);
+    rule.joint.push_back(i);
+  }
+  return rule;
+}
+
+LogicalResult PadOp::verify() {
+  ArrayRef<int64_t> in = getInput().getType().getShape();
+  if (getLow().size() != in.size() || getHigh().size() != in.size())
+    return emitOpError("needs a low and a high for each of the input's ")
+           << in.size() << " dims";
+  SmallVector<int64_t> shape;
+  for (auto [size, low, high] : llvm::zip(in, getLow(), getHigh())) {
+    if (low < 0 || high < 0 || low > (int64_t(1) << 40) ||
+        high > (int64_t(1) << 40))
+      return emitOpError("low and high must not be negative or beyond 2^40");
+    shape.push_back(size + low + high);
+  }
+  return verifyType(*this, shape);
+}
+
+ShardingRule PadOp::getShardingRule() {
+  ShardingRule rule;
+  addFactors(rule, getInput().getType().getShape());
+  for (auto [i, size] : llvm::enumerate(getType().getShape())) {
+    unsigned factor = rule.operands[0][i].front();
+    if (size != rule.factors[factor].size) {
+      rule.factors[factor].kind = FactorKind::Replicate;
+      factor = rule.addFactor(size, FactorKind::Replicate);
+    }
+    rule.results[0].push_back({factor});
+  }
+  if (getValue().isZero())
+    rule.joint = {0};
+  return rule;
+}
+
+//===----------------------------------------------------------------------===//
+// Iota
+//===----------------------------------------------------------------------===//
+
+LogicalResult IotaOp::verify() {
+  if (int64_t(getDim()) < 0 || int64_t(getDim()) >= getType().getRank())
+    return emitOpError("has no dim ") << getDim();
+  return success();
+}
+
+ShardingRule IotaOp::getShardingRule() {
+  ShardingRule rule;
+  rule.operands.resize(getOperation()->getNumOperands());
+  rule.results.resize(1);
+  for (int64_t size : getType().getShape())
+    rule.results[0].push_back({rule.addFactor(size)});
+  rule.factors[getDim()].indexed = true;
+  return rule;
+}
+
+Operation *IotaOp::buildLocal(OpBuilder &builder, ValueRange, TypeRange types,
+                              function_ref<Value(unsigned)> start) {
+  return IotaOp::create(builder, getLoc(), types.front(),
+                        start ? start(getDim()) : Value(), getDim());
+}
+
+Value IotaOp::getShardStart(unsigned factor) {
+  return factor == getDim() ? getStart() : Value();
+}
+
+//===----------------------------------------------------------------------===//
+// Boundary
+//===----------------------------------------------------------------------===//
+
+LogicalResult BoundaryOp::verify() {
+  if (getDirection() != "input" && getDirection() != "output")
+    return emitOpError("direction is \"input\" or \"output\", got \"")
+           << getDirection() << "\"";
+  if (getModule().empty())
+    return emitOpError("needs the name of a module");
+  int64_t rank = getInput().getType().getRank();
+  if (std::optional<ArrayRef<int64_t>> dims = getOriginDims())
+    if (int64_t(dims->size()) != rank || !llvm::is_sorted(*dims) ||
+        (rank && dims->front() < 0))
+      return emitOpError("needs an original dim for each of ")
+             << rank << " dims, in order";
+  return success();
+}
+
+ShardingRule BoundaryOp::getShardingRule() {
+  ShardingRule rule = ShardingRule::elementwise(*this);
+  rule.joint = {0};
+  return rule;
+}
+
+Operation *BoundaryOp::splitFactor(OpBuilder &builder, unsigned factor,
+                                   ArrayRef<int64_t> sizes,
+                                   ValueRange operands) {
+  SmallVector<int64_t> dims;
+  int64_t rank = getInput().getType().getRank();
+  for (int64_t i = 0; i < rank; ++i) {
+    int64_t origin = getOriginDims() ? (*getOriginDims())[i] : i;
+    dims.append(i == int64_t(factor) ? sizes.size() : 1, origin);
+  }
+  return BoundaryOp::create(
+      builder, getLoc(),
+      splitResultTypes(*this, getShardingRule(), factor, sizes).front(),
+      operands[0], getDirection(), getName(), getModule(),
+      DenseI64ArrayAttr::get(getContext(), dims));
+}

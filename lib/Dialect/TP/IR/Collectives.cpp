@@ -1,0 +1,296 @@
+//===- Collectives.cpp - what collectives do to placements ----------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tp/Dialect/TP/IR/TP.h"
+
+using namespace mlir;
+using namespace mlir::tp;
+
+//===----------------------------------------------------------------------===//
+// Steps of placements
+//===----------------------------------------------------------------------===//
+
+/// Removes `axes` from the end of `from`; false if they are not there.
+static bool removeSuffix(Axes &from, ArrayRef<Axis> axes) {
+  // Split the tail of `from` so that it ends with exactly the parts asked for.
+  Axes tail = normalised(axes), rest = normalised(from);
+  for (Axis axis : llvm::reverse(tail)) {
+    if (rest.empty())
+      return false;
+    Axis &last = rest.back();
+    if (last == axis) {
+      rest.pop_back();
+      continue;
+    }
+    bool isMinorPart = last.name == axis.name && axis.size < last.size &&
+                       axis.pre * axis.size == last.pre * last.size &&
+                       last.size % axis.size == 0;
+    if (!isMinorPart)
+      return false;
+    last.size /= axis.size;
+  }
+  from = rest;
+  return true;
+}
+
+/// Removes every part of `axes` from the partial axes, in any order.
+static bool removePartial(Placement &placement, ArrayRef<Axis> axes) {
+  Axes rest = normalised(placement.partial);
+  for (const Axis &axis : normalised(axes)) {
+    auto *it = llvm::find_if(rest, [&](const Axis &part) {
+      return part.name == axis.name && part.pre <= axis.pre &&
+             axis.pre * axis.size <= part.pre * part.size &&
+             axis.pre % part.pre == 0 &&
+             (part.pre * part.size) % (axis.pre * axis.size) == 0;
+    });
+    if (it == rest.end())
+      return false;
+    Axis major{it->name, it->pre, axis.pre / it->pre};
+    Axis minor{it->name, axis.pre * axis.size,
+               it->pre * it->size / (axis.pre * axis.size)};
+    it = rest.erase(it);
+    if (minor.size > 1)
+      it = rest.insert(it, minor);
+    if (major.size > 1)
+      rest.insert(it, major);
+  }
+  placement.partial = rest;
+  return true;
+}
+
+static void append(Axes &to, ArrayRef<Axis> axes) {
+  to.append(axes.begin(), axes.end());
+  to = normalised(to);
+}
+
+static FailureOr<Placement> refuse(std::string &message, const Twine &text) {
+  message = text.str();
+  return failure();
+}
+
+/// Every step needs a dim that exists, of an extent that its axes divide.
+static bool hasDim(const Placement &placement, int64_t dim) {
+  return dim >= 0 && dim < int64_t(placement.dims.size());
+}
+
+static FailureOr<Placement> shardFurther(Placement placement, int64_t dim,
+                                         ArrayRef<Axis> axes,
+                                         std::string &message) {
+  if (overlap(axes, placement.usedAxes()))
+    return refuse(message, "the value already uses these axes");
+  append(placement.dims[dim], axes);
+  if (placement.pads[dim] % sizeOf(placement.dims[dim]))
+    return refuse(message, "extent " + Twine(placement.pads[dim]) + " of dim " +
+                               Twine(dim) + " is not a multiple of " +
+                               Twine(sizeOf(placement.dims[dim])));
+  return placement;
+}
+
+static Axes axesOf(Operation *op, FlatSymbolRefAttr meshName, ArrayAttr axes) {
+  return toAxes(axes, lookupMesh(op, meshName));
+}
+
+FailureOr<Placement> AllReduceOp::inferPlacement(unsigned, Placement from,
+                                                 std::string &message) {
+  if (from.partialKind != getKind() ||
+      !removePartial(from, axesOf(*this, getMeshAttr(), getAxes())))
+    return refuse(message, "needs a value that is partial (" +
+                               stringifyReduceKind(getKind()) +
+                               ") over its axes");
+  return from;
+}
+
+FailureOr<Placement> AllGatherOp::inferPlacement(unsigned index, Placement from,
+                                                 std::string &message) {
+  int64_t dim = getDims()[index];
+  if (!hasDim(from, dim) ||
+      !removeSuffix(from.dims[dim], axesOf(*this, getMeshAttr(), getAxes())))
+    return refuse(message, "needs dim " + Twine(dim) +
+                               " sharded by its axes, most minor");
+  return from;
+}
+
+FailureOr<Placement> ReduceScatterOp::inferPlacement(unsigned index,
+                                                     Placement from,
+                                                     std::string &message) {
+  int64_t dim = getDims()[index];
+  Axes axes = axesOf(*this, getMeshAttr(), getAxes());
+  if (from.partialKind != getKind() || !hasDim(from, dim) ||
+      !removePartial(from, axes))
+    return refuse(message, "needs a value that is partial (" +
+                               stringifyReduceKind(getKind()) +
+                               ") over its axes");
+  return shardFurther(std::move(from), dim, axes, message);
+}
+
+FailureOr<Placement> AllToAllOp::inferPlacement(unsigned index, Placement from,
+                                                std::string &message) {
+  int64_t dim = getDims()[index], splitDim = getSplitDims()[index];
+  Axes axes = axesOf(*this, getMeshAttr(), getAxes());
+  if (!hasDim(from, dim) || !hasDim(from, splitDim) || dim == splitDim ||
+      !removeSuffix(from.dims[dim], axes))
+    return refuse(message, "needs dim " + Twine(dim) +
+                               " sharded by its axes, most minor");
+  return shardFurther(std::move(from), splitDim, axes, message);
+}
+
+FailureOr<Placement> SliceOp::inferPlacement(unsigned, Placement from,
+                                             std::string &message) {
+  if (!hasDim(from, getDim()))
+    return refuse(message, "has no dim " + Twine(getDim()));
+  return shardFurther(std::move(from), getDim(),
+                      axesOf(*this, getMeshAttr(), getAxes()), message);
+}
+
+FailureOr<Placement> MakePartialOp::inferPlacement(unsigned, Placement from,
+                                                   std::string &message) {
+  Axes axes = axesOf(*this, getMeshAttr(), getAxes());
+  if (overlap(axes, from.usedAxes()))
+    return refuse(message, "the value already uses these axes");
+  if (!from.partial.empty() && from.partialKind != ReduceKind::Sum)
+    return refuse(message, "the value is partial of another kind");
+  from.partialKind = ReduceKind::Sum;
+  append(from.partial, axes);
+  llvm::sort(from.partial);
+  from.partial = normalised(from.partial);
+  return from;
+}
+
+//===----------------------------------------------------------------------===//
+// Bytes, under ring algorithms
+//===----------------------------------------------------------------------===//
+
+static int64_t bytesOf(TypeRange types) {
+  int64_t bytes = 0;
+  for (Type type : types) {
+    auto tensor = cast<RankedTensorType>(type);
+    int64_t bits = tensor.getElementType().isIntOrFloat()
+                       ? tensor.getElementTypeBitWidth()
+                       : 64;
+    bytes += tensor.getNumElements() * llvm::divideCeil(bits, 8);
+  }
+  return bytes;
+}
+
+/// ceil(factor * bytes * (n - 1) / n) without overflow for any real tensor.
+static int64_t ringBytes(int64_t factor, int64_t bytes, int64_t n) {
+  __int128 numerator = __int128(factor) * bytes * (n - 1);
+  return int64_t((numerator + n - 1) / n);
+}
+
+int64_t AllReduceOp::getBytesSent() {
+  return ringBytes(2, bytesOf(getInputs().getTypes()), getGroupSize());
+}
+int64_t AllGatherOp::getBytesSent() {
+  return ringBytes(1, bytesOf(getResultTypes()), getGroupSize());
+}
+int64_t ReduceScatterOp::getBytesSent() {
+  return ringBytes(1, bytesOf(getInputs().getTypes()), getGroupSize());
+}
+int64_t AllToAllOp::getBytesSent() {
+  return ringBytes(1, bytesOf(getInputs().getTypes()), getGroupSize());
+}
+
+//===----------------------------------------------------------------------===//
+// Verifiers
+//===----------------------------------------------------------------------===//
+
+/// The axes exist, divide and do not overlap; the group's size goes to `size`.
+static LogicalResult verifyGroup(Operation *op, FlatSymbolRefAttr meshName,
+                                 ArrayAttr axes, int64_t &size) {
+  MeshAttr mesh = lookupMesh(op, meshName);
+  if (!mesh)
+    return op->emitOpError("refers to an unknown mesh ") << meshName;
+  SmallVector<AxisRefAttr> refs;
+  for (Attribute axis : axes) {
+    auto ref = dyn_cast<AxisRefAttr>(axis);
+    if (!ref)
+      return op->emitOpError("expects #tp.axis attributes, got ") << axis;
+    refs.push_back(ref);
+  }
+  auto asPartial =
+      ShardingAttr::get(op->getContext(), meshName, {}, ReduceKind::Sum, refs);
+  if (failed(verifySharding(asPartial, mesh, {},
+                            [&] { return op->emitOpError(); })))
+    return failure();
+  size = sizeOf(toAxes(axes, mesh));
+  return success();
+}
+
+/// Result i has the shape of input i with dim grow[i] times `size` and dim
+/// shrink[i] divided by it; an empty list leaves the dims alone.
+static LogicalResult verifyShapes(Operation *op, int64_t size,
+                                  ArrayRef<int64_t> grow,
+                                  ArrayRef<int64_t> shrink) {
+  size_t count = op->getNumOperands();
+  if (count == 0 || op->getNumResults() != count)
+    return op->emitOpError("needs as many results as inputs, at least one");
+  if ((!grow.empty() && grow.size() != count) ||
+      (!shrink.empty() && shrink.size() != count))
+    return op->emitOpError("needs one dim for each input");
+  for (size_t i = 0; i < count; ++i) {
+    auto input = cast<RankedTensorType>(op->getOperand(i).getType());
+    auto result = cast<RankedTensorType>(op->getResult(i).getType());
+    SmallVector<int64_t> shape(input.getShape());
+    for (int64_t dim : {grow.empty() ? 0 : grow[i], shrink.empty() ? 0 : shrink[i]})
+      if (dim < 0 || (dim >= input.getRank() && !(grow.empty() && shrink.empty())))
+        return op->emitOpError("input ") << i << " has no dim " << dim;
+    if (!grow.empty())
+      shape[grow[i]] *= size;
+    if (!shrink.empty()) {
+      if (shape[shrink[i]] % size)
+        return op->emitOpError("dim ")
+               << shrink[i] << " of extent " << shape[shrink[i]]
+               << " is not a multiple of the group's size " << size;
+      shape[shrink[i]] /= size;
+    }
+    if (result.getShape() != ArrayRef<int64_t>(shape) ||
+        result.getElementType() != input.getElementType())
+      return op->emitOpError("result ") << i << " must be "
+             << RankedTensorType::get(shape, input.getElementType());
+  }
+  return success();
+}
+
+LogicalResult AllReduceOp::verify() {
+  int64_t size;
+  if (failed(verifyGroup(*this, getMeshAttr(), getAxes(), size)))
+    return failure();
+  return verifyShapes(*this, size, {}, {});
+}
+
+LogicalResult AllGatherOp::verify() {
+  int64_t size;
+  if (failed(verifyGroup(*this, getMeshAttr(), getAxes(), size)))
+    return failure();
+  return verifyShapes(*this, size, getDims(), {});
+}
+
+LogicalResult ReduceScatterOp::verify() {
+  int64_t size;
+  if (failed(verifyGroup(*this, getMeshAttr(), getAxes(), size)))
+    return failure();
+  return verifyShapes(*this, size, {}, getDims());
+}
+
+LogicalResult AllToAllOp::verify() {
+  int64_t size;
+  if (failed(verifyGroup(*this, getMeshAttr(), getAxes(), size)))
+    return failure();
+  return verifyShapes(*this, size, getDims(), getSplitDims());
+}
+
+LogicalResult SliceOp::verify() {
+  int64_t size;
+  if (failed(verifyGroup(*this, getMeshAttr(), getAxes(), size)))
+    return failure();
+  return verifyShapes(*this, size, {}, {int64_t(getDim())});
+}
+
+LogicalResult MakePartialOp::verify() {
+  int64_t size;
+  return verifyGroup(*this, getMeshAttr(), getAxes(), size);
+}

@@ -1,0 +1,184 @@
+//===- TPDialect.cpp - the tp dialect and its global ops ------------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tp/Dialect/TP/IR/TP.h"
+
+using namespace mlir;
+using namespace mlir::tp;
+
+#include "tp/Dialect/TP/IR/TPDialect.cpp.inc"
+#include "tp/Dialect/TP/IR/TPInterfaces.cpp.inc"
+#define GET_OP_CLASSES
+#include "tp/Dialect/TP/IR/TPOps.cpp.inc"
+
+void TPDialect::initialize() {
+  registerAttributes();
+  addOperations<
+#define GET_OP_LIST
+#include "tp/Dialect/TP/IR/TPOps.cpp.inc"
+      >();
+}
+
+MeshAttr tp::lookupMesh(Operation *from, FlatSymbolRefAttr name) {
+  auto mesh = SymbolTable::lookupNearestSymbolFrom<MeshOp>(from, name);
+  return mesh ? mesh.getMesh() : MeshAttr();
+}
+
+//===----------------------------------------------------------------------===//
+// Attributes on functions and ops
+//===----------------------------------------------------------------------===//
+
+/// Checks a sharding wherever it stands; `type` may be null.
+static LogicalResult verifyAt(Operation *op, Attribute attribute,
+                              RankedTensorType type,
+                              function_ref<InFlightDiagnostic()> emitError) {
+  auto sharding = dyn_cast<ShardingAttr>(attribute);
+  if (!sharding)
+    return emitError() << "expects a #tp.sharding, got " << attribute;
+  MeshAttr mesh = lookupMesh(op, sharding.getMesh());
+  if (!mesh)
+    return emitError() << "refers to an unknown mesh " << sharding.getMesh();
+  return verifySharding(sharding, mesh, type, emitError);
+}
+
+LogicalResult TPDialect::verifyOperationAttribute(Operation *op,
+                                                  NamedAttribute attribute) {
+  if (attribute.getName() != kShardingsName)
+    return success();
+  auto shardings = dyn_cast<ArrayAttr>(attribute.getValue());
+  if (!shardings || shardings.size() != op->getNumResults())
+    return op->emitError() << "'" << kShardingsName
+                           << "' expects one sharding for each result";
+  for (auto [sharding, result] : llvm::zip(shardings, op->getResults()))
+    if (failed(verifyAt(op, sharding,
+                        dyn_cast<RankedTensorType>(result.getType()), [&] {
+                          return op->emitError()
+                                 << "'" << kShardingsName << "': ";
+                        })))
+      return failure();
+  return success();
+}
+
+/// An argument or result of a function: `tp.sharding` and `tp.global`.
+static LogicalResult verifySlot(Operation *function, NamedAttribute attribute,
+                                DictionaryAttr all, Type type,
+                                const Twine &what) {
+  auto emitError = [&] {
+    return function->emitError() << what << ": '" << attribute.getName().str()
+                                 << "': ";
+  };
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (attribute.getName() == kGlobalName) {
+    auto global = dyn_cast<TypeAttr>(attribute.getValue());
+    if (!global || !isa<RankedTensorType>(global.getValue()))
+      return emitError() << "expects a ranked tensor type";
+    return success();
+  }
+  if (attribute.getName() != kShardingName)
+    return success();
+  auto global = all ? all.getAs<TypeAttr>(kGlobalName) : TypeAttr();
+  auto globalTensor =
+      global ? dyn_cast<RankedTensorType>(global.getValue()) : tensor;
+  if (failed(verifyAt(function, attribute.getValue(), globalTensor, emitError)))
+    return failure();
+  if (!global || !tensor || !globalTensor)
+    return success();
+  auto sharding = cast<ShardingAttr>(attribute.getValue());
+  Placement placement =
+      toPlacement(sharding, lookupMesh(function, sharding.getMesh()),
+                  globalTensor.getShape());
+  for (auto [pad, axes] : llvm::zip(placement.pads, placement.dims))
+    if (pad % sizeOf(axes))
+      return emitError() << "padded extent " << pad
+                         << " is not a multiple of its axes' size "
+                         << sizeOf(axes);
+  if (ArrayRef<int64_t>(placement.localShape()) != tensor.getShape())
+    return emitError() << "gives another local shape than " << tensor;
+  return success();
+}
+
+LogicalResult TPDialect::verifyRegionArgAttribute(Operation *op, unsigned,
+                                                  unsigned index,
+                                                  NamedAttribute attribute) {
+  auto function = dyn_cast<FunctionOpInterface>(op);
+  if (!function || index >= function.getNumArguments())
+    return success();
+  return verifySlot(op, attribute, function.getArgAttrDict(index),
+                    function.getArgumentTypes()[index],
+                    "argument " + Twine(index));
+}
+
+LogicalResult TPDialect::verifyRegionResultAttribute(Operation *op, unsigned,
+                                                     unsigned index,
+                                                     NamedAttribute attribute) {
+  auto function = dyn_cast<FunctionOpInterface>(op);
+  if (!function || index >= function.getNumResults())
+    return success();
+  return verifySlot(op, attribute, function.getResultAttrDict(index),
+                    function.getResultTypes()[index],
+                    "result " + Twine(index));
+}
+
+//===----------------------------------------------------------------------===//
+// Global ops
+//===----------------------------------------------------------------------===//
+
+LogicalResult ConstraintOp::verify() {
+  return verifyAt(*this, getSharding(), getInput().getType(),
+                  [&] { return emitOpError(); });
+}
+
+ShardingRule ConstraintOp::getShardingRule() {
+  return ShardingRule::elementwise(*this);
+}
+
+Operation *ConstraintOp::splitFactor(OpBuilder &, unsigned, ArrayRef<int64_t>,
+                                     ValueRange) {
+  // A request on a dim that is split is resolved by the plan, which knows the
+  // parts; a bare constraint holds the dim together.
+  return nullptr;
+}
+
+LogicalResult ReshardOp::verify() {
+  RankedTensorType type = getInput().getType();
+  auto emit = [&](StringRef which) {
+    return [this, which] { return emitOpError() << "'" << which << "': "; };
+  };
+  if (failed(verifyAt(*this, getFrom(), type, emit("from"))) ||
+      failed(verifyAt(*this, getTo(), type, emit("to"))))
+    return failure();
+  if (getFrom().getMesh() != getTo().getMesh())
+    return emitOpError("cannot go from one mesh to another");
+  MeshAttr mesh = lookupMesh(*this, getFrom().getMesh());
+  Placement from = toPlacement(getFrom(), mesh, type.getShape());
+  Placement to = toPlacement(getTo(), mesh, type.getShape());
+  if (from.pads != to.pads)
+    return emitOpError("a reshard keeps the padded extents");
+  if (!to.partial.empty() && !from.partial.empty() &&
+      to.partialKind != from.partialKind)
+    return emitOpError("a reshard keeps the kind of a partial value");
+  return success();
+}
+
+LogicalResult ShardStartOp::verify() {
+  MeshAttr mesh = lookupMesh(*this, getMeshAttr());
+  if (!mesh)
+    return emitOpError("refers to an unknown mesh ") << getMeshAttr();
+  for (Attribute axis : getAxes())
+    if (!isa<AxisRefAttr>(axis) ||
+        !mesh.getAxisSize(cast<AxisRefAttr>(axis).getName()))
+      return emitOpError("expects axes of ") << getMeshAttr() << ", got " << axis;
+  return success();
+}
+
+LogicalResult MaskOp::verify() {
+  int64_t rank = getInput().getType().getRank();
+  if (int64_t(getDim()) < 0 || int64_t(getDim()) >= rank)
+    return emitOpError("has no dim ") << getDim();
+  if (int64_t(getSize()) < 0)
+    return emitOpError("needs a size that is not negative");
+  return success();
+}

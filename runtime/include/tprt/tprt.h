@@ -1,0 +1,317 @@
+//===- tprt.h - the tp-mlir runtime, C ABI --------------------------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// Everything a compiled program and its host need at run time. The library
+// knows nothing of MLIR or LLVM: a program compiled ahead of time and this
+// library are enough to run.
+//
+// The header has two halves:
+//
+//  * the *session* API, called by the host: it opens a program (a manifest and
+//    the addresses of its compiled entry points), starts one thread a rank,
+//    loads each rank's shard of the weights and runs entry points on global
+//    buffers that it slices and assembles;
+//  * the *program* API, called by compiled code: library kernels and
+//    collectives, one function for each op of the `rt` dialect.
+//
+// Tensors are dense, row-major and contiguous. All sizes are in elements unless
+// the name says bytes. Errors are sticky: the first one that any rank reports
+// ends the run on all ranks; a call on a rank whose run has already failed
+// returns at once, so compiled code is straight-line and checks nothing.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TPRT_TPRT_H
+#define TPRT_TPRT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Version of this interface. A manifest names the version it was made for.
+#define TPRT_VERSION 1
+
+/// Most dims that a tensor may have anywhere in this interface.
+#define TPRT_MAX_RANK 8
+
+//===----------------------------------------------------------------------===//
+// Vocabulary
+//===----------------------------------------------------------------------===//
+
+typedef enum tprt_dtype {
+  TPRT_F32 = 0,
+  TPRT_F64 = 1,
+  TPRT_BF16 = 2,
+  TPRT_F16 = 3,
+  TPRT_I32 = 4,
+  TPRT_I64 = 5
+} tprt_dtype;
+
+typedef enum tprt_status {
+  TPRT_OK = 0,
+  TPRT_INVALID = 1,       ///< the caller or the input is wrong
+  TPRT_IO = 2,            ///< a file cannot be read or written, or is damaged
+  TPRT_OUT_OF_MEMORY = 3, ///< memory could not be reserved
+  TPRT_FAILED = 4,        ///< a rank failed or did not answer in time
+  TPRT_UNSUPPORTED = 5    ///< understood, but not provided by this library
+} tprt_status;
+
+typedef enum tprt_reduction {
+  TPRT_SUM = 0,
+  TPRT_MAX = 1,
+  TPRT_MIN = 2,
+  TPRT_PRODUCT = 3
+} tprt_reduction;
+
+typedef enum tprt_collective_kind {
+  TPRT_ALL_REDUCE = 0,
+  TPRT_ALL_GATHER = 1,
+  TPRT_REDUCE_SCATTER = 2,
+  TPRT_ALL_TO_ALL = 3,
+  TPRT_PERMUTE = 4
+} tprt_collective_kind;
+
+/// One rank of a running session; compiled code only passes it on.
+typedef struct tprt_rank tprt_rank;
+
+/// A program loaded on all ranks of its mesh.
+typedef struct tprt_session tprt_session;
+
+/// A message for people. Filled whenever a function of the session API returns
+/// anything but TPRT_OK; always terminated, truncated if it must be.
+typedef struct tprt_error {
+  char message[1024];
+} tprt_error;
+
+//===----------------------------------------------------------------------===//
+// Session API
+//===----------------------------------------------------------------------===//
+
+/// A compiled entry point. `arena` is this rank's planned memory; `arguments`
+/// and `results` hold one local buffer each, in the manifest's order. A result
+/// that is a donated argument has the same address as that argument.
+typedef void (*tprt_entry)(tprt_rank *rank, void *arena,
+                           void *const *arguments, void *const *results);
+
+/// Finds the compiled code of an entry point by its symbol; null if unknown.
+typedef tprt_entry (*tprt_lookup)(const char *symbol, void *context);
+
+typedef struct tprt_options {
+  double timeout_seconds; ///< a rank that waits longer fails the run; 0: 60 s
+} tprt_options;
+
+/// Makes a session from a manifest (JSON, described in docs/manifest.md) and
+/// starts its rank threads. Memory is reserved by tprt_session_load. TPRT_INVALID
+/// if the manifest is malformed or of another version, TPRT_OUT_OF_MEMORY.
+tprt_status tprt_session_create(const char *manifest, tprt_lookup lookup,
+                                void *context, const tprt_options *options,
+                                tprt_session **session, tprt_error *error);
+
+/// Reserves one block a rank (parameters, then state, then the arena) and fills
+/// the parameters from the checkpoint at `path` (a GGUF file, a safetensors file
+/// or a Hugging Face directory). Each rank reads only its own shard. With `path`
+/// null the weights are random from `seed`, the same on every mesh. State is
+/// zeroed.
+tprt_status tprt_session_load(tprt_session *session, const char *path,
+                              uint64_t seed, tprt_error *error);
+
+/// A global buffer of the host: dense, row-major, of true (unpadded) sizes.
+typedef struct tprt_buffer {
+  const char *name;
+  tprt_dtype dtype;
+  int64_t rank;
+  int64_t shape[TPRT_MAX_RANK];
+  void *data;
+} tprt_buffer;
+
+/// Runs one entry point on all ranks. `inputs` are found by name and must have
+/// the manifest's dtype and shape; `outputs` are found by name and are filled
+/// (a subset may be asked for). Parameters and state belong to the session.
+tprt_status tprt_session_run(tprt_session *session, const char *entry,
+                             const tprt_buffer *inputs, size_t num_inputs,
+                             tprt_buffer *outputs, size_t num_outputs,
+                             tprt_error *error);
+
+/// Zeroes all state.
+tprt_status tprt_session_reset(tprt_session *session, tprt_error *error);
+
+/// The runtime's own counters as JSON, to be freed with tprt_free:
+/// {"entries":[{"name","executions","collectives":[{"id","executions",
+///   "bytes_sent"}]}], "memory":{"parameters","state","arena"}}.
+/// `bytes_sent` is per device and per execution, the largest rank, by the ring
+/// algorithms' formula on the sizes that were really moved.
+tprt_status tprt_session_counters(tprt_session *session, char **json,
+                                  tprt_error *error);
+
+void tprt_free(void *pointer);
+
+/// Stops the rank threads and frees everything. Null is allowed.
+void tprt_session_destroy(tprt_session *session);
+
+//===----------------------------------------------------------------------===//
+// Program API: called by compiled code, on the rank's own thread
+//===----------------------------------------------------------------------===//
+//
+// Descriptors are constants of the compiled program; every field is an int64_t
+// so that a descriptor is an array of 64-bit words. A double travels as its bit
+// pattern in a field named *_bits.
+
+/// The dims of a contraction C[..] = sum A[..] * B[..], each with its role.
+typedef struct tprt_contract_dim {
+  int64_t kind; ///< 0 batch (A, B, C), 1 row (A, C), 2 column (B, C), 3 contracted (A, B)
+  int64_t extent;
+  int64_t stride_a, stride_b, stride_c; ///< elements; 0 where absent
+} tprt_contract_dim;
+
+typedef struct tprt_contract_desc {
+  int64_t dtype; ///< of A, B and C; accumulated in at least f32
+  int64_t num_dims;
+  tprt_contract_dim dims[2 * TPRT_MAX_RANK];
+} tprt_contract_desc;
+
+void tprt_contract(tprt_rank *rank, const tprt_contract_desc *desc,
+                   const void *a, const void *b, void *c);
+
+/// out[b,s,k,g,:] = softmax(scale * q . K) V over the keys that a query may see,
+/// without a score matrix. q, out: [batch, queries, kv_heads, groups, head_dim];
+/// k, v: [batch, keys, kv_heads, head_dim]. Query i stands at position
+/// *offset + i and sees keys j <= its position if `causal`, else all keys, and
+/// only j > position - window if window > 0. With soft_cap c > 0 scores are
+/// c * tanh(score / c). A query that sees no key gives zeros. Accumulates in f32
+/// (f64 for TPRT_F64).
+typedef struct tprt_attention_desc {
+  int64_t dtype, batch, queries, keys, kv_heads, groups, head_dim;
+  int64_t causal, window, scale_bits, soft_cap_bits;
+} tprt_attention_desc;
+
+void tprt_attention(tprt_rank *rank, const tprt_attention_desc *desc,
+                    const void *q, const void *k, const void *v,
+                    const int32_t *offset, void *out);
+
+/// Rotary embedding of the first rotary_dim of the last dim; the rest passes.
+/// x, out: [batch, sequence, heads, head_dim]; cosine, sine: [sequence,
+/// rotary_dim / 2], of dtype. Pairs are (2i, 2i+1) if `interleaved`, else
+/// (i, i + rotary_dim / 2): (a, b) -> (a cos - b sin, b cos + a sin).
+typedef struct tprt_rotary_desc {
+  int64_t dtype, batch, sequence, heads, head_dim, rotary_dim, interleaved;
+} tprt_rotary_desc;
+
+void tprt_rotary(tprt_rank *rank, const tprt_rotary_desc *desc, const void *x,
+                 const void *cosine, const void *sine, void *out);
+
+/// out[i, :] = table[ids[i] - start, :], or zeros where that row is not in this
+/// shard's [0, rows). An id outside [0, vocabulary) is an error that names it.
+typedef struct tprt_embedding_desc {
+  int64_t dtype, num_ids, rows, width, vocabulary;
+} tprt_embedding_desc;
+
+void tprt_embedding(tprt_rank *rank, const tprt_embedding_desc *desc,
+                    const int32_t *ids, const void *table, int64_t start,
+                    void *out);
+
+/// table_gradient[r, :] = sum of gradient[i, :] over i with ids[i] == start + r:
+/// the transpose of tprt_embedding, same descriptor, in order of i.
+void tprt_embedding_gradient(tprt_rank *rank, const tprt_embedding_desc *desc,
+                             const int32_t *ids, const void *gradient,
+                             int64_t start, void *table_gradient);
+
+/// The k largest of each segment of the last dim, in descending order, lowest id
+/// first among equals; NaN is larger than everything. values: [outer, segments *
+/// extent]; the element j of a row stands for id start + j, or for ids[row, j] if
+/// `ids` is not null. Elements whose id is outside [0, size) do not take part;
+/// missing places are filled with -infinity and id INT32_MAX.
+/// out_values, out_ids: [outer, segments * k].
+typedef struct tprt_top_k_desc {
+  int64_t dtype, outer, segments, extent, k, size;
+} tprt_top_k_desc;
+
+void tprt_top_k(tprt_rank *rank, const tprt_top_k_desc *desc,
+                const void *values, const int32_t *ids, int64_t start,
+                void *out_values, int32_t *out_ids);
+
+/// cache[b, *position + i, :] = update[b, i, :] for i < *length, in place.
+/// cache: [outer, capacity, inner]; update: [outer, extent, inner]. An error that
+/// names the sizes if *position < 0, *length is outside [0, extent] or the sum
+/// exceeds capacity.
+typedef struct tprt_cache_update_desc {
+  int64_t dtype, outer, capacity, extent, inner;
+} tprt_cache_update_desc;
+
+void tprt_cache_update(tprt_rank *rank, const tprt_cache_update_desc *desc,
+                       void *cache, const void *update,
+                       const int32_t *position, const int32_t *length);
+
+/// out[o, :] = x[o, *index, :]; x: [outer, extent, inner]. An error that names
+/// the sizes if *index is outside [0, extent).
+typedef struct tprt_take_desc {
+  int64_t dtype, outer, extent, inner;
+} tprt_take_desc;
+
+void tprt_take(tprt_rank *rank, const tprt_take_desc *desc, const void *x,
+               const int32_t *index, void *out);
+
+/// out[dst_offset + sum i*dst_stride] = x[src_offset + sum i*src_stride]:
+/// transposes, slices, concatenations, padding, plain copies.
+typedef struct tprt_copy_desc {
+  int64_t element_bytes, num_dims, src_offset, dst_offset;
+  int64_t extent[TPRT_MAX_RANK], src_stride[TPRT_MAX_RANK],
+      dst_stride[TPRT_MAX_RANK];
+} tprt_copy_desc;
+
+void tprt_copy(tprt_rank *rank, const tprt_copy_desc *desc, const void *x,
+               void *out);
+
+/// In place: elements of x ([outer, extent, inner]) whose index along the middle
+/// dim, start + i, is at or beyond `size` become `fill`. What masks the padding
+/// of an uneven dim before a reduction.
+typedef struct tprt_mask_desc {
+  int64_t dtype, outer, extent, inner, size, fill_bits;
+} tprt_mask_desc;
+
+void tprt_mask(tprt_rank *rank, const tprt_mask_desc *desc, void *x,
+               int64_t start);
+
+/// Zeroes x on every rank whose coordinate in `group` is not 0: replicated to
+/// partial. In place; `bytes` long.
+typedef struct tprt_make_partial_desc {
+  int64_t group, bytes;
+} tprt_make_partial_desc;
+
+void tprt_make_partial(tprt_rank *rank, const tprt_make_partial_desc *desc,
+                       void *x);
+
+/// One tensor of a collective: its shape before, and the dims it acts on.
+typedef struct tprt_collective_buffer {
+  int64_t dtype, rank, shape[TPRT_MAX_RANK];
+  int64_t dim;       ///< all_gather, reduce_scatter: the dim that grows or shrinks;
+                     ///< all_to_all: the dim that grows (gathered)
+  int64_t split_dim; ///< all_to_all: the dim that shrinks
+} tprt_collective_buffer;
+
+/// A collective over `group` (an index into the manifest's groups; members are
+/// ordered by their index in the group). Several tensors may travel as one.
+/// all_reduce may run in place. Reductions go in rank order, so that every rank
+/// gets the same bits; bf16 and f16 accumulate in f32. `permute` sends this
+/// rank's tensor to the group member (index + dim) modulo size.
+typedef struct tprt_collective_desc {
+  int64_t kind, id, reduction, group, num_buffers;
+  tprt_collective_buffer buffers[4];
+} tprt_collective_desc;
+
+void tprt_collective(tprt_rank *rank, const tprt_collective_desc *desc,
+                     const void *const *inputs, void *const *outputs);
+
+/// This rank's index within `group`: major to minor over the group's axes.
+int64_t tprt_coordinate(tprt_rank *rank, int64_t group);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif // TPRT_TPRT_H
