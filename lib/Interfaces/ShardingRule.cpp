@@ -231,3 +231,15 @@ SmallVector<Type> tp::splitResultTypes(Operation *op, const ShardingRule &rule,
   }
   return types;
 }
+
+StringRef tp::moduleOf(Location location) {
+  if (auto name = dyn_cast<NameLoc>(location))
+    return name.getName().getValue();
+  if (auto fused = dyn_cast<FusedLoc>(location))
+    for (Location part : fused.getLocations())
+      if (StringRef name = moduleOf(part); !name.empty())
+        return name;
+  if (auto call = dyn_cast<CallSiteLoc>(location))
+    return moduleOf(call.getCallee());
+  return {};
+}

@@ -12,6 +12,7 @@
 #include "tp/Dialect/NN/IR/NN.h"
 #include "tp/Dialect/NN/Transforms/Passes.h"
 #include "tp/Dialect/TP/IR/TP.h"
+#include "tp/Dialect/TP/Transforms/Passes.h"
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
@@ -21,6 +22,7 @@ int main(int argc, char **argv) {
   mlir::tp::registerShardingModels(registry);
   mlir::registerTransformsPasses();
   mlir::nn::registerNNPasses();
+  mlir::tp::registerTPPasses();
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, argv, "tp-mlir modular optimiser\n", registry));
 }

@@ -91,6 +91,10 @@ Operation *cloneWith(OpBuilder &builder, Operation *op, ValueRange operands,
 SmallVector<Type> splitResultTypes(Operation *op, const ShardingRule &rule,
                                    unsigned factor, ArrayRef<int64_t> sizes);
 
+/// The name of the module that `location` belongs to, which the importer wrote
+/// there as a NameLoc; empty if it has none.
+StringRef moduleOf(Location location);
+
 /// The dims of an unranked or scalar type are empty.
 inline ArrayRef<int64_t> shapeOf(Type type) {
   if (auto tensor = dyn_cast<RankedTensorType>(type))

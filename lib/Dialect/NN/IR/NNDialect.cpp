@@ -28,18 +28,6 @@ void NNDialect::initialize() {
       >();
 }
 
-StringRef nn::moduleOf(Location location) {
-  if (auto name = dyn_cast<NameLoc>(location))
-    return name.getName().getValue();
-  if (auto fused = dyn_cast<FusedLoc>(location))
-    for (Location part : fused.getLocations())
-      if (StringRef name = moduleOf(part); !name.empty())
-        return name;
-  if (auto call = dyn_cast<CallSiteLoc>(location))
-    return moduleOf(call.getCallee());
-  return {};
-}
-
 //===----------------------------------------------------------------------===//
 // Attributes
 //===----------------------------------------------------------------------===//

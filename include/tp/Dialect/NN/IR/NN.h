@@ -42,8 +42,7 @@ struct Equation {
 };
 FailureOr<Equation> parseEquation(StringRef text);
 
-/// The name of the module that `location` belongs to; empty if it has none.
-StringRef moduleOf(Location location);
+using tp::moduleOf;
 
 } // namespace mlir::nn
 

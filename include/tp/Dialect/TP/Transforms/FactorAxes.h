@@ -1,0 +1,43 @@
+//===- FactorAxes.h - between the dims of tensors and factors ---*- C++ -*-===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TP_DIALECT_TP_TRANSFORMS_FACTORAXES_H
+#define TP_DIALECT_TP_TRANSFORMS_FACTORAXES_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "tp/Dialect/TP/IR/TP.h"
+
+namespace mlir::tp {
+
+/// The mesh of the module that `op` is in: the first; null if there is none.
+FlatSymbolRefAttr findMesh(Operation *op);
+
+/// Every op has a rule and works on ranked tensors of static shape; otherwise an
+/// error that names the op.
+LogicalResult checkShardable(func::FuncOp function);
+
+/// What padding must hold so that a reduction of this kind ignores it.
+double neutralOf(ReduceKind kind);
+
+/// The sharding that propagation gave `value`; null if it gave none.
+ShardingAttr shardingOf(Value value);
+
+/// The axes of a dim, one list for each of its factors. On a compound dim (h d)
+/// of 4x6, axes of sizes 2, 2, 3 give h two of them and d the third.
+SmallVector<Axes> spreadOver(ArrayRef<Axis> axes, const DimFactors &factors,
+                             const ShardingRule &rule);
+
+/// The other way round: the axes of a dim, from those of all factors.
+Axes gatherFrom(const DimFactors &factors, const ShardingRule &rule,
+                ArrayRef<Axes> factorAxes);
+
+/// An axis may shard one factor of an op only: the one over more devices keeps
+/// it, then the earlier.
+void dropRepeatedAxes(SmallVectorImpl<Axes> &factors);
+
+} // namespace mlir::tp
+
+#endif // TP_DIALECT_TP_TRANSFORMS_FACTORAXES_H

@@ -1,0 +1,144 @@
+//===- Passes.td - propagation, resharding, partitioning, proof -----------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TP_DIALECT_TP_TRANSFORMS_PASSES
+#define TP_DIALECT_TP_TRANSFORMS_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def TPPropagate : Pass<"tp-propagate", "::mlir::func::FuncOp"> {
+  let summary = "carries shardings through every op, forward and backward";
+  let description = [{
+    From the shardings of arguments and `tp.constraint`s, which are never changed,
+    to every other value, by the ops' sharding rules, to a fixed point: axes are
+    only ever added. Where the parts of an op disagree, the sharding over more
+    devices wins, then the earlier operand. Chooses padded extents, one for every
+    set of dims that must agree.
+
+    The result is `tp.sharding` on all arguments and results and a `tp.shardings`
+    cache on every op; partial sums are not part of it: see tp-insert-reshards.
+
+    Before:
+    ```mlir
+    func.func @f(%x: tensor<8x64xf32>,
+                 %w: tensor<24x64xf32> {tp.sharding = #tp.sharding<@mesh, [{"tp"}, {} ]>})
+    %0 = nn.contract %x, %w "sk,nk->sn" : ...
+    ```
+    After:
+    ```mlir
+    %0 = nn.contract %x, %w "sk,nk->sn"
+        {tp.shardings = [#tp.sharding<@mesh, [{}, {"tp"} ]>]} : ...
+    ```
+  }];
+}
+
+def TPDecompose : Pass<"tp-decompose", "::mlir::func::FuncOp"> {
+  let summary = "writes out composite ops whose reduction is sharded";
+  let description = [{
+    A norm or top-k whose reduced dim is sharded (or padded) is replaced by its own
+    decomposition, on global tensors; what remains are reductions that the sharding
+    machinery knows. Run tp-propagate again afterwards.
+
+    Before:
+    ```mlir
+    %1 = nn.rms_norm %0, %w epsilon 1.0e-5   // %0 is sharded on its last dim
+    ```
+    After:
+    ```mlir
+    %2 = arith.mulf %0, %0
+    %3 = nn.reduce %2 "sum" dims [1]         // partial: one number a row is reduced
+    ...
+    ```
+  }];
+}
+
+def TPInsertReshards : Pass<"tp-insert-reshards", "::mlir::func::FuncOp"> {
+  let summary = "makes every change of placement explicit, reductions lazily";
+  let description = [{
+    Goes forward through the graph, decides how each op is sharded from the
+    propagated shardings, and inserts `tp.reshard` where an operand is placed
+    otherwise. Partial values pass through every op that is linear in them and are
+    reduced where that is cheapest: at the first use that is not linear, or before
+    an op that would make them larger. A value is resharded to one placement once.
+
+    Before:
+    ```mlir
+    %1 = nn.contract %0, %w "sk,nk->sn"      // k is sharded: partial
+    %2 = nn.rms_norm %1, %g epsilon 1.0e-5
+    ```
+    After:
+    ```mlir
+    %1 = nn.contract %0, %w "sk,nk->sn"
+    %2 = tp.reshard %1 from <@mesh, [{}, {} ], partial = sum{"tp"}> to <@mesh, [{}, {} ]>
+    %3 = nn.rms_norm %2, %g epsilon 1.0e-5
+    ```
+  }];
+  let dependentDialects = ["::mlir::tp::TPDialect"];
+}
+
+def TPPartition : Pass<"tp-partition", "::mlir::func::FuncOp"> {
+  let summary = "from global tensors to what one device holds";
+  let description = [{
+    Every tensor gets its local type, every `tp.reshard` becomes the cheapest
+    sequence of collectives, ops that read global positions are given their
+    shard's start, and padding is masked before reductions. Arguments and results
+    keep their sharding and record their global type as `tp.global`.
+
+    Before:
+    ```mlir
+    %2 = tp.reshard %1 from <@mesh, [{}, {} ], partial = sum{"tp"}> to <@mesh, [{}, {} ]>
+        : tensor<8x64xf32>
+    ```
+    After:
+    ```mlir
+    %2 = tp.all_reduce %1 sum over [#tp.axis<"tp">] of @mesh
+        : (tensor<8x64xf32>) -> tensor<8x64xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::tp::TPDialect"];
+}
+
+def TPMergeCollectives : Pass<"tp-merge-collectives", "::mlir::func::FuncOp"> {
+  let summary = "packs small collectives of one group into one message";
+  let description = [{
+    All-gathers over the same axes that stand next to each other (nothing but local
+    index arithmetic between them), none of which needs another's result, become one
+    op with several operands, as long as the message stays below `bytes`.
+
+    Before:
+    ```mlir
+    %2 = tp.all_gather %v dims [1] over [#tp.axis<"tp">] of @mesh : ...
+    %3 = tp.all_gather %i dims [1] over [#tp.axis<"tp">] of @mesh : ...
+    ```
+    After:
+    ```mlir
+    %2:2 = tp.all_gather %v, %i dims [1, 1] over [#tp.axis<"tp">] of @mesh : ...
+    ```
+  }];
+  let options = [
+    Option<"bytes", "bytes", "int64_t", "65536",
+           "largest message that is packed, in bytes">
+  ];
+}
+
+def TPVerifyPlacements : Pass<"tp-verify-placements", "::mlir::func::FuncOp"> {
+  let summary = "proves that a local program computes the global one";
+  let description = [{
+    Infers the placement of every value of a local function forward from its
+    arguments, by the ops' rules and the collectives' semantics alone, trusting no
+    cached attribute: a local value denotes the global value V under sharding S if,
+    block by block, combining it over S's partial axes gives V. Refuses:
+    - an op whose operands disagree in a factor, or that needs a factor whole;
+    - a partial value in an op that is not linear in it;
+    - a partial value that meets a replicated one in an addition;
+    - a reduction over padding that nothing masks;
+    - a shard's start that is not the start of the shard;
+    - a result that is not placed as the function declares.
+    Changes nothing.
+  }];
+}
+
+#endif // TP_DIALECT_TP_TRANSFORMS_PASSES

@@ -1,0 +1,82 @@
+//===- Decompose.cpp - writes out composites whose reduction is sharded ---===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "tp/Dialect/TP/IR/TP.h"
+#include "tp/Dialect/TP/Transforms/FactorAxes.h"
+#include "tp/Dialect/TP/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace mlir::tp;
+
+namespace mlir::tp {
+#define GEN_PASS_DEF_TPDECOMPOSE
+#include "tp/Dialect/TP/Transforms/Passes.h.inc"
+} // namespace mlir::tp
+
+ShardingAttr tp::shardingOf(Value value) {
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    auto function =
+        dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
+    return function ? function.getArgAttrOfType<ShardingAttr>(
+                          argument.getArgNumber(), kShardingName)
+                    : ShardingAttr();
+  }
+  auto result = cast<OpResult>(value);
+  auto shardings = result.getOwner()->getAttrOfType<ArrayAttr>(kShardingsName);
+  if (!shardings || result.getResultNumber() >= shardings.size())
+    return {};
+  return dyn_cast<ShardingAttr>(shardings[result.getResultNumber()]);
+}
+
+namespace {
+
+struct Decompose : tp::impl::TPDecomposeBase<Decompose> {
+  void runOnOperation() override {
+    SmallVector<Operation *> ops;
+    for (Operation &op : getOperation().getBody().front())
+      if (isa<DecomposeOpInterface>(op))
+        ops.push_back(&op);
+    for (Operation *op : ops)
+      if (failed(visit(op)))
+        return signalPassFailure();
+  }
+
+  /// Decomposes `op` if the factor that asks for it is sharded or padded.
+  LogicalResult visit(Operation *op) {
+    auto ruled = dyn_cast<ShardingRuleOpInterface>(op);
+    if (!ruled)
+      return op->emitError("can be decomposed, but has no sharding rule");
+    ShardingRule rule = ruled.getShardingRule();
+    for (auto [value, dims] : llvm::zip(op->getOperands(), rule.operands)) {
+      ShardingAttr sharding = shardingOf(value);
+      MeshAttr mesh =
+          sharding ? lookupMesh(op, sharding.getMesh()) : MeshAttr();
+      if (!mesh)
+        continue;
+      ArrayRef<int64_t> shape = shapeOf(value.getType());
+      Placement placement = toPlacement(sharding, mesh, shape);
+      for (auto [i, factors] : llvm::enumerate(dims)) {
+        if (factors.size() != 1 ||
+            rule.factors[factors[0]].kind != FactorKind::Decompose)
+          continue;
+        int64_t shards = sizeOf(placement.dims[i]);
+        if (shards == 1 && placement.pads[i] == shape[i])
+          continue;
+        OpBuilder builder(op);
+        SmallVector<Value> values =
+            cast<DecomposeOpInterface>(op).decompose(
+                builder, factors[0], shards, placement.pads[i]);
+        op->replaceAllUsesWith(values);
+        op->erase();
+        return success();
+      }
+    }
+    return success();
+  }
+};
+
+} // namespace

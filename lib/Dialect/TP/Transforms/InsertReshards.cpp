@@ -1,0 +1,354 @@
+//===- InsertReshards.cpp - makes changes of placement explicit -----------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "tp/Dialect/TP/IR/TP.h"
+#include "tp/Dialect/TP/Transforms/FactorAxes.h"
+#include "tp/Dialect/TP/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace mlir::tp;
+
+namespace mlir::tp {
+#define GEN_PASS_DEF_TPINSERTRESHARDS
+#include "tp/Dialect/TP/Transforms/Passes.h.inc"
+} // namespace mlir::tp
+
+namespace {
+
+double bytesOf(Value value) {
+  auto type = cast<RankedTensorType>(value.getType());
+  double bits = type.getElementType().isIntOrFloat()
+                    ? type.getElementTypeBitWidth()
+                    : 64;
+  return bits / 8 * double(type.getNumElements());
+}
+
+class Inserter {
+public:
+  Inserter(func::FuncOp function, FlatSymbolRefAttr meshName, MeshAttr mesh)
+      : function(function), meshName(meshName), mesh(mesh), builder(function) {}
+
+  LogicalResult run() {
+    for (BlockArgument argument : function.getArguments())
+      if (isa<RankedTensorType>(argument.getType()))
+        placements[argument] = propagated(argument);
+    for (Operation &op :
+         llvm::make_early_inc_range(function.getBody().front())) {
+      if (op.hasTrait<OpTrait::IsTerminator>())
+        finish(&op);
+      else if (failed(visit(&op)))
+        return failure();
+    }
+    return success();
+  }
+
+private:
+  /// What propagation said, without partial axes.
+  Placement propagated(Value value) {
+    ArrayRef<int64_t> shape = shapeOf(value.getType());
+    ShardingAttr sharding = shardingOf(value);
+    return sharding ? toPlacement(sharding, mesh, shape)
+                    : Placement::replicated(shape);
+  }
+
+  //===--------------------------------------------------------------------===//
+  // How an op is sharded
+  //===--------------------------------------------------------------------===//
+
+  /// The axes of every factor: as the results have them; a factor that no result
+  /// has, as the operand over most devices has it.
+  SmallVector<Axes> chooseFactors(Operation *op, const ShardingRule &rule) {
+    SmallVector<Axes> factors(rule.factors.size());
+    llvm::SmallBitVector inResult(rule.factors.size());
+    for (auto [value, dims] : llvm::zip(op->getResults(), rule.results)) {
+      if (!isa<RankedTensorType>(value.getType()))
+        continue;
+      Placement placement = propagated(value);
+      for (auto [axes, dimFactors] : llvm::zip(placement.dims, dims)) {
+        SmallVector<Axes> spread = spreadOver(axes, dimFactors, rule);
+        for (auto [factor, part] : llvm::zip(dimFactors, spread)) {
+          inResult.set(factor);
+          if (sizeOf(part) > sizeOf(factors[factor]))
+            factors[factor] = part;
+        }
+      }
+    }
+    for (auto [value, dims] : llvm::zip(op->getOperands(), rule.operands)) {
+      if (!isa<RankedTensorType>(value.getType()))
+        continue;
+      const Placement &placement = placements[value];
+      for (auto [axes, dimFactors] : llvm::zip(placement.dims, dims)) {
+        SmallVector<Axes> spread = spreadOver(axes, dimFactors, rule);
+        for (auto [factor, part] : llvm::zip(dimFactors, spread))
+          if (!inResult.test(factor) && sizeOf(part) > sizeOf(factors[factor]))
+            factors[factor] = part;
+      }
+    }
+    for (auto [axes, factor] : llvm::zip(factors, rule.factors))
+      if (factor.kind == FactorKind::Replicate ||
+          factor.kind == FactorKind::Decompose)
+        axes.clear();
+    dropRepeatedAxes(factors);
+    return factors;
+  }
+
+  Placement placementOf(Value value, const TensorFactors &dims,
+                        const ShardingRule &rule, ArrayRef<Axes> factors) {
+    Placement placement = propagated(value);
+    for (auto [axes, dimFactors] : llvm::zip(placement.dims, dims))
+      axes = gatherFrom(dimFactors, rule, factors);
+    return placement;
+  }
+
+  LogicalResult visit(Operation *op) {
+    ShardingRule rule = cast<ShardingRuleOpInterface>(op).getShardingRule();
+    SmallVector<Axes> factors = chooseFactors(op, rule);
+    Axes used;
+    for (const Axes &axes : factors)
+      used.append(axes);
+    SmallVector<Axes> partial = choosePartial(op, rule, used);
+
+    // Operands: as the factors say, partial where the op is linear.
+    for (auto [i, dims] : llvm::enumerate(rule.operands)) {
+      Value value = op->getOperand(i);
+      if (!isa<RankedTensorType>(value.getType()))
+        continue;
+      Placement wanted = placementOf(value, dims, rule, factors);
+      wanted.partial = partial[i];
+      op->setOperand(i, reshard(value, wanted, op));
+    }
+
+    // Results: partial over what was reduced and what came in.
+    Axes resultPartial;
+    ReduceKind kind = ReduceKind::Sum;
+    for (auto [axes, factor] : llvm::zip(factors, rule.factors))
+      if (factor.kind == FactorKind::Reduce && !axes.empty()) {
+        kind = factor.reduction;
+        resultPartial.append(axes);
+      }
+    for (const Axes &axes : partial)
+      if (!overlap(axes, resultPartial))
+        resultPartial.append(axes);
+    llvm::sort(resultPartial);
+    for (auto [value, dims] : llvm::zip(op->getResults(), rule.results)) {
+      if (!isa<RankedTensorType>(value.getType()))
+        continue;
+      Placement placement = placementOf(value, dims, rule, factors);
+      placement.partial = normalised(resultPartial);
+      placement.partialKind = kind;
+      placements[value] = placement;
+    }
+    writeCache(op);
+    return success();
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Partial operands
+  //===--------------------------------------------------------------------===//
+
+  /// For each operand, the axes over which the op takes it as partial.
+  SmallVector<Axes> choosePartial(Operation *op, const ShardingRule &rule,
+                                  const Axes &used) {
+    SmallVector<Axes> partial(op->getNumOperands());
+    auto partialOf = [&](unsigned i) -> Axes {
+      Value value = op->getOperand(i);
+      const Placement &placement = placements[value];
+      bool usable = isa<RankedTensorType>(value.getType()) &&
+                    placement.partialKind == ReduceKind::Sum &&
+                    !overlap(placement.partial, used) && !findReduced(value);
+      return usable ? placement.partial : Axes();
+    };
+    double resultBytes = 0;
+    for (Value result : op->getResults())
+      if (isa<RankedTensorType>(result.getType()))
+        resultBytes += bytesOf(result);
+
+    if (!rule.joint.empty()) {
+      // All or none. Passing costs one reduction of the result, later; not
+      // passing costs one of each operand, now.
+      Axes all;
+      double operandBytes = 0;
+      for (unsigned i : rule.joint) {
+        Axes axes = partialOf(i);
+        if (axes.empty())
+          continue;
+        operandBytes += bytesOf(op->getOperand(i));
+        if (all.empty())
+          all = axes;
+        if (axes != all)
+          return partial;
+      }
+      bool isCheaper = resultBytes < operandBytes ||
+                       (resultBytes == operandBytes && onlyLinearUsers(op));
+      if (!all.empty() && isCheaper)
+        for (unsigned i : rule.joint)
+          partial[i] = all;
+      return partial;
+    }
+    // At most one of them on each axis.
+    Axes taken = used;
+    for (unsigned i : rule.each) {
+      Axes axes = partialOf(i);
+      if (axes.empty() || overlap(axes, taken) ||
+          resultBytes > bytesOf(op->getOperand(i)))
+        continue;
+      partial[i] = axes;
+      taken.append(axes);
+    }
+    return partial;
+  }
+
+  /// Whether a partial result of `op` could travel further. If some user needs it
+  /// whole, reducing an operand of the same size now costs the same and spares the
+  /// others from being made partial.
+  static bool onlyLinearUsers(Operation *op) {
+    for (OpOperand &use : op->getUses()) {
+      auto ruled = dyn_cast<ShardingRuleOpInterface>(use.getOwner());
+      if (!ruled)
+        return false;
+      ShardingRule rule = ruled.getShardingRule();
+      if (!llvm::is_contained(rule.joint, use.getOperandNumber()) &&
+          !llvm::is_contained(rule.each, use.getOperandNumber()))
+        return false;
+    }
+    return true;
+  }
+
+  /// A version of `value` that is not partial any more, made earlier.
+  bool findReduced(Value value) {
+    auto it = versions.find(value);
+    return it != versions.end() &&
+           llvm::any_of(it->second, [&](Value version) {
+             return placements[version].partial.empty();
+           });
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Reshards
+  //===--------------------------------------------------------------------===//
+
+  /// `value` placed as `wanted`, for `user`.
+  Value reshard(Value value, const Placement &wanted, Operation *user) {
+    Placement have = placements[value];
+    if (have == wanted)
+      return value;
+    for (Value version : versions[value])
+      if (placements[version] == wanted)
+        return version;
+    // From a version that is not partial, if there is one: reduced once.
+    Value source = value;
+    for (Value version : versions[value])
+      if (!have.partial.empty() && placements[version].partial.empty())
+        source = version;
+    builder.setInsertionPoint(user);
+    Location loc = user->getLoc();
+    if (Operation *producer = value.getDefiningOp())
+      if (!have.partial.empty())
+        loc = producer->getLoc();
+    StringRef module = moduleOf(loc);
+    auto op = ReshardOp::create(
+        builder, loc, source, attribute(source, placements[source]),
+        attribute(source, wanted),
+        builder.getStringAttr(reason(value, have, wanted, user)),
+        module.empty() ? StringAttr() : builder.getStringAttr(module));
+    placements[op] = wanted;
+    versions[value].push_back(op);
+    writeCache(op);
+    return op;
+  }
+
+  /// Why: for people.
+  std::string reason(Value value, const Placement &have,
+                     const Placement &wanted, Operation *user) {
+    std::string text;
+    llvm::raw_string_ostream os(text);
+    StringRef from;
+    if (Operation *producer = value.getDefiningOp())
+      from = moduleOf(producer->getLoc());
+    StringRef to = moduleOf(user->getLoc());
+    bool isReturn = user->hasTrait<OpTrait::IsTerminator>();
+    os << (from.empty() ? "a value" : "output of " + from.str()) << " is "
+       << describe(have, mesh) << "; "
+       << (isReturn ? "the caller" : to.empty() ? "its user" : to.str())
+       << " needs " << describe(wanted, mesh);
+    return text;
+  }
+
+  ShardingAttr attribute(Value value, const Placement &placement) {
+    return toSharding(placement, meshName, mesh, shapeOf(value.getType()),
+                      function.getContext());
+  }
+
+  void writeCache(Operation *op) {
+    SmallVector<Attribute> shardings;
+    for (Value value : op->getResults())
+      shardings.push_back(isa<RankedTensorType>(value.getType())
+                              ? attribute(value, placements[value])
+                              : ShardingAttr::getReplicated(meshName, 0));
+    if (!shardings.empty())
+      op->setAttr(kShardingsName, builder.getArrayAttr(shardings));
+  }
+
+  /// Results: as asked for; state, as the argument it goes back to; others as
+  /// they are, whole sums.
+  void finish(Operation *terminator) {
+    for (auto [i, value] : llvm::enumerate(terminator->getOperands())) {
+      if (!isa<RankedTensorType>(value.getType()))
+        continue;
+      Placement wanted = placements[value];
+      wanted.partial.clear();
+      if (auto asked =
+              function.getResultAttrOfType<ShardingAttr>(i, kShardingName)) {
+        Placement placement =
+            toPlacement(asked, mesh, shapeOf(value.getType()));
+        wanted.dims = placement.dims;
+      } else if (std::optional<unsigned> argument = donor(i)) {
+        wanted.dims = placements[function.getArgument(*argument)].dims;
+      }
+      Value placed = reshard(value, wanted, terminator);
+      terminator->setOperand(i, placed);
+      function.setResultAttr(i, kShardingName, attribute(placed, wanted));
+    }
+  }
+
+  /// The argument whose state result i is.
+  std::optional<unsigned> donor(unsigned result) {
+    auto name = function.getResultAttrOfType<StringAttr>(result, "nn.state");
+    if (!name)
+      return std::nullopt;
+    if (donors.empty())
+      for (unsigned i = 0; i < function.getNumArguments(); ++i)
+        if (auto state = function.getArgAttrOfType<StringAttr>(i, "nn.state"))
+          donors[state] = i;
+    auto it = donors.find(name);
+    return it == donors.end() ? std::nullopt
+                              : std::optional<unsigned>(it->second);
+  }
+
+  func::FuncOp function;
+  FlatSymbolRefAttr meshName;
+  MeshAttr mesh;
+  OpBuilder builder;
+  DenseMap<Value, Placement> placements;
+  DenseMap<Value, SmallVector<Value, 2>> versions;
+  DenseMap<StringAttr, unsigned> donors;
+};
+
+struct InsertReshards : tp::impl::TPInsertReshardsBase<InsertReshards> {
+  void runOnOperation() override {
+    func::FuncOp function = getOperation();
+    FlatSymbolRefAttr meshName = findMesh(function);
+    if (!meshName || function.isExternal())
+      return;
+    if (failed(checkShardable(function)) ||
+        failed(Inserter(function, meshName, lookupMesh(function, meshName))
+                   .run()))
+      signalPassFailure();
+  }
+};
+
+} // namespace

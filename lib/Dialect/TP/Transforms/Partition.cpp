@@ -1,0 +1,350 @@
+//===- Partition.cpp - from global tensors to what one device holds -------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/IRMapping.h"
+#include "tp/Dialect/TP/IR/TP.h"
+#include "tp/Dialect/TP/Transforms/FactorAxes.h"
+#include "tp/Dialect/TP/Transforms/Passes.h"
+#include "tp/Dialect/TP/Transforms/Reshard.h"
+#include <map>
+
+using namespace mlir;
+using namespace mlir::tp;
+
+namespace mlir::tp {
+#define GEN_PASS_DEF_TPPARTITION
+#include "tp/Dialect/TP/Transforms/Passes.h.inc"
+} // namespace mlir::tp
+
+double tp::neutralOf(ReduceKind kind) {
+  switch (kind) {
+  case ReduceKind::Max:
+    return -std::numeric_limits<double>::infinity();
+  case ReduceKind::Min:
+    return std::numeric_limits<double>::infinity();
+  case ReduceKind::Product:
+    return 1;
+  case ReduceKind::Sum:
+    break;
+  }
+  return 0;
+}
+
+namespace {
+
+class Partitioner {
+public:
+  Partitioner(func::FuncOp function, FlatSymbolRefAttr meshName, MeshAttr mesh)
+      : function(function), meshName(meshName), mesh(mesh), builder(function) {}
+
+  LogicalResult run() {
+    Block &block = function.getBody().front();
+    SmallVector<Operation *> ops;
+    for (Operation &op : block)
+      ops.push_back(&op);
+    globals.resize(function.getNumArguments());
+    for (BlockArgument argument : function.getArguments())
+      if (failed(localiseArgument(argument)))
+        return failure();
+    for (Operation *op : ops)
+      if (failed(op->hasTrait<OpTrait::IsTerminator>() ? finish(op)
+                                                       : visit(op)))
+        return failure();
+    for (Operation *op : llvm::reverse(ops))
+      if (!op->hasTrait<OpTrait::IsTerminator>())
+        op->erase();
+    SmallVector<Type> results(block.getTerminator()->getOperandTypes());
+    function.setFunctionType(builder.getFunctionType(
+        block.getArgumentTypes(), results));
+    return success();
+  }
+
+private:
+  //===--------------------------------------------------------------------===//
+  // Types
+  //===--------------------------------------------------------------------===//
+
+  /// The placement of a global value as the caches say.
+  FailureOr<Placement> placementOf(Value value) {
+    ShardingAttr sharding = shardingOf(value);
+    if (!sharding)
+      return emitError(value.getLoc())
+             << "a value has no sharding; run tp-propagate and "
+                "tp-insert-reshards first";
+    Type type = value.getType();
+    if (auto argument = dyn_cast<BlockArgument>(value))
+      type = globals[argument.getArgNumber()];
+    return toPlacement(sharding, mesh, shapeOf(type));
+  }
+
+  FailureOr<Type> localType(Value value) {
+    auto tensor = dyn_cast<RankedTensorType>(value.getType());
+    if (!tensor)
+      return value.getType();
+    FailureOr<Placement> placement = placementOf(value);
+    if (failed(placement))
+      return failure();
+    for (auto [pad, axes] : llvm::zip(placement->pads, placement->dims))
+      if (pad % sizeOf(axes))
+        return emitError(value.getLoc())
+               << "extent " << pad << " is not a multiple of " << sizeOf(axes)
+               << ", the size of its axes; run tp-propagate to choose padding";
+    return Type(tensor.clone(placement->localShape()));
+  }
+
+  LogicalResult localiseArgument(BlockArgument argument) {
+    unsigned number = argument.getArgNumber();
+    globals[number] = argument.getType();
+    FailureOr<Type> local = localType(argument);
+    if (failed(local))
+      return failure();
+    if (isa<RankedTensorType>(argument.getType()))
+      function.setArgAttr(number, kGlobalName, TypeAttr::get(globals[number]));
+    locals.map(argument, argument);
+    localArgumentTypes.push_back(*local);
+    // The type changes when no global op reads it any more.
+    return success();
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Ops
+  //===--------------------------------------------------------------------===//
+
+  LogicalResult visit(Operation *op) {
+    builder.setInsertionPoint(op);
+    if (auto reshard = dyn_cast<ReshardOp>(op))
+      return visitReshard(reshard);
+    if (isa<ConstraintOp>(op)) { // Has been met: the reshards are explicit.
+      locals.map(op->getResult(0), locals.lookup(op->getOperand(0)));
+      return success();
+    }
+    auto ruled = cast<ShardingRuleOpInterface>(op);
+    ShardingRule rule = ruled.getShardingRule();
+    SmallVector<Value> operands;
+    for (auto [value, dims] : llvm::zip(op->getOperands(), rule.operands)) {
+      FailureOr<Value> local = maskFor(op, value, dims, rule);
+      if (failed(local))
+        return failure();
+      operands.push_back(*local);
+    }
+    SmallVector<Type> types;
+    for (Value result : op->getResults()) {
+      FailureOr<Type> type = localType(result);
+      if (failed(type))
+        return failure();
+      types.push_back(*type);
+    }
+    auto start = [&](unsigned factor) { return startOf(op, factor, rule); };
+    Operation *local = ruled.buildLocal(builder, operands, types, start);
+    for (auto [global, value] : llvm::zip(op->getResults(), local->getResults()))
+      locals.map(global, value);
+    return success();
+  }
+
+  /// The local operand, with padding masked along the dims that `op` reduces.
+  FailureOr<Value> maskFor(Operation *op, Value value,
+                           const TensorFactors &dims, const ShardingRule &rule) {
+    Value local = locals.lookup(value);
+    auto tensor = dyn_cast<RankedTensorType>(value.getType());
+    if (!tensor)
+      return local;
+    FailureOr<Placement> placement = placementOf(value);
+    if (failed(placement))
+      return failure();
+    ArrayRef<int64_t> shape =
+        shapeOf(isa<BlockArgument>(value)
+                    ? globals[cast<BlockArgument>(value).getArgNumber()]
+                    : value.getType());
+    for (auto [dim, factors] : llvm::enumerate(dims)) {
+      if (placement->pads[dim] == shape[dim])
+        continue;
+      for (unsigned number : factors) {
+        const Factor &factor = rule.factors[number];
+        if (factor.masked || factor.kind == FactorKind::Pass)
+          continue;
+        if (factor.kind != FactorKind::Reduce) {
+          // Segments (compound, masked) take care of their widths.
+          if (factors.size() > 1)
+            continue;
+          return op->emitError("dim ")
+                 << dim << " of size " << shape[dim] << " is padded to "
+                 << placement->pads[dim] << ", which '" << op->getName()
+                 << "' cannot handle; choose sizes that divide";
+        }
+        if (!(isZeroPadded(value) && factor.reduction == ReduceKind::Sum))
+          local = mask(local, dim, shape[dim], placement->dims[dim],
+                       placement->pads[dim], neutralOf(factor.reduction));
+      }
+    }
+    return local;
+  }
+
+  /// Parameters are loaded with zeros as padding.
+  bool isZeroPadded(Value value) {
+    auto argument = dyn_cast<BlockArgument>(value);
+    return argument &&
+           function.getArgAttr(argument.getArgNumber(), "nn.parameter");
+  }
+
+  Value mask(Value value, int64_t dim, int64_t size, const Axes &axes,
+             int64_t pad, double fill) {
+    auto key = std::make_tuple(value.getAsOpaquePointer(), dim, fill);
+    auto [it, inserted] = masks.try_emplace(key);
+    if (inserted)
+      it->second = MaskOp::create(builder, value.getLoc(), value.getType(),
+                                  value, shardStart(axes, pad / sizeOf(axes)),
+                                  builder.getI64IntegerAttr(dim),
+                                  builder.getI64IntegerAttr(size),
+                                  builder.getF64FloatAttr(fill));
+    return it->second;
+  }
+
+  /// Where this device's shard of an indexed factor begins; null if it is whole.
+  Value startOf(Operation *op, unsigned factor, const ShardingRule &rule) {
+    auto find = [&](ValueRange values,
+                    ArrayRef<TensorFactors> tensors) -> Value {
+      for (auto [value, dims] : llvm::zip(values, tensors))
+        for (auto [i, factors] : llvm::enumerate(dims)) {
+          if (factors.empty() || factors.front() != factor)
+            continue;
+          FailureOr<Placement> placement = placementOf(value);
+          if (succeeded(placement) && !placement->dims[i].empty())
+            return shardStart(placement->dims[i],
+                              placement->pads[i] / sizeOf(placement->dims[i]));
+          return {};
+        }
+      return {};
+    };
+    if (Value start = find(op->getOperands(), rule.operands))
+      return start;
+    return find(op->getResults(), rule.results);
+  }
+
+  /// One op for each list of axes and block, at the top of the function.
+  Value shardStart(const Axes &axes, int64_t block) {
+    Value &start = starts[{std::vector<Axis>(axes.begin(), axes.end()), block}];
+    if (!start) {
+      OpBuilder::InsertionGuard guard(builder);
+      builder.setInsertionPointToStart(&function.getBody().front());
+      start = ShardStartOp::create(
+          builder, function.getLoc(), builder.getIndexType(), meshName,
+          toAttribute(axes, mesh, function.getContext()),
+          builder.getI64IntegerAttr(block));
+    }
+    return start;
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Reshards
+  //===--------------------------------------------------------------------===//
+
+  LogicalResult visitReshard(ReshardOp op) {
+    RankedTensorType type = op.getType();
+    Placement from = toPlacement(op.getFrom(), mesh, type.getShape());
+    Placement to = toPlacement(op.getTo(), mesh, type.getShape());
+    int64_t bits = type.getElementType().isIntOrFloat()
+                       ? type.getElementTypeBitWidth()
+                       : 64;
+    FailureOr<std::vector<ReshardStep>> path =
+        planReshard(from, to, llvm::divideCeil(bits, 8));
+    if (failed(path))
+      return op.emitOpError("there is no way from ")
+             << describe(from, mesh) << " to " << describe(to, mesh);
+    Value value = locals.lookup(op.getInput());
+    for (const ReshardStep &step : *path)
+      value = build(op, value, step,
+                    type.clone(step.result.localShape()), from.partialKind);
+    locals.map(op.getResult(), value);
+    return success();
+  }
+
+  Value build(ReshardOp op, Value value, const ReshardStep &step, Type type,
+              ReduceKind kind) {
+    Location loc = op.getLoc();
+    ArrayAttr axes = toAttribute(step.axes, mesh, function.getContext());
+    TypeRange types(type);
+    ValueRange values(value);
+    StringAttr reason = op.getReasonAttr(), module = op.getModuleAttr();
+    switch (step.move) {
+    case Move::Slice:
+      return SliceOp::create(builder, loc, type, value, meshName, axes,
+                             builder.getI64IntegerAttr(step.dim));
+    case Move::MakePartial:
+      return MakePartialOp::create(builder, loc, type, value, meshName, axes);
+    case Move::AllGather:
+      return AllGatherOp::create(builder, loc, types, values, meshName, axes,
+                                 builder.getDenseI64ArrayAttr({step.dim}),
+                                 reason, module)
+          .getResult(0);
+    case Move::AllReduce:
+      return AllReduceOp::create(
+                 builder, loc, types, values, meshName, axes,
+                 ReduceKindAttr::get(function.getContext(), kind), reason,
+                 module)
+          .getResult(0);
+    case Move::ReduceScatter:
+      return ReduceScatterOp::create(
+                 builder, loc, types, values, meshName, axes,
+                 ReduceKindAttr::get(function.getContext(), kind),
+                 builder.getDenseI64ArrayAttr({step.dim}), reason, module)
+          .getResult(0);
+    case Move::AllToAll:
+      return AllToAllOp::create(builder, loc, types, values, meshName, axes,
+                                builder.getDenseI64ArrayAttr({step.dim}),
+                                builder.getDenseI64ArrayAttr({step.splitDim}),
+                                reason, module)
+          .getResult(0);
+    }
+    return value;
+  }
+
+  LogicalResult finish(Operation *terminator) {
+    for (auto [i, operand] :
+         llvm::enumerate(terminator->getOpOperands())) {
+      Value global = operand.get();
+      if (isa<RankedTensorType>(global.getType())) {
+        ShardingAttr sharding = shardingOf(global);
+        if (!sharding)
+          return terminator->emitError("result ")
+                 << i << " has no sharding; run tp-insert-reshards first";
+        function.setResultAttr(i, kShardingName, sharding);
+        function.setResultAttr(i, kGlobalName, TypeAttr::get(global.getType()));
+      }
+      operand.set(locals.lookup(global));
+    }
+    for (auto [argument, type] :
+         llvm::zip(function.getArguments(), localArgumentTypes))
+      argument.setType(type);
+    return success();
+  }
+
+  func::FuncOp function;
+  FlatSymbolRefAttr meshName;
+  MeshAttr mesh;
+  OpBuilder builder;
+  IRMapping locals;
+  SmallVector<Type> globals, localArgumentTypes;
+  // Looked up, never iterated over.
+  std::map<std::tuple<const void *, int64_t, double>, Value> masks;
+  std::map<std::pair<std::vector<Axis>, int64_t>, Value> starts;
+};
+
+struct Partition : tp::impl::TPPartitionBase<Partition> {
+  void runOnOperation() override {
+    func::FuncOp function = getOperation();
+    FlatSymbolRefAttr meshName = findMesh(function);
+    if (!meshName || function.isExternal())
+      return;
+    if (failed(checkShardable(function)) ||
+        failed(
+            Partitioner(function, meshName, lookupMesh(function, meshName))
+                .run()))
+      signalPassFailure();
+  }
+};
+
+} // namespace

@@ -1,0 +1,276 @@
+//===- Propagate.cpp - carries shardings through every op -----------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "tp/Dialect/TP/IR/TP.h"
+#include "tp/Dialect/TP/Transforms/DimClasses.h"
+#include "tp/Dialect/TP/Transforms/FactorAxes.h"
+#include "tp/Dialect/TP/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace mlir::tp;
+
+namespace mlir::tp {
+#define GEN_PASS_DEF_TPPROPAGATE
+#include "tp/Dialect/TP/Transforms/Passes.h.inc"
+} // namespace mlir::tp
+
+FlatSymbolRefAttr tp::findMesh(Operation *op) {
+  auto module = op->getParentOfType<ModuleOp>();
+  if (auto self = dyn_cast<ModuleOp>(op))
+    module = self;
+  if (!module)
+    return {};
+  for (MeshOp mesh : module.getOps<MeshOp>())
+    return FlatSymbolRefAttr::get(mesh.getSymNameAttr());
+  return {};
+}
+
+SmallVector<Axes> tp::spreadOver(ArrayRef<Axis> axes, const DimFactors &factors,
+                                 const ShardingRule &rule) {
+  SmallVector<Axes> spread(factors.size());
+  if (factors.size() == 1) {
+    spread[0].assign(axes.begin(), axes.end());
+    return spread;
+  }
+  // A compound dim: each factor takes axes while they divide it; the next factor
+  // begins only where the one before is used up.
+  size_t position = 0;
+  int64_t left = factors.empty() ? 1 : rule.factors[factors[0]].size;
+  for (const Axis &axis : axes) {
+    while (position < factors.size() && left == 1)
+      left = ++position < factors.size() ? rule.factors[factors[position]].size
+                                         : 0;
+    if (position >= factors.size() || left % axis.size)
+      break;
+    spread[position].push_back(axis);
+    left /= axis.size;
+  }
+  return spread;
+}
+
+Axes tp::gatherFrom(const DimFactors &factors, const ShardingRule &rule,
+                    ArrayRef<Axes> factorAxes) {
+  Axes axes;
+  for (unsigned factor : factors) {
+    axes.append(factorAxes[factor].begin(), factorAxes[factor].end());
+    // A minor factor may only be sharded below a major one that is used up.
+    if (factors.size() > 1 &&
+        sizeOf(factorAxes[factor]) != rule.factors[factor].size)
+      break;
+  }
+  return normalised(axes);
+}
+
+namespace {
+
+/// What is known of one value.
+struct State {
+  SmallVector<Axes, 4> dims;
+  bool fixed = false;
+  /// Of a fixed value, the dims that may take further axes all the same.
+  SmallVector<bool, 4> open;
+};
+
+class Propagator {
+public:
+  Propagator(func::FuncOp function, FlatSymbolRefAttr meshName, MeshAttr mesh)
+      : function(function), meshName(meshName), mesh(mesh) {}
+
+  void run() {
+    start();
+    SmallVector<Operation *> ops;
+    for (Operation &op : function.getBody().front())
+      if (isa<ShardingRuleOpInterface>(op))
+        ops.push_back(&op);
+    // Axes are only added, so this ends; a sweep each way settles chains of any
+    // length.
+    bool changed = true;
+    while (changed) {
+      changed = false;
+      for (Operation *op : ops)
+        changed |= update(op);
+      for (Operation *op : llvm::reverse(ops))
+        changed |= update(op);
+    }
+    write();
+  }
+
+private:
+  void start() {
+    forEachTensor(function, [&](Value value) {
+      states[value].dims.resize(shapeOf(value.getType()).size());
+    });
+    for (BlockArgument argument : function.getArguments())
+      fix(argument, function.getArgAttrOfType<ShardingAttr>(
+                        argument.getArgNumber(), kShardingName));
+    for (ConstraintOp op : function.getOps<ConstraintOp>())
+      fix(op.getResult(), op.getSharding());
+  }
+
+  void fix(Value value, ShardingAttr sharding) {
+    if (!sharding || !isa<RankedTensorType>(value.getType()))
+      return;
+    State &state = states[value];
+    state.fixed = true;
+    for (auto [i, dim] : llvm::enumerate(sharding.getDims())) {
+      for (AxisRefAttr axis : dim.getAxes())
+        state.dims[i].push_back(toAxis(axis, mesh));
+      state.open.push_back(dim.getOpen());
+      if (dim.getPad())
+        asked.push_back({value, unsigned(i), dim.getPad()});
+    }
+  }
+
+  /// One op: tensors to factors and back. Returns whether anything was learnt.
+  bool update(Operation *op) {
+    ShardingRule rule = cast<ShardingRuleOpInterface>(op).getShardingRule();
+    SmallVector<Axes> factors(rule.factors.size());
+    auto read = [&](Value value, const TensorFactors &dims) {
+      for (auto [axes, dimFactors] : llvm::zip(states[value].dims, dims)) {
+        SmallVector<Axes> spread = spreadOver(axes, dimFactors, rule);
+        for (auto [factor, part] : llvm::zip(dimFactors, spread))
+          if (rule.factors[factor].kind != FactorKind::Replicate &&
+              sizeOf(part) > sizeOf(factors[factor]))
+            factors[factor] = part;
+      }
+    };
+    for (auto [value, dims] : llvm::zip(op->getOperands(), rule.operands))
+      read(value, dims);
+    for (auto [value, dims] : llvm::zip(op->getResults(), rule.results))
+      read(value, dims);
+    dropRepeatedAxes(factors);
+
+    bool changed = false;
+    auto extend = [&](Value value, const TensorFactors &dims) {
+      for (auto [i, dimFactors] : llvm::enumerate(dims))
+        changed |= extendDim(value, i, gatherFrom(dimFactors, rule, factors));
+    };
+    for (auto [value, dims] : llvm::zip(op->getOperands(), rule.operands))
+      extend(value, dims);
+    for (auto [value, dims] : llvm::zip(op->getResults(), rule.results))
+      extend(value, dims);
+    return changed;
+  }
+
+  /// Gives a dim further axes if it may have them.
+  bool extendDim(Value value, unsigned dim, const Axes &axes) {
+    State &state = states[value];
+    if (axes.empty() || axes == state.dims[dim] ||
+        (state.fixed && !state.open[dim]) || !isPrefix(state.dims[dim], axes))
+      return false;
+    for (auto [i, other] : llvm::enumerate(state.dims))
+      if (i != dim && overlap(other, axes))
+        return false;
+    state.dims[dim] = axes;
+    return true;
+  }
+
+  /// One padded extent for each class: the least multiple of every product of
+  /// axes placed on it that holds the true size.
+  void choosePads() {
+    DimClasses classes(function);
+    pads.assign(classes.size(), 0);
+    SmallVector<int64_t> multiple(classes.size(), 1), size(classes.size(), 0);
+    forEachTensor(function, [&](Value value) {
+      ArrayRef<int64_t> shape = shapeOf(value.getType());
+      for (auto [i, axes] : llvm::enumerate(states[value].dims)) {
+        unsigned number = classes.classOf(value, i);
+        multiple[number] = std::lcm(multiple[number], sizeOf(axes));
+        size[number] = shape[i];
+      }
+    });
+    for (auto [value, dim, pad] : asked)
+      multiple[classes.classOf(value, dim)] =
+          std::lcm(multiple[classes.classOf(value, dim)], pad);
+    for (unsigned i = 0; i < classes.size(); ++i)
+      pads[i] = llvm::divideCeil(size[i], multiple[i]) * multiple[i];
+    forEachTensor(function, [&](Value value) {
+      Placement placement;
+      for (auto [i, axes] : llvm::enumerate(states[value].dims)) {
+        placement.dims.push_back(axes);
+        placement.pads.push_back(pads[classes.classOf(value, i)]);
+      }
+      placements[value] = placement;
+    });
+  }
+
+  ShardingAttr attributeOf(Value value) {
+    return toSharding(placements[value], meshName, mesh,
+                      shapeOf(value.getType()), function.getContext());
+  }
+
+  void write() {
+    choosePads();
+    for (BlockArgument argument : function.getArguments())
+      if (isa<RankedTensorType>(argument.getType()))
+        function.setArgAttr(argument.getArgNumber(), kShardingName,
+                            attributeOf(argument));
+    auto empty = ShardingAttr::getReplicated(meshName, 0);
+    for (Operation &op : function.getBody().front()) {
+      if (op.getNumResults() == 0)
+        continue;
+      SmallVector<Attribute> shardings;
+      for (Value result : op.getResults())
+        shardings.push_back(isa<RankedTensorType>(result.getType())
+                                ? attributeOf(result)
+                                : empty);
+      op.setAttr(kShardingsName, ArrayAttr::get(op.getContext(), shardings));
+    }
+  }
+
+  func::FuncOp function;
+  FlatSymbolRefAttr meshName;
+  MeshAttr mesh;
+  DenseMap<Value, State> states;
+  DenseMap<Value, Placement> placements;
+  SmallVector<int64_t> pads;
+  /// Padded extents that were asked for.
+  SmallVector<std::tuple<Value, unsigned, int64_t>> asked;
+};
+
+struct Propagate : tp::impl::TPPropagateBase<Propagate> {
+  void runOnOperation() override {
+    func::FuncOp function = getOperation();
+    FlatSymbolRefAttr meshName = findMesh(function);
+    if (!meshName || function.isExternal())
+      return;
+    if (failed(checkShardable(function)))
+      return signalPassFailure();
+    Propagator(function, meshName, lookupMesh(function, meshName)).run();
+  }
+};
+
+} // namespace
+
+void tp::dropRepeatedAxes(SmallVectorImpl<Axes> &factors) {
+  for (size_t i = 0; i < factors.size(); ++i)
+    for (size_t j = 0; j < i; ++j)
+      if (overlap(factors[i], factors[j])) {
+        bool dropEarlier = sizeOf(factors[i]) > sizeOf(factors[j]);
+        factors[dropEarlier ? j : i].clear();
+      }
+}
+
+LogicalResult tp::checkShardable(func::FuncOp function) {
+  if (!function.getBody().hasOneBlock())
+    return function.emitError("a function to shard has one block");
+  for (Operation &op : function.getBody().front()) {
+    if (op.hasTrait<OpTrait::IsTerminator>() || isa<ReshardOp>(op))
+      continue;
+    if (!isa<ShardingRuleOpInterface>(op))
+      return op.emitError("'")
+             << op.getName() << "' has no sharding rule, so it cannot be "
+             << "sharded; it must implement ShardingRuleOpInterface";
+    for (Value result : op.getResults())
+      if (auto tensor = dyn_cast<ShapedType>(result.getType());
+          tensor && !(isa<RankedTensorType>(tensor) && tensor.hasStaticShape()))
+        return op.emitError("only ranked tensors of static shape can be "
+                            "sharded, got ")
+               << tensor;
+  }
+  return success();
+}

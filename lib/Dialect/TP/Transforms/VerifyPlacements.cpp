@@ -1,0 +1,555 @@
+//===- VerifyPlacements.cpp - proves a local program ----------------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "tp/Dialect/TP/IR/TP.h"
+#include "tp/Dialect/TP/Transforms/FactorAxes.h"
+#include "tp/Dialect/TP/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace mlir::tp;
+
+namespace mlir::tp {
+#define GEN_PASS_DEF_TPVERIFYPLACEMENTS
+#include "tp/Dialect/TP/Transforms/Passes.h.inc"
+} // namespace mlir::tp
+
+namespace {
+
+/// What padding along a dim holds.
+enum class Padding { Unknown, Zero, NegativeInfinity, PositiveInfinity, One };
+
+/// What is known of a dim of a local tensor.
+struct Dim {
+  Axes axes;
+  int64_t size = 0; ///< true extent of the global dim
+  Padding padding = Padding::Unknown;
+  /// The content does not depend on the position along this dim (broadcast,
+  /// splat): it is right for any sharding of any global extent.
+  bool uniform = false;
+};
+
+/// What is known of a local value.
+struct Fact {
+  SmallVector<Dim, 4> dims;
+  Axes partial;
+  ReduceKind partialKind = ReduceKind::Sum;
+};
+
+Padding paddingFor(ReduceKind kind) {
+  switch (kind) {
+  case ReduceKind::Max:
+    return Padding::NegativeInfinity;
+  case ReduceKind::Min:
+    return Padding::PositiveInfinity;
+  case ReduceKind::Product:
+    return Padding::One;
+  case ReduceKind::Sum:
+    break;
+  }
+  return Padding::Zero;
+}
+
+class Prover {
+public:
+  Prover(func::FuncOp function, FlatSymbolRefAttr meshName, MeshAttr mesh)
+      : function(function), meshName(meshName), mesh(mesh) {}
+
+  LogicalResult run() {
+    for (BlockArgument argument : function.getArguments())
+      if (failed(assume(argument)))
+        return failure();
+    for (Operation &op : function.getBody().front()) {
+      LogicalResult result =
+          op.hasTrait<OpTrait::IsTerminator>() ? finish(&op) : infer(&op);
+      if (failed(result))
+        return failure();
+    }
+    return success();
+  }
+
+private:
+  int64_t extent(Value value, size_t dim) {
+    return shapeOf(value.getType())[dim];
+  }
+
+  /// The padded extent of the global dim, from the local one.
+  int64_t padded(Value value, size_t dim) {
+    return extent(value, dim) * sizeOf(facts[value].dims[dim].axes);
+  }
+
+  bool isPadded(Value value, size_t dim) {
+    const Dim &known = facts[value].dims[dim];
+    return !known.uniform && padded(value, dim) != known.size;
+  }
+
+  /// "[tp: Shard(0)]"
+  std::string show(Value value) {
+    Placement placement;
+    for (const Dim &dim : facts[value].dims) {
+      placement.dims.push_back(dim.axes);
+      placement.pads.push_back(dim.size);
+    }
+    placement.partial = facts[value].partial;
+    placement.partialKind = facts[value].partialKind;
+    return describe(placement, mesh);
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Entry and exit
+  //===--------------------------------------------------------------------===//
+
+  static RankedTensorType globalType(TypeAttr global, Type type) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    if (global && tensor)
+      tensor = dyn_cast<RankedTensorType>(global.getValue());
+    return tensor;
+  }
+
+  LogicalResult assume(BlockArgument argument) {
+    unsigned number = argument.getArgNumber();
+    auto type = globalType(function.getArgAttrOfType<TypeAttr>(number, kGlobalName),
+                           argument.getType());
+    if (!type)
+      return success();
+    Fact &fact = facts[argument];
+    auto sharding =
+        function.getArgAttrOfType<ShardingAttr>(number, kShardingName);
+    Placement placement = sharding
+                              ? toPlacement(sharding, mesh, type.getShape())
+                              : Placement::replicated(type.getShape());
+    bool zero = function.getArgAttr(number, "nn.parameter") != nullptr;
+    for (auto [axes, size] : llvm::zip(placement.dims, type.getShape()))
+      fact.dims.push_back({normalised(axes), size,
+                           zero ? Padding::Zero : Padding::Unknown, false});
+    fact.partial = normalised(placement.partial);
+    fact.partialKind = placement.partialKind;
+    return success();
+  }
+
+  LogicalResult finish(Operation *terminator) {
+    for (auto [i, value] : llvm::enumerate(terminator->getOperands())) {
+      auto type = globalType(function.getResultAttrOfType<TypeAttr>(i, kGlobalName),
+                             value.getType());
+      if (!type)
+        continue;
+      auto sharding =
+          function.getResultAttrOfType<ShardingAttr>(i, kShardingName);
+      Placement declared = sharding
+                               ? toPlacement(sharding, mesh, type.getShape())
+                               : Placement::replicated(type.getShape());
+      const Fact &fact = facts[value];
+      bool matches = fact.dims.size() == declared.dims.size() &&
+                     normalised(declared.partial) == fact.partial;
+      for (size_t d = 0; matches && d < fact.dims.size(); ++d)
+        matches = fact.dims[d].uniform ||
+                  (normalised(declared.dims[d]) == fact.dims[d].axes &&
+                   fact.dims[d].size == type.getDimSize(d) &&
+                   declared.pads[d] == padded(value, d));
+      if (!matches) {
+        InFlightDiagnostic error = terminator->emitError("result ")
+               << i << " is declared " << describe(declared, mesh) << " of "
+               << type << " but is " << show(value);
+        return path(error, value);
+      }
+    }
+    return success();
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Ops
+  //===--------------------------------------------------------------------===//
+
+  /// Adds the ops that a placement came through, nearest first.
+  LogicalResult path(InFlightDiagnostic &error, Value value) {
+    for (int i = 0; i < 4; ++i) {
+      Operation *op = value.getDefiningOp();
+      if (!op)
+        break;
+      error.attachNote(op->getLoc())
+          << "through '" << op->getName() << "', which gives " << show(value);
+      Value next;
+      for (Value operand : op->getOperands())
+        if (isa<RankedTensorType>(operand.getType()) && !next)
+          next = operand;
+      if (!next)
+        break;
+      value = next;
+    }
+    return failure();
+  }
+
+  LogicalResult infer(Operation *op) {
+    if (auto placed = dyn_cast<PlacementOpInterface>(op))
+      return inferPlaced(op, placed);
+    if (auto mask = dyn_cast<MaskOp>(op))
+      return inferMask(mask);
+    if (isa<ShardStartOp>(op))
+      return success();
+    auto ruled = dyn_cast<ShardingRuleOpInterface>(op);
+    if (!ruled)
+      return op->emitError("'") << op->getName()
+                                << "' has no sharding rule, so nothing can be "
+                                   "proved of it";
+    return inferRuled(op, ruled);
+  }
+
+  LogicalResult inferPlaced(Operation *op, PlacementOpInterface placed) {
+    for (auto [i, input] : llvm::enumerate(op->getOperands())) {
+      const Fact &known = facts[input];
+      Placement from;
+      for (auto [d, dim] : llvm::enumerate(known.dims)) {
+        from.dims.push_back(dim.axes);
+        from.pads.push_back(padded(input, d));
+      }
+      from.partial = known.partial;
+      from.partialKind = known.partialKind;
+      std::string message;
+      FailureOr<Placement> to = placed.inferPlacement(i, from, message);
+      if (failed(to)) {
+        InFlightDiagnostic error = op->emitOpError(message);
+        error << ", but input " << i << " is " << show(input);
+        return path(error, input);
+      }
+      Fact fact = known;
+      for (auto [dim, axes] : llvm::zip(fact.dims, to->dims)) {
+        // A uniform dim stays right however it is cut or repeated.
+        dim.axes = normalised(axes);
+      }
+      fact.partial = normalised(to->partial);
+      fact.partialKind = to->partialKind;
+      facts[op->getResult(i)] = fact;
+    }
+    return success();
+  }
+
+  LogicalResult inferMask(MaskOp op) {
+    Fact fact = facts[op.getInput()];
+    Dim &dim = fact.dims[op.getDim()];
+    int64_t block = extent(op.getInput(), op.getDim());
+    if (failed(checkStart(op, op.getStart(), dim.axes, block)))
+      return failure();
+    if (int64_t(op.getSize()) != dim.size)
+      return op.emitOpError("masks from ")
+             << op.getSize() << " on, but dim " << op.getDim()
+             << " has true size " << dim.size;
+    // A partial value stays a sum only if what is filled in is zero.
+    double fill = op.getFill().convertToDouble();
+    if (!fact.partial.empty() && fill != 0)
+      return op.emitOpError("fills a partial value with ") << fill;
+    dim.padding = fill == 0 ? Padding::Zero
+                  : fill == 1 ? Padding::One
+                  : std::isinf(fill)
+                      ? (fill < 0 ? Padding::NegativeInfinity
+                                  : Padding::PositiveInfinity)
+                      : Padding::Unknown;
+    facts[op.getResult()] = fact;
+    return success();
+  }
+
+  /// `start` must be this device's coordinate over `axes` times `block`.
+  LogicalResult checkStart(Operation *op, Value start, const Axes &axes,
+                           int64_t block) {
+    auto given = start ? start.getDefiningOp<ShardStartOp>() : ShardStartOp();
+    if (!start && axes.empty())
+      return success();
+    if (!given)
+      return op->emitError("'")
+             << op->getName()
+             << "' reads positions of a sharded dim without the shard's start";
+    Axes have = normalised(toAxes(given.getAxes(), mesh));
+    if (have != normalised(axes) ||
+        (!have.empty() && int64_t(given.getBlock()) != block)) {
+      InFlightDiagnostic error =
+          op->emitError("'") << op->getName() << "' is given the start of ";
+      error << given.getAxes() << " with blocks of " << given.getBlock()
+            << ", but its shard is of "
+            << toAttribute(axes, mesh, op->getContext()) << " with blocks of "
+            << block;
+      return error;
+    }
+    return success();
+  }
+
+  /// What the tensors of an op say of each factor.
+  struct FactorFact {
+    Dim dim;
+    bool known = false;
+    int64_t block = 0;
+    Value from;
+  };
+
+  LogicalResult inferRuled(Operation *op, ShardingRuleOpInterface ruled) {
+    ShardingRule rule = ruled.getShardingRule();
+    SmallVector<FactorFact> factors(rule.factors.size());
+    for (auto [i, dims] : llvm::enumerate(rule.operands))
+      if (failed(readOperand(op, i, dims, rule, factors)))
+        return failure();
+    if (failed(checkFactors(op, ruled, rule, factors)))
+      return failure();
+    Axes partial;
+    ReduceKind kind = ReduceKind::Sum;
+    if (failed(inferPartial(op, rule, factors, partial, kind)))
+      return failure();
+    for (auto [value, dims] : llvm::zip(op->getResults(), rule.results)) {
+      if (!isa<RankedTensorType>(value.getType()))
+        continue;
+      Fact fact;
+      for (auto [d, dimFactors] : llvm::enumerate(dims))
+        fact.dims.push_back(resultDim(value, d, dimFactors, rule, factors));
+      fact.partial = partial;
+      fact.partialKind = kind;
+      facts[value] = fact;
+    }
+    return success();
+  }
+
+  LogicalResult readOperand(Operation *op, unsigned i,
+                            const TensorFactors &dims,
+                            const ShardingRule &rule,
+                            SmallVectorImpl<FactorFact> &factors) {
+    Value value = op->getOperand(i);
+    if (!isa<RankedTensorType>(value.getType()))
+      return success();
+    const Fact &fact = facts[value];
+    for (auto [d, dimFactors] : llvm::enumerate(dims)) {
+      const Dim &dim = fact.dims[d];
+      if (dimFactors.empty())
+        continue;
+      if (dimFactors.size() > 1) {
+        if (failed(readCompound(op, value, d, dimFactors, rule, factors)))
+          return failure();
+        continue;
+      }
+      FactorFact &known = factors[dimFactors.front()];
+      if (dim.uniform && known.known)
+        continue;
+      if (!known.known || known.dim.uniform) {
+        known = {dim, true, extent(value, d), value};
+        continue;
+      }
+      bool agrees = known.dim.axes == dim.axes && known.dim.size == dim.size &&
+                    known.block == extent(value, d);
+      if (!agrees) {
+        InFlightDiagnostic error = op->emitError("'")
+               << op->getName() << "' has operands that disagree: dim " << d
+               << " of operand " << i << " is of size " << dim.size << " and "
+               << show(value) << ", the other of size " << known.dim.size
+               << " and " << show(known.from);
+        return path(error, value);
+      }
+      // Padding: known only if both say so; see combine().
+      if (known.dim.padding != dim.padding)
+        known.dim.padding = Padding::Unknown;
+    }
+    return success();
+  }
+
+  /// A compound dim: its axes go to its factors, major to minor.
+  LogicalResult readCompound(Operation *op, Value value, unsigned d,
+                             const DimFactors &dimFactors,
+                             const ShardingRule &rule,
+                             SmallVectorImpl<FactorFact> &factors) {
+    const Dim &dim = facts[value].dims[d];
+    // Only the major factor is known to be cut here: its blocks are whole
+    // multiples of the minor ones.
+    FactorFact &major = factors[dimFactors.front()];
+    int64_t count = rule.factors[dimFactors.front()].size;
+    major.dim = {dim.axes, count * sizeOf(dim.axes), Padding::Unknown, false};
+    major.block = count;
+    major.known = true;
+    major.from = value;
+    int64_t minor = extent(value, d) / std::max<int64_t>(count, 1);
+    for (unsigned factor : ArrayRef<unsigned>(dimFactors).drop_front()) {
+      int64_t size = rule.factors[factor].size;
+      factors[factor] = {{{}, size, Padding::Unknown, false}, true, size, value};
+      minor /= std::max<int64_t>(size, 1);
+    }
+    if (minor != 1 || (isPadded(value, d) &&
+                       !rule.factors[dimFactors.front()].masked))
+      return op->emitError("'") << op->getName()
+                                << "' cuts dim " << d
+                                << " where its shards do not end";
+    return success();
+  }
+
+  LogicalResult checkFactors(Operation *op, ShardingRuleOpInterface ruled,
+                             const ShardingRule &rule,
+                             ArrayRef<FactorFact> factors) {
+    for (auto [number, factor] : llvm::enumerate(rule.factors)) {
+      const FactorFact &known = factors[number];
+      Value start = ruled.getShardStart(number);
+      if (!known.known)
+        continue; // Only results have it.
+      bool needsWhole = factor.kind == FactorKind::Replicate ||
+                        factor.kind == FactorKind::Decompose;
+      if (needsWhole && !known.dim.uniform &&
+          (!known.dim.axes.empty() ||
+           (known.dim.size != known.block && !factor.masked))) {
+        InFlightDiagnostic error = op->emitError("'")
+               << op->getName() << "' needs the dim of size " << known.dim.size
+               << " whole, without padding, but it is " << show(known.from);
+        return path(error, known.from);
+      }
+      if (factor.indexed && !known.dim.uniform &&
+          failed(checkStart(op, start, known.dim.axes,
+                            blockOf(op, rule, number, known))))
+        return failure();
+      bool padded = !known.dim.uniform &&
+                    known.block * sizeOf(known.dim.axes) != known.dim.size;
+      if (factor.kind == FactorKind::Reduce && padded && !factor.masked &&
+          known.dim.padding != paddingFor(factor.reduction)) {
+        InFlightDiagnostic error = op->emitError("'")
+               << op->getName() << "' reduces a dim of size " << known.dim.size
+               << " whose padding is not masked";
+        return path(error, known.from);
+      }
+    }
+    return success();
+  }
+
+  /// The block of an indexed factor in elements of its dim: of a compound dim,
+  /// the whole local extent.
+  int64_t blockOf(Operation *op, const ShardingRule &rule, unsigned number,
+                  const FactorFact &known) {
+    for (auto [value, dims] : llvm::zip(op->getOperands(), rule.operands))
+      for (auto [d, dimFactors] : llvm::enumerate(dims))
+        if (dimFactors.size() > 1 && dimFactors.front() == number)
+          return extent(value, d);
+    return known.block;
+  }
+
+  LogicalResult inferPartial(Operation *op, const ShardingRule &rule,
+                             ArrayRef<FactorFact> factors, Axes &partial,
+                             ReduceKind &kind) {
+    for (auto [number, factor] : llvm::enumerate(rule.factors)) {
+      if (factor.kind != FactorKind::Reduce || !factors[number].known ||
+          factors[number].dim.axes.empty())
+        continue;
+      if (!partial.empty() && kind != factor.reduction)
+        return op->emitError("reduces sharded dims in two ways");
+      kind = factor.reduction;
+      partial.append(factors[number].dim.axes);
+    }
+    Axes used = partial;
+    for (const FactorFact &known : factors)
+      if (known.known)
+        used.append(known.dim.axes);
+
+    Axes joint;
+    bool isFirst = true;
+    for (auto [i, value] : llvm::enumerate(op->getOperands())) {
+      if (!isa<RankedTensorType>(value.getType()))
+        continue;
+      const Fact &fact = facts[value];
+      bool inJoint = llvm::is_contained(rule.joint, i);
+      if (inJoint) {
+        if (!isFirst && joint != fact.partial) {
+          InFlightDiagnostic error = op->emitError("'")
+                 << op->getName()
+                 << "' adds values that are partial over different axes: "
+                 << show(op->getOperand(rule.joint.front())) << " and "
+                 << show(value);
+          return path(error, value);
+        }
+        isFirst = false;
+        joint = fact.partial;
+      }
+      if (fact.partial.empty())
+        continue;
+      bool isLinear = inJoint || llvm::is_contained(rule.each, i);
+      if (!isLinear || fact.partialKind != ReduceKind::Sum ||
+          (!partial.empty() && kind != ReduceKind::Sum)) {
+        InFlightDiagnostic error = op->emitError("'")
+               << op->getName() << "' is not linear in operand " << i
+               << ", which is partial: " << show(value);
+        return path(error, value);
+      }
+      if (inJoint && partial == fact.partial)
+        continue; // Seen with an earlier operand.
+      if (overlap(fact.partial, used)) {
+        InFlightDiagnostic error = op->emitError("'")
+               << op->getName() << "' multiplies values that are both partial "
+               << "or sharded over the same axes; operand " << i << " is "
+               << show(value);
+        return path(error, value);
+      }
+      partial.append(fact.partial);
+      used.append(fact.partial);
+    }
+    llvm::sort(partial);
+    partial = normalised(partial);
+    return success();
+  }
+
+  Dim resultDim(Value value, unsigned d, const DimFactors &dimFactors,
+                const ShardingRule &rule, ArrayRef<FactorFact> factors) {
+    int64_t local = extent(value, d);
+    if (dimFactors.size() == 1) {
+      const FactorFact &known = factors[dimFactors.front()];
+      if (known.known) {
+        Dim dim = known.dim;
+        // What the op makes of padding is not known.
+        dim.padding = Padding::Unknown;
+        return dim;
+      }
+      return newDim(value, d, rule, dimFactors.front(), local);
+    }
+    // A compound result: sharded as its major factor is.
+    Dim dim;
+    dim.size = local;
+    if (!dimFactors.empty() && factors[dimFactors.front()].known) {
+      dim.axes = factors[dimFactors.front()].dim.axes;
+      dim.size = local * sizeOf(dim.axes);
+    }
+    return dim;
+  }
+
+  /// A dim that no operand has: broadcast, iota, a constant's.
+  Dim newDim(Value value, unsigned d, const ShardingRule &rule, unsigned factor,
+             int64_t local) {
+    Operation *op = value.getDefiningOp();
+    Dim dim;
+    dim.size = local;
+    const Factor &kind = rule.factors[factor];
+    if (kind.indexed) {
+      Value start = cast<ShardingRuleOpInterface>(op).getShardStart(factor);
+      if (auto given = start ? start.getDefiningOp<ShardStartOp>()
+                             : ShardStartOp()) {
+        dim.axes = normalised(toAxes(given.getAxes(), mesh));
+        dim.size = local * sizeOf(dim.axes);
+      }
+      return dim;
+    }
+    dim.uniform = kind.kind == FactorKind::Pass;
+    return dim;
+  }
+
+  func::FuncOp function;
+  FlatSymbolRefAttr meshName;
+  MeshAttr mesh;
+  DenseMap<Value, Fact> facts;
+};
+
+struct VerifyPlacements
+    : tp::impl::TPVerifyPlacementsBase<VerifyPlacements> {
+  void runOnOperation() override {
+    func::FuncOp function = getOperation();
+    FlatSymbolRefAttr meshName = findMesh(function);
+    if (!meshName || function.isExternal())
+      return;
+    if (!function.getBody().hasOneBlock()) {
+      function.emitError("a function to verify has one block");
+      return signalPassFailure();
+    }
+    if (failed(
+            Prover(function, meshName, lookupMesh(function, meshName)).run()))
+      signalPassFailure();
+    markAllAnalysesPreserved();
+  }
+};
+
+} // namespace
