@@ -13,6 +13,7 @@
 #include "tp/Dialect/NN/Transforms/Passes.h"
 #include "tp/Dialect/TP/IR/TP.h"
 #include "tp/Dialect/TP/Transforms/Passes.h"
+#include "tp/Plan/Passes.h"
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
@@ -23,6 +24,8 @@ int main(int argc, char **argv) {
   mlir::registerTransformsPasses();
   mlir::nn::registerNNPasses();
   mlir::tp::registerTPPasses();
+  mlir::tp::registerPlanPasses();
+  mlir::tp::registerShardPipeline();
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, argv, "tp-mlir modular optimiser\n", registry));
 }

@@ -233,8 +233,14 @@ LogicalResult TopKOp::verify() {
   if (getIds() && getIds().getType().getShape() != values.getShape())
     return emitOpError("needs ids of the values' shape");
   SmallVector<int64_t> shape(values.getShape());
-  if (llvm::MulOverflow(segments, k, shape.back()))
-    return emitOpError("segments times k overflows");
+  // A device has a whole share of the segments.
+  int64_t answers = getTopValues().getType().getRank()
+                        ? getTopValues().getType().getShape().back()
+                        : 0;
+  if (answers < k || answers % k || segments % (answers / k))
+    return emitOpError("the last dim of the results must be k times a divisor of "
+                       "the number of segments");
+  shape.back() = answers;
   if (getTopValues().getType() != values.clone(shape) ||
       getTopIds().getType().getShape() != ArrayRef<int64_t>(shape))
     return emitOpError("results must have shape ") << values.clone(shape);
@@ -301,13 +307,10 @@ IntegerAttr TopKOp::getSizeOrWidth(OpBuilder &builder) {
 Operation *TopKOp::buildLocal(OpBuilder &builder, ValueRange operands,
                               TypeRange types,
                               function_ref<Value(unsigned)> start) {
-  int64_t localSegments =
-      std::max<int64_t>(1, cast<RankedTensorType>(types[0]).getShape().back() /
-                               int64_t(getK()));
   unsigned factor = getShardingRule().operands[0].back().front();
   return TopKOp::create(builder, getLoc(), types[0], types[1], operands[0],
                         getIds() ? operands[1] : Value(),
-                        start ? start(factor) : Value(), getK(), localSegments,
+                        start ? start(factor) : Value(), getK(), getSegments(),
                         getSizeOrWidth(builder));
 }
 

@@ -36,56 +36,87 @@ LogicalResult ReshapeOp::verify() {
   if (input.getNumElements() != result.getNumElements() ||
       input.getElementType() != result.getElementType())
     return emitOpError("cannot make ") << result << " of " << input;
+  if (!getGlobalInput() && !getGlobalResult())
+    return success();
+  auto elements = [](ArrayRef<int64_t> shape) {
+    int64_t product = 1;
+    for (int64_t size : shape)
+      if (size < 0 || llvm::MulOverflow(product, size, product))
+        return int64_t(-1);
+    return product;
+  };
+  if (!getGlobalInput() || !getGlobalResult() ||
+      int64_t(getGlobalInput()->size()) != input.getRank() ||
+      int64_t(getGlobalResult()->size()) != result.getRank() ||
+      elements(*getGlobalInput()) < 0 ||
+      elements(*getGlobalInput()) != elements(*getGlobalResult()))
+    return emitOpError("needs both global shapes, of the ranks of the tensors and "
+                       "of equally many elements");
   return success();
 }
 
 /// Cuts both shapes into the smallest runs of equal product. In a run with one
-/// dim on a side, that dim is the compound of the others; other runs are whole on
-/// every device.
+/// dim (of more than one element) on a side, that dim is the compound of the
+/// others; in other runs dims are whole on every device. Dims of one element
+/// belong to nothing.
 ShardingRule ReshapeOp::getShardingRule() {
   ShardingRule rule;
-  ArrayRef<int64_t> in = getInput().getType().getShape();
-  ArrayRef<int64_t> out = getType().getShape();
-  rule.operands.resize(1);
-  rule.results.resize(1);
+  ArrayRef<int64_t> in =
+      getGlobalInput().value_or(getInput().getType().getShape());
+  ArrayRef<int64_t> out = getGlobalResult().value_or(getType().getShape());
+  TensorFactors inDims(in.size()), outDims(out.size());
   rule.joint = {0};
-  TensorFactors &inDims = rule.operands[0], &outDims = rule.results[0];
-  size_t i = 0, j = 0;
-  while (i < in.size() || j < out.size()) {
-    size_t iBegin = i, jBegin = j;
-    int64_t a = i < in.size() ? in[i++] : 1;
-    int64_t b = j < out.size() ? out[j++] : 1;
-    while (a != b) {
-      if (a < b && i < in.size())
-        a *= in[i++];
-      else if (j < out.size())
-        b *= out[j++];
-      else
-        break; // Only with empty tensors.
+  // The next dim with more than one element.
+  auto skip = [](ArrayRef<int64_t> shape, size_t i) {
+    while (i < shape.size() && shape[i] == 1)
+      ++i;
+    return i;
+  };
+  size_t i = skip(in, 0), j = skip(out, 0);
+  while (i < in.size() && j < out.size()) {
+    SmallVector<size_t, 4> inRun{i}, outRun{j};
+    int64_t a = in[i], b = out[j];
+    i = skip(in, i + 1), j = skip(out, j + 1);
+    while (a != b && (a < b ? i < in.size() : j < out.size())) {
+      if (a < b) {
+        a *= in[i];
+        inRun.push_back(i);
+        i = skip(in, i + 1);
+      } else {
+        b *= out[j];
+        outRun.push_back(j);
+        j = skip(out, j + 1);
+      }
     }
-    size_t inCount = i - iBegin, outCount = j - jBegin;
-    bool split = inCount == 1, merge = outCount == 1;
+    FactorKind kind = inRun.size() == 1 || outRun.size() == 1
+                          ? FactorKind::Pass
+                          : FactorKind::Replicate;
+    bool isSplit = inRun.size() == 1;
     DimFactors parts;
-    if (split) {
-      for (size_t k = jBegin; k < j; ++k) {
-        parts.push_back(rule.addFactor(out[k]));
-        outDims.push_back({parts.back()});
-      }
-      inDims.push_back(parts);
-    } else if (merge) {
-      for (size_t k = iBegin; k < i; ++k) {
-        parts.push_back(rule.addFactor(in[k]));
-        inDims.push_back({parts.back()});
-      }
-      outDims.push_back(parts);
-    } else {
-      for (size_t k = iBegin; k < i; ++k)
-        inDims.push_back({rule.addFactor(in[k], FactorKind::Replicate)});
-      for (size_t k = jBegin; k < j; ++k)
-        outDims.push_back({rule.addFactor(out[k], FactorKind::Replicate)});
+    for (size_t dim : isSplit ? outRun : inRun) {
+      parts.push_back(rule.addFactor(isSplit ? out[dim] : in[dim], kind));
+      (isSplit ? outDims : inDims)[dim] = {parts.back()};
     }
+    if (kind == FactorKind::Pass)
+      (isSplit ? inDims[inRun[0]] : outDims[outRun[0]]) = parts;
+    else
+      for (size_t dim : outRun)
+        outDims[dim] = {rule.addFactor(out[dim], kind)};
   }
+  rule.operands.push_back(inDims);
+  rule.results.push_back(outDims);
   return rule;
+}
+
+Operation *ReshapeOp::buildLocal(OpBuilder &builder, ValueRange operands,
+                                 TypeRange types,
+                                 function_ref<Value(unsigned)>) {
+  ArrayRef<int64_t> in =
+      getGlobalInput().value_or(getInput().getType().getShape());
+  ArrayRef<int64_t> out = getGlobalResult().value_or(getType().getShape());
+  return ReshapeOp::create(builder, getLoc(), types.front(), operands[0],
+                           builder.getDenseI64ArrayAttr(in),
+                           builder.getDenseI64ArrayAttr(out));
 }
 
 //===----------------------------------------------------------------------===//
@@ -337,9 +368,12 @@ Operation *BoundaryOp::splitFactor(OpBuilder &builder, unsigned factor,
     int64_t origin = getOriginDims() ? (*getOriginDims())[i] : i;
     dims.append(i == int64_t(factor) ? sizes.size() : 1, origin);
   }
-  return BoundaryOp::create(
+  auto parts = BoundaryOp::create(
       builder, getLoc(),
       splitResultTypes(*this, getShardingRule(), factor, sizes).front(),
-      operands[0], getDirection(), getName(), getModule(),
+      operands[0], getDirectionAttr(), getNameAttr(), getModuleAttr(),
       DenseI64ArrayAttr::get(getContext(), dims));
+  // A plan's request rides along.
+  parts->setDiscardableAttrs((*this)->getDiscardableAttrDictionary());
+  return parts;
 }

@@ -298,8 +298,12 @@ private:
       if (!isa<RankedTensorType>(value.getType()))
         continue;
       Fact fact;
-      for (auto [d, dimFactors] : llvm::enumerate(dims))
-        fact.dims.push_back(resultDim(value, d, dimFactors, rule, factors));
+      for (auto [d, dimFactors] : llvm::enumerate(dims)) {
+        FailureOr<Dim> dim = resultDim(op, value, d, dimFactors, rule, factors);
+        if (failed(dim))
+          return failure();
+        fact.dims.push_back(*dim);
+      }
       fact.partial = partial;
       fact.partialKind = kind;
       facts[value] = fact;
@@ -348,31 +352,42 @@ private:
     return success();
   }
 
-  /// A compound dim: its axes go to its factors, major to minor.
+  /// A compound dim: its axes go to its factors, major to minor. The rule's
+  /// factors have global sizes.
   LogicalResult readCompound(Operation *op, Value value, unsigned d,
                              const DimFactors &dimFactors,
                              const ShardingRule &rule,
                              SmallVectorImpl<FactorFact> &factors) {
     const Dim &dim = facts[value].dims[d];
-    // Only the major factor is known to be cut here: its blocks are whole
-    // multiples of the minor ones.
-    FactorFact &major = factors[dimFactors.front()];
-    int64_t count = rule.factors[dimFactors.front()].size;
-    major.dim = {dim.axes, count * sizeOf(dim.axes), Padding::Unknown, false};
-    major.block = count;
-    major.known = true;
-    major.from = value;
-    int64_t minor = extent(value, d) / std::max<int64_t>(count, 1);
-    for (unsigned factor : ArrayRef<unsigned>(dimFactors).drop_front()) {
-      int64_t size = rule.factors[factor].size;
-      factors[factor] = {{{}, size, Padding::Unknown, false}, true, size, value};
-      minor /= std::max<int64_t>(size, 1);
+    SmallVector<Axes> spread = spreadOver(dim.axes, dimFactors, rule);
+    SmallVector<Axes> all(rule.factors.size());
+    int64_t product = 1;
+    for (auto [factor, axes] : llvm::zip(dimFactors, spread)) {
+      all[factor] = axes;
+      product *= rule.factors[factor].size;
     }
-    if (minor != 1 || (isPadded(value, d) &&
-                       !rule.factors[dimFactors.front()].masked))
-      return op->emitError("'") << op->getName()
-                                << "' cuts dim " << d
-                                << " where its shards do not end";
+    bool masked = rule.factors[dimFactors.front()].masked;
+    if (gatherFrom(dimFactors, rule, all) != normalised(dim.axes) ||
+        (!masked && (product != dim.size || isPadded(value, d)))) {
+      InFlightDiagnostic error = op->emitError("'")
+             << op->getName() << "' cuts dim " << d << " of size " << dim.size
+             << " where its shards do not end: " << show(value);
+      return path(error, value);
+    }
+    for (auto [factor, axes] : llvm::zip(dimFactors, spread)) {
+      int64_t size = rule.factors[factor].size;
+      FactorFact fact{{normalised(axes), size, Padding::Unknown, false},
+                      true,
+                      size / sizeOf(axes),
+                      value};
+      if (factors[factor].known && factors[factor].dim.axes != fact.dim.axes) {
+        InFlightDiagnostic error = op->emitError("'")
+               << op->getName() << "' has operands that disagree: dim " << d
+               << " is " << show(value) << " and " << show(factors[factor].from);
+        return path(error, value);
+      }
+      factors[factor] = fact;
+    }
     return success();
   }
 
@@ -485,7 +500,7 @@ private:
     return success();
   }
 
-  Dim resultDim(Value value, unsigned d, const DimFactors &dimFactors,
+  FailureOr<Dim> resultDim(Operation *op, Value value, unsigned d, const DimFactors &dimFactors,
                 const ShardingRule &rule, ArrayRef<FactorFact> factors) {
     int64_t local = extent(value, d);
     if (dimFactors.size() == 1) {
@@ -498,13 +513,25 @@ private:
       }
       return newDim(value, d, rule, dimFactors.front(), local);
     }
-    // A compound result: sharded as its major factor is.
+    // A compound result: the axes of its factors, one after the other.
     Dim dim;
-    dim.size = local;
-    if (!dimFactors.empty() && factors[dimFactors.front()].known) {
-      dim.axes = factors[dimFactors.front()].dim.axes;
-      dim.size = local * sizeOf(dim.axes);
+    dim.size = dimFactors.empty() ? local : 1;
+    SmallVector<Axes> all(rule.factors.size());
+    Axes listed;
+    for (unsigned factor : dimFactors) {
+      all[factor] = factors[factor].dim.axes;
+      listed.append(all[factor]);
+      dim.size *= rule.factors[factor].size;
     }
+    dim.axes = gatherFrom(dimFactors, rule, all);
+    if (dim.axes != normalised(listed))
+      return op->emitError("'")
+             << op->getName() << "' merges dims into dim " << d
+             << ", of which a minor one is sharded below a major one that is not";
+    if (local * sizeOf(dim.axes) != dim.size)
+      return op->emitError("'") << op->getName() << "' has a dim " << d << " of "
+                                << local << " on a device, which is not the "
+                                << "share of " << dim.size;
     return dim;
   }
 

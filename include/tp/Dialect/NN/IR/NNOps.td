@@ -75,17 +75,32 @@ def NN_ReduceOp : NN_Op<"reduce", ["splitFactor"]> {
 // Layout
 //===----------------------------------------------------------------------===//
 
-def NN_ReshapeOp : NN_Op<"reshape"> {
+def NN_ReshapeOp : NN_Op<"reshape", ["buildLocal"]> {
   let summary = "other dims, the same elements in row-major order";
   let description = [{
     ```mlir
     %1 = nn.reshape %0 : (tensor<8x24xf32>) -> tensor<8x4x6xf32>
     ```
-    Rule: `([s,(h d)])->([s,h,d]); joint{0}`.
+    Rule: `([s,(h d)])->([s,h,d]); joint{0}`. Which dims correspond is a matter of
+    the global shapes, so that a local reshape keeps them:
+
+    ```mlir
+    %1 = nn.reshape %0 from [8, 24] to [8, 4, 6]
+        : (tensor<8x6xf32>) -> tensor<8x1x6xf32>
+    ```
   }];
-  let arguments = (ins NN_Tensor:$input);
+  let arguments = (ins NN_Tensor:$input,
+                       OptionalAttr<DenseI64ArrayAttr>:$global_input,
+                       OptionalAttr<DenseI64ArrayAttr>:$global_result);
   let results = (outs NN_Tensor:$result);
-  let assemblyFormat = "$input attr-dict `:` functional-type($input, $result)";
+  let assemblyFormat = [{
+    $input (`from` $global_input^)? (`to` $global_result^)? attr-dict
+    `:` functional-type($input, $result)
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Type":$type, "::mlir::Value":$input), [{
+    build($_builder, $_state, type, input, ::mlir::DenseI64ArrayAttr(),
+          ::mlir::DenseI64ArrayAttr());
+  }]>];
 }
 
 def NN_TransposeOp : NN_Op<"transpose"> {
@@ -348,7 +363,8 @@ def NN_TopKOp : NN_Op<"top_k", ["buildLocal", "getShardStart"],
     In descending order, the lowest id first among equals; `k` = 1 is arg-max. The
     id of an element is its index, or the element of `ids` in its place. With
     `segments` n, the last dim is cut in n blocks, each of them answered, the
-    answers side by side: what one device finds in its shard.
+    answers side by side: what one device finds in its shard. n counts the segments
+    of the global op, also where a device has some of them only.
 
     ```mlir
     %values, %ids = nn.top_k %logits k 1

@@ -90,7 +90,7 @@ def TP_ShardStartOp : TP_Op<"shard_start", [Pure]> {
   let hasVerifier = 1;
 }
 
-def TP_MaskOp : TP_Op<"mask", [Pure, SameOperandsAndResultType]> {
+def TP_MaskOp : TP_Op<"mask", [Pure, AllTypesMatch<["input", "result"]>]> {
   let summary = "gives the padding of a dim a neutral content";
   let description = [{
     Elements of the local tensor whose global index along `dim`, `start` + i, is at

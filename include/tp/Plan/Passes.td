@@ -1,0 +1,75 @@
+//===- Passes.td - from plans to placements -------------------------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TP_PLAN_PASSES
+#define TP_PLAN_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def PlanApply : Pass<"tp-apply-plan", "::mlir::ModuleOp"> {
+  let summary = "turns a plan into requests on parameters and boundaries";
+  let description = [{
+    Creates the mesh, and matches each entry of the plan with modules by name. What
+    an entry asks for becomes `tp.request = {axis, dim}` on parameters (`dim` counts
+    the stored tensor's dims; -1 is replicated) and on `nn.boundary` ops (the
+    value's dims), and rides along through nn-normalise. An entry that matches
+    nothing is an error that suggests the nearest name.
+
+    `plan` is `auto` (nothing is requested: tp-place-parameters decides), `none`
+    (everything replicated) or a JSON file: a Hugging Face `tp_plan`, or `{"mesh":
+    {"dp": 2, "tp": 4}, "plan": {...}}`.
+
+    Before, with `mesh=tp=2 plan=plan.json` and `{"layers.*.mlp.up_proj": "colwise"}`:
+    ```mlir
+    func.func @f(%w: tensor<32x8xf32> {nn.parameter = #nn.parameter<
+        name = "model.layers.0.mlp.up_proj.weight", ...>})
+    ```
+    After:
+    ```mlir
+    tp.mesh @mesh = <["tp"=2] >
+    func.func @f(%w: tensor<32x8xf32> {nn.parameter = ...,
+        tp.request = {axis = "tp", dim = 0 : i64}})
+    ```
+  }];
+  let options = [
+    Option<"mesh", "mesh", "std::string", "\"\"",
+           "axes and sizes, such as dp=2,tp=4">,
+    Option<"plan", "plan", "std::string", "\"auto\"",
+           "auto, none or a JSON file">
+  ];
+  let dependentDialects = ["::mlir::tp::TPDialect"];
+}
+
+def PlanPlaceParameters : Pass<"tp-place-parameters", "::mlir::ModuleOp"> {
+  let summary = "decides the shardings of parameters and inputs";
+  let description = [{
+    Turns requests into shardings, or, under the automatic plan, chooses them. A
+    request on a dim that normalisation split lands on its parts: of the ways to
+    share the axis out among KV heads and query groups, by sub-axes or padding, the
+    one with the fewest query heads on a rank, then the fewest KV heads; never inside
+    a head.
+
+    The automatic plan gives the axis `dp` the batch. The axis `tp` goes to dims of
+    parameters so that every contraction's work is shared out, the dims that cost
+    the fewest bytes for the work they share out first; then to what is left of the
+    large parameters, for their storage. Functions of one module agree by parameter
+    name.
+
+    Requests on boundaries become `tp.constraint`s; `nn.boundary` ops are removed.
+
+    Before:
+    ```mlir
+    %w: tensor<32x8xf32> {tp.request = {axis = "tp", dim = 0 : i64}}
+    ```
+    After:
+    ```mlir
+    %w: tensor<32x8xf32> {tp.sharding = #tp.sharding<@mesh, [{"tp"}, {} ]>}
+    ```
+  }];
+  let dependentDialects = ["::mlir::tp::TPDialect"];
+}
+
+#endif // TP_PLAN_PASSES

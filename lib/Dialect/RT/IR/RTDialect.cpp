@@ -1,0 +1,227 @@
+//===- RTDialect.cpp - the rt dialect, its buffers and kernels ------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "tp/Dialect/RT/IR/RT.h"
+
+using namespace mlir;
+using namespace mlir::rt;
+
+#include "tp/Dialect/RT/IR/RTDialect.cpp.inc"
+#include "tp/Dialect/RT/IR/RTEnums.cpp.inc"
+#include "tp/Dialect/RT/IR/RTInterfaces.cpp.inc"
+#define GET_ATTRDEF_CLASSES
+#include "tp/Dialect/RT/IR/RTAttributes.cpp.inc"
+#define GET_OP_CLASSES
+#include "tp/Dialect/RT/IR/RTOps.cpp.inc"
+
+void RTDialect::registerAttributes() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "tp/Dialect/RT/IR/RTAttributes.cpp.inc"
+      >();
+}
+
+void RTDialect::initialize() {
+  registerAttributes();
+  addOperations<
+#define GET_OP_LIST
+#include "tp/Dialect/RT/IR/RTOps.cpp.inc"
+      >();
+}
+
+LogicalResult PlaceAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                PlaceKind kind, int64_t index) {
+  if (index < 0)
+    return emitError() << "a place cannot be negative, got " << index;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Types
+//===----------------------------------------------------------------------===//
+
+std::optional<int64_t> rt::getDTypeCode(Type type) {
+  if (type.isF32())
+    return 0;
+  if (type.isF64())
+    return 1;
+  if (type.isBF16())
+    return 2;
+  if (type.isF16())
+    return 3;
+  if (type.isSignlessInteger(32))
+    return 4;
+  if (type.isSignlessInteger(64))
+    return 5;
+  return std::nullopt;
+}
+
+int64_t rt::getElementBytes(Type type) {
+  if (!type.isIntOrFloat())
+    return 8;
+  return llvm::divideCeil(type.getIntOrFloatBitWidth(), 8);
+}
+
+int64_t rt::getBytes(ShapedType type) {
+  return type.getNumElements() * getElementBytes(type.getElementType());
+}
+
+MemRefType rt::getBufferType(RankedTensorType type) {
+  Type element = type.getElementType();
+  if (element.isInteger(1))
+    element = IntegerType::get(type.getContext(), 8);
+  return MemRefType::get(type.getShape(), element);
+}
+
+//===----------------------------------------------------------------------===//
+// Fused
+//===----------------------------------------------------------------------===//
+
+ParseResult FusedOp::parse(OpAsmParser &parser, OperationState &state) {
+  SmallVector<OpAsmParser::Argument> arguments;
+  SmallVector<OpAsmParser::UnresolvedOperand> operands;
+  SMLoc loc = parser.getCurrentLocation();
+  auto parseInput = [&]() -> ParseResult {
+    OpAsmParser::Argument argument;
+    OpAsmParser::UnresolvedOperand operand;
+    if (parser.parseArgument(argument) || parser.parseEqual() ||
+        parser.parseOperand(operand) || parser.parseColonType(argument.type))
+      return failure();
+    arguments.push_back(argument);
+    operands.push_back(operand);
+    return success();
+  };
+  SmallVector<Type> resultTypes;
+  if (parser.parseCommaSeparatedList(OpAsmParser::Delimiter::Paren,
+                                     parseInput) ||
+      parser.parseArrow() ||
+      parser.parseCommaSeparatedList(OpAsmParser::Delimiter::OptionalParen,
+                                     [&] {
+                                       return parser.parseType(
+                                           resultTypes.emplace_back());
+                                     }) ||
+      parser.parseOptionalAttrDictWithKeyword(state.attributes))
+    return failure();
+  SmallVector<Type> operandTypes;
+  for (OpAsmParser::Argument &argument : arguments)
+    operandTypes.push_back(argument.type);
+  Region *body = state.addRegion();
+  if (parser.resolveOperands(operands, operandTypes, loc, state.operands) ||
+      parser.parseRegion(*body, arguments))
+    return failure();
+  FusedOp::ensureTerminator(*body, parser.getBuilder(), state.location);
+  state.addTypes(resultTypes);
+  return success();
+}
+
+void FusedOp::print(OpAsmPrinter &printer) {
+  printer << " (";
+  llvm::interleaveComma(
+      llvm::zip(getBlock().getArguments(), getInputs()), printer,
+      [&](auto pair) {
+        printer << std::get<0>(pair) << " = " << std::get<1>(pair) << " : "
+                << std::get<1>(pair).getType();
+      });
+  printer << ") -> ";
+  bool several = getNumResults() != 1;
+  printer << (several ? "(" : "");
+  llvm::interleaveComma(getResultTypes(), printer);
+  printer << (several ? ")" : "");
+  printer.printOptionalAttrDictWithKeyword((*this)->getAttrs());
+  printer << ' ';
+  printer.printRegion(getBody(), /*printEntryBlockArgs=*/false);
+}
+
+LogicalResult FusedOp::verify() {
+  if (TypeRange(getBlock().getArgumentTypes()) != TypeRange(getInputs()))
+    return emitOpError("region arguments must have the types of the inputs");
+  auto yield = dyn_cast<YieldOp>(getBlock().getTerminator());
+  if (!yield || TypeRange(yield.getValues()) != getResultTypes())
+    return emitOpError("must yield values of its results' types");
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Buffers
+//===----------------------------------------------------------------------===//
+
+LogicalResult BufferOp::verify() {
+  int64_t offset = getOffset();
+  if (offset < 0 || offset % getElementBytes(getType().getElementType()))
+    return emitOpError("offset ")
+           << offset << " is not a multiple of the element's size";
+  auto function = (*this)->getParentOfType<func::FuncOp>();
+  auto arena = function ? function->getAttrOfType<IntegerAttr>(kArenaBytesName)
+                        : IntegerAttr();
+  if (arena && offset + getBytes(getType()) > arena.getInt())
+    return emitOpError("ends beyond the arena of ")
+           << arena.getInt() << " bytes";
+  return success();
+}
+
+LogicalResult ArgumentOp::verify() {
+  auto function = (*this)->getParentOfType<func::FuncOp>();
+  int64_t index = getIndex();
+  if (!function || index < 0 || index >= int64_t(function.getNumArguments()))
+    return emitOpError("the function has no argument ") << index;
+  auto type = dyn_cast<ShapedType>(function.getArgumentTypes()[index]);
+  if (!type || !type.hasStaticShape() || getBytes(type) != getBytes(getType()))
+    return emitOpError("argument ")
+           << index << " is of another size, " << function.getArgumentTypes()[index];
+  return success();
+}
+
+LogicalResult ResultOp::verify() {
+  auto function = (*this)->getParentOfType<func::FuncOp>();
+  int64_t index = getIndex();
+  if (!function || index < 0 || index >= int64_t(function.getNumResults()))
+    return emitOpError("the function has no result ") << index;
+  auto type = dyn_cast<ShapedType>(function.getResultTypes()[index]);
+  if (!type || !type.hasStaticShape() || getBytes(type) != getBytes(getType()))
+    return emitOpError("result ")
+           << index << " is of another size, " << function.getResultTypes()[index];
+  return success();
+}
+
+LogicalResult ViewOp::verify() {
+  auto source = getSource().getType();
+  if (source.getElementType() != getType().getElementType() ||
+      source.getNumElements() != getType().getNumElements())
+    return emitOpError("needs as many elements of the same type, got ")
+           << source << " and " << getType();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Launch
+//===----------------------------------------------------------------------===//
+
+/// Whether a kernel may take `given` where it declares `declared`: the same
+/// type, or the tensor that the buffer holds.
+static bool matchesKernelType(Type declared, Type given) {
+  if (auto tensor = dyn_cast<RankedTensorType>(declared))
+    return getBufferType(tensor) == given;
+  return declared == given;
+}
+
+LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  auto kernel =
+      symbols.lookupNearestSymbolFrom<func::FuncOp>(*this, getKernelAttr());
+  if (!kernel || !kernel->hasAttr(kKernelName))
+    return emitOpError("refers to an unknown kernel ") << getKernelAttr();
+  SmallVector<Type> declared(kernel.getArgumentTypes());
+  llvm::append_range(declared, kernel.getResultTypes());
+  if (declared.size() != getNumOperands())
+    return emitOpError("passes ") << getNumOperands() << " buffers, the kernel takes "
+                                  << declared.size();
+  for (auto [i, pair] :
+       llvm::enumerate(llvm::zip(declared, getOperandTypes())))
+    if (!matchesKernelType(std::get<0>(pair), std::get<1>(pair)))
+      return emitOpError("operand ") << i << " is " << std::get<1>(pair)
+                                     << ", the kernel takes " << std::get<0>(pair);
+  return success();
+}
