@@ -49,12 +49,13 @@ SmallVector<Cut> cutsOf(const ShardingRule &rule, const TensorFactors &one) {
   return cuts;
 }
 
-/// Whether every dim of `one` is a single factor and the rule has no dim that is
-/// whole on every device: `other` then has the compound dims, if any.
+/// Whether every dim of `one` is a single factor (or one element) and none is whole
+/// on every device: the other side then has the compound dims, if any.
 bool isPlain(const ShardingRule &rule, const TensorFactors &one) {
   return llvm::all_of(one, [&](const DimFactors &factors) {
-    return factors.size() == 1 &&
-           rule.factors[factors[0]].kind == FactorKind::Pass;
+    return factors.empty() ||
+           (factors.size() == 1 &&
+            rule.factors[factors[0]].kind == FactorKind::Pass);
   });
 }
 
@@ -98,14 +99,19 @@ private:
   /// on, so that positions stay valid.
   void hoist(ReshapeOp op, ArrayRef<Cut> cuts) {
     Value value = op.getInput();
+    if (cuts.empty())
+      return; // Only dims of one element come or go.
     for (const Cut &cut : llvm::reverse(cuts))
       if (!canSplit(value, cut.dim))
         return;
     for (const Cut &cut : llvm::reverse(cuts))
       value = split(value, cut.dim, cut.sizes);
-    // The split may have reached `op` through its operand already.
-    if (value.getType() == op.getType())
-      replace(op, value);
+    // Dims of one element are not part of a cut.
+    if (value.getType() != op.getType()) {
+      OpBuilder builder(op);
+      value = ReshapeOp::create(builder, op.getLoc(), op.getType(), value);
+    }
+    replace(op, value);
   }
 
   /// A reshape that merges dims: asks each user to work on the parts.

@@ -85,9 +85,10 @@ LogicalResult rt::ContractOp::verify() {
       failed(check(equation->rhs, getRhs())) ||
       failed(check(equation->result, getOut())))
     return failure();
-  for (char letter : equation->lhs + equation->rhs + equation->result.str())
-    if (counts[letter] < 2)
-      return emitOpError("dim '") << letter << "' occurs in one tensor only";
+  for (StringRef letters : {equation->lhs, equation->rhs, equation->result})
+    for (char letter : letters)
+      if (counts[letter] < 2)
+        return emitOpError("dim '") << letter << "' occurs in one tensor only";
   return success();
 }
 

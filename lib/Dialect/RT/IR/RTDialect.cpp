@@ -189,9 +189,13 @@ LogicalResult ResultOp::verify() {
 
 LogicalResult ViewOp::verify() {
   auto source = getSource().getType();
-  if (source.getElementType() != getType().getElementType() ||
-      source.getNumElements() != getType().getNumElements())
-    return emitOpError("needs as many elements of the same type, got ")
+  if (source.getElementType() != getType().getElementType())
+    return emitOpError("needs elements of one type, got ")
+           << source << " and " << getType();
+  if (getStart() ? source.getNumElements() < getType().getNumElements()
+                 : source.getNumElements() != getType().getNumElements())
+    return emitOpError(getStart() ? "needs no more elements, got "
+                                  : "needs as many elements, got ")
            << source << " and " << getType();
   return success();
 }

@@ -8,6 +8,8 @@
 #define TP_DIALECT_NN_IR_NN_H
 
 #include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Dialect.h"
@@ -43,6 +45,9 @@ struct Equation {
 FailureOr<Equation> parseEquation(StringRef text);
 
 using tp::moduleOf;
+
+/// Gives upstream ops (arith) their derivatives.
+void registerDerivativeModels(DialectRegistry &registry);
 
 } // namespace mlir::nn
 

@@ -27,6 +27,9 @@ def NN_Dialect : Dialect {
     Results are `nn.output = "logits"` or `nn.state`. The location of an op names
     the module it belongs to.
   }];
+  // Decompositions and derivatives are written in these.
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect"];
   let useDefaultAttributePrinterParser = 1;
   let hasRegionArgAttrVerify = 1;
   let hasOperationAttrVerify = 1;

@@ -41,4 +41,31 @@ def NNNormalise : Pass<"nn-normalise", "::mlir::func::FuncOp"> {
   }];
 }
 
+def NNDifferentiate : Pass<"nn-differentiate", "::mlir::ModuleOp"> {
+  let summary = "adds the gradient of every function, in reverse mode";
+  let description = [{
+    Beside each function @f a function @f_gradient: it takes @f's arguments and the
+    gradient of each of its floating-point results, and returns the gradient of each
+    floating-point argument. On the global graph, before sharding; an op on the way
+    without DerivativeOpInterface is an error that names it.
+
+    Before:
+    ```mlir
+    func.func @f(%x: tensor<8x64xf32>, %w: tensor<24x64xf32>) -> tensor<8x24xf32> {
+      %0 = nn.contract %x, %w "sk,nk->sn" : ...
+      return %0 : tensor<8x24xf32>
+    }
+    ```
+    After, added:
+    ```mlir
+    func.func @f_gradient(%x: tensor<8x64xf32>, %w: tensor<24x64xf32>,
+                          %g: tensor<8x24xf32>) -> (tensor<8x64xf32>, tensor<24x64xf32>) {
+      %1 = nn.contract %g, %w "sn,nk->sk" : ...
+      %2 = nn.contract %g, %x "sn,sk->nk" : ...
+      return %1, %2 : tensor<8x64xf32>, tensor<24x64xf32>
+    }
+    ```
+  }];
+}
+
 #endif // TP_DIALECT_NN_TRANSFORMS_PASSES

@@ -1,0 +1,180 @@
+//===- Passes.td - from local programs to machine code --------------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TP_CONVERSION_PASSES
+#define TP_CONVERSION_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def NNFuseKernels : Pass<"nn-fuse-kernels", "::mlir::func::FuncOp"> {
+  let summary = "groups elementwise ops, broadcasts and reductions into kernels";
+  let description = [{
+    Norms are decomposed; then ops over one iteration space become one `rt.fused`
+    unless an op outside needs a member's result before the last member. Constants,
+    broadcasts and index tensors are computed again in every kernel that uses them.
+
+    Before:
+    ```mlir
+    %cst = arith.constant dense<1.0> : tensor<8x64xf32>
+    %0 = arith.addf %x, %y : tensor<8x64xf32>
+    %1 = arith.mulf %0, %cst : tensor<8x64xf32>
+    return %1 : tensor<8x64xf32>
+    ```
+    After:
+    ```mlir
+    %0 = rt.fused (%a = %x : tensor<8x64xf32>, %b = %y : tensor<8x64xf32>)
+        -> tensor<8x64xf32> {
+      %1 = arith.addf %a, %b : tensor<8x64xf32>
+      %cst = arith.constant dense<1.0> : tensor<8x64xf32>
+      %2 = arith.mulf %1, %cst : tensor<8x64xf32>
+      rt.yield %2 : tensor<8x64xf32>
+    }
+    return %0 : tensor<8x64xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::rt::RTDialect", "::mlir::nn::NNDialect",
+                           "::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect"];
+}
+
+def TPPlanMemory : Pass<"tp-plan-memory", "::mlir::func::FuncOp"> {
+  let summary = "gives every tensor a buffer";
+  let description = [{
+    Each result of each op gets a place: an argument's or a result's buffer, its
+    operand's (in place, or a view), or an offset in the function's one arena, where
+    buffers that are never live at the same time share memory. State is updated in
+    place where nothing reads the old content afterwards; otherwise it is copied,
+    with a remark.
+
+    Before:
+    ```mlir
+    func.func @f(%x: tensor<8x64xf32>, %w: tensor<64x64xf32>) -> tensor<8x64xf32> {
+      %0 = nn.contract %x, %w "mk,nk->mn" : ...
+      %1 = nn.contract %0, %w "mk,nk->mn" : ...
+      return %1 : tensor<8x64xf32>
+    ```
+    After:
+    ```mlir
+    func.func @f(%x: tensor<8x64xf32>, %w: tensor<64x64xf32>) -> tensor<8x64xf32>
+        attributes {rt.arena_bytes = 2048, rt.memory = {...}} {
+      %0 = nn.contract %x, %w "mk,nk->mn" {rt.places = [#rt.place<arena 0>]} : ...
+      %1 = nn.contract %0, %w "mk,nk->mn" {rt.places = [#rt.place<result 0>]} : ...
+      return %1 : tensor<8x64xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::rt::RTDialect"];
+}
+
+def TPLowerToRuntime : Pass<"tp-lower-to-runtime", "::mlir::ModuleOp"> {
+  let summary = "turns ops on tensors into runtime calls on buffers";
+  let description = [{
+    Follows the places that memory planning chose. A fused op becomes the launch of a
+    kernel; fused ops with equal bodies share it.
+
+    Before:
+    ```mlir
+    %0 = nn.contract %x, %w "mk,nk->mn" {rt.places = [#rt.place<result 0>]}
+        : (tensor<8x64xf32>, tensor<64x64xf32>) -> tensor<8x64xf32>
+    return %0 : tensor<8x64xf32>
+    ```
+    After:
+    ```mlir
+    %0 = rt.result 0 : memref<8x64xf32>
+    rt.contract %x, %w into %0 "mk,nk->mn"
+        : memref<8x64xf32>, memref<64x64xf32>, memref<8x64xf32>
+    return %0 : memref<8x64xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::rt::RTDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::arith::ArithDialect",
+                           "::mlir::func::FuncDialect"];
+}
+
+def RTEmitKernels : Pass<"rt-emit-kernels", "::mlir::ModuleOp"> {
+  let summary = "writes kernels as vectorised loops";
+  let description = [{
+    One loop for each dim, adjacent dims that every operand has alike being one; the
+    innermost is vectorised, with what remains in a shorter vector. A reduction is a
+    loop of its own; later uses of the full shape compute its inputs again.
+
+    Before:
+    ```mlir
+    func.func private @kernel_0(%x: tensor<8x5xf32>) -> tensor<8x5xf32>
+        attributes {rt.kernel} {
+      %0 = arith.negf %x : tensor<8x5xf32>
+      return %0 : tensor<8x5xf32>
+    }
+    ```
+    After:
+    ```mlir
+    func.func private @kernel_0(%x: memref<8x5xf32>, %out: memref<8x5xf32>)
+        attributes {rt.kernel} {
+      %flat = memref.reinterpret_cast %x ... to memref<40xf32>
+      scf.for %i = %c0 to %c32 step %c16 {
+        %0 = vector.load %flat[%i] : memref<40xf32>, vector<16xf32>
+        %1 = arith.negf %0 : vector<16xf32>
+        vector.store %1, ...
+      }
+      %2 = vector.load ... vector<8xf32>
+      ...
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
+def RTExpandMath : Pass<"rt-expand-math", "::mlir::ModuleOp"> {
+  let summary = "chooses how kernels compute functions";
+  let description = [{
+    exp, tanh, erf and log of f32 become polynomials that vectorise; everything else
+    that is not an instruction, and all of f64, calls the C library, so that sines
+    and cosines of large positions keep their accuracy. bf16 arithmetic is done in
+    f32 and rounded.
+
+    Before:
+    ```mlir
+    %1 = math.sin %0 : f32
+    ```
+    After:
+    ```mlir
+    %1 = call @sinf(%0) : (f32) -> f32
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+                           "::mlir::func::FuncDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
+def RTToLLVM : Pass<"rt-to-llvm", "::mlir::ModuleOp"> {
+  let summary = "turns runtime-level programs into LLVM IR";
+  let description = [{
+    An entry becomes `void entry(rank, arena, arguments, results)`, as tprt.h has it:
+    straight-line calls with constant descriptors. A kernel takes bare pointers.
+
+    Before:
+    ```mlir
+    func.func @f(%x: memref<8xf32>) -> memref<8xf32> {
+      %0 = rt.result 0 : memref<8xf32>
+      rt.launch @kernel_0(%x) into (%0) : (memref<8xf32>) -> (memref<8xf32>)
+      return %0 : memref<8xf32>
+    }
+    ```
+    After:
+    ```mlir
+    llvm.func @f(%rank: !llvm.ptr, %arena: !llvm.ptr, %arguments: !llvm.ptr,
+                 %results: !llvm.ptr) {
+      %x = llvm.load %arguments : !llvm.ptr -> !llvm.ptr
+      %0 = llvm.load %results : !llvm.ptr -> !llvm.ptr
+      llvm.call @kernel_0(%x, %0) : (!llvm.ptr, !llvm.ptr) -> ()
+      llvm.return
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::cf::ControlFlowDialect"];
+}
+
+#endif // TP_CONVERSION_PASSES

@@ -1,0 +1,55 @@
+//===- RT.h - the rt dialect ------------------------------------*- C++ -*-===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TP_DIALECT_RT_IR_RT_H
+#define TP_DIALECT_RT_IR_RT_H
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "tp/Dialect/TP/IR/TP.h"
+
+#include "tp/Dialect/RT/IR/RTDialect.h.inc"
+#include "tp/Dialect/RT/IR/RTEnums.h.inc"
+#define GET_ATTRDEF_CLASSES
+#include "tp/Dialect/RT/IR/RTAttributes.h.inc"
+#include "tp/Dialect/RT/IR/RTInterfaces.h.inc"
+#define GET_OP_CLASSES
+#include "tp/Dialect/RT/IR/RTOps.h.inc"
+
+namespace mlir::rt {
+
+/// Attribute names, see the dialect's description.
+inline constexpr StringLiteral kPlacesName = "rt.places";
+inline constexpr StringLiteral kArenaBytesName = "rt.arena_bytes";
+inline constexpr StringLiteral kMemoryName = "rt.memory";
+inline constexpr StringLiteral kKernelName = "rt.kernel";
+inline constexpr StringLiteral kGroupsName = "rt.groups";
+
+/// Most dims that a buffer may have, and most buffers of one collective: the
+/// limits of the runtime's interface.
+inline constexpr int64_t kMaxRank = 8;
+inline constexpr size_t kMaxCollectiveBuffers = 4;
+
+/// The runtime's number of an element type, or nothing if it has none.
+std::optional<int64_t> getDTypeCode(Type elementType);
+
+/// Bytes of one element in memory; booleans take one byte, indices eight.
+int64_t getElementBytes(Type elementType);
+/// Bytes of a dense tensor or memref of static shape.
+int64_t getBytes(ShapedType type);
+
+/// The buffer that holds a tensor: booleans are stored as bytes.
+MemRefType getBufferType(RankedTensorType type);
+
+} // namespace mlir::rt
+
+#endif // TP_DIALECT_RT_IR_RT_H

@@ -1,0 +1,103 @@
+//===- RTBase.td - the rt dialect, its attributes and interfaces ----------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TP_DIALECT_RT_BASE
+#define TP_DIALECT_RT_BASE
+
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+include "mlir/IR/OpBase.td"
+
+def RT_Dialect : Dialect {
+  let name = "rt";
+  let cppNamespace = "::mlir::rt";
+  let summary = "buffers at planned places, and calls of the runtime";
+  let description = [{
+    The seam between the compiler and its backends. A value is a buffer (a dense
+    memref of static shape) at a place chosen at compile time: an argument, a
+    result, or an offset in the one arena of a function. There is an op for every
+    function of the runtime's program interface (tprt.h), and `rt.launch` for
+    kernels that were compiled with the program.
+
+    Attributes:
+    - `rt.places`, on an op on tensors: where memory planning put each result;
+    - `rt.arena_bytes` and `rt.memory`, on a function: the size of its arena and a
+      summary of its memory, in bytes;
+    - `rt.kernel`, on a private function: it is the body of a kernel;
+    - `rt.groups`, on the module: the groups of devices that collectives and
+      coordinates refer to by their index, each a list of mesh axes.
+  }];
+  let useDefaultAttributePrinterParser = 1;
+  let extraClassDeclaration = [{
+    void registerAttributes();
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Attributes
+//===----------------------------------------------------------------------===//
+
+def RT_PlaceKind : I32EnumAttr<"PlaceKind", "where a buffer is", [
+    I32EnumAttrCase<"Arena", 0, "arena">,
+    I32EnumAttrCase<"Operand", 1, "operand">,
+    I32EnumAttrCase<"Argument", 2, "argument">,
+    I32EnumAttrCase<"Result", 3, "result">]> {
+  let cppNamespace = "::mlir::rt";
+  let genSpecializedAttr = 0;
+}
+
+def RT_PlaceAttr : AttrDef<RT_Dialect, "Place"> {
+  let mnemonic = "place";
+  let summary = "where the buffer of a tensor is";
+  let description = [{
+    `#rt.place<arena 4096>`: at this offset of the arena, in bytes;
+    `#rt.place<operand 0>`: the op's operand, updated in place or viewed;
+    `#rt.place<argument 2>`: the buffer of a donated argument;
+    `#rt.place<result 0>`: the buffer of a result of the function.
+  }];
+  let parameters = (ins EnumParameter<RT_PlaceKind>:$kind, "int64_t":$index);
+  let assemblyFormat = "`<` $kind $index `>`";
+  let genVerifyDecl = 1;
+}
+
+def RT_CollectiveKind : I32EnumAttr<"CollectiveKind", "what a collective does", [
+    I32EnumAttrCase<"AllReduce", 0, "all_reduce">,
+    I32EnumAttrCase<"AllGather", 1, "all_gather">,
+    I32EnumAttrCase<"ReduceScatter", 2, "reduce_scatter">,
+    I32EnumAttrCase<"AllToAll", 3, "all_to_all">,
+    I32EnumAttrCase<"Permute", 4, "permute">]> {
+  let cppNamespace = "::mlir::rt";
+  let genSpecializedAttr = 0;
+}
+
+def RT_CollectiveKindAttr
+    : EnumAttr<RT_Dialect, RT_CollectiveKind, "collective_kind"> {
+  let assemblyFormat = "$value";
+}
+
+//===----------------------------------------------------------------------===//
+// Interfaces
+//===----------------------------------------------------------------------===//
+
+def RuntimeCallOpInterface : OpInterface<"RuntimeCallOpInterface"> {
+  let description = [{
+    An op that is one call of the runtime: `callee(rank, descriptor, operands...)`.
+  }];
+  let cppNamespace = "::mlir::rt";
+  let methods = [
+    InterfaceMethod<"The function of tprt.h.", "::llvm::StringRef", "getCallee">,
+    InterfaceMethod<"The words of the constant descriptor, as tprt.h lays it out.",
+      "::llvm::SmallVector<int64_t>", "getDescriptor">,
+    InterfaceMethod<[{
+        The operands of the call in its order; null stands for a null pointer.
+      }], "::llvm::SmallVector<::mlir::Value>", "getCallOperands", (ins),
+      /*methodBody=*/"", /*defaultImplementation=*/[{
+        return ::llvm::SmallVector<::mlir::Value>($_op->getOperands());
+      }]>
+  ];
+}
+
+#endif // TP_DIALECT_RT_BASE

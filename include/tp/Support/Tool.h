@@ -1,0 +1,38 @@
+//===- Tool.h - what every command-line tool does ---------------*- C++ -*-===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TP_SUPPORT_TOOL_H
+#define TP_SUPPORT_TOOL_H
+
+#include "mlir/IR/Diagnostics.h"
+#include "llvm/Support/raw_ostream.h"
+
+namespace mlir::tp {
+
+/// "error: ..." on standard error.
+void printError(const Twine &message);
+
+/// Reads the command line into the tool's llvm::cl options. What is wrong is one
+/// line that begins with "error:"; false then.
+bool parseCommandLine(int argc, char **argv, StringRef overview);
+
+/// Writes a file ("-" is standard output). A regular file appears whole or not at
+/// all. False after printing what is wrong.
+bool writeOutput(StringRef path, function_ref<void(raw_ostream &)> write);
+
+/// Prints a diagnostic as "error: module: message", for tools whose users have
+/// models and not IR before them. For DiagnosticEngine::registerHandler.
+LogicalResult printDiagnostic(Diagnostic &diagnostic);
+
+/// A line of progress on standard error, when that is a terminal; each replaces
+/// the one before.
+void progress(const Twine &message);
+/// Removes the line of progress.
+void progressDone();
+
+} // namespace mlir::tp
+
+#endif // TP_SUPPORT_TOOL_H

@@ -1,0 +1,125 @@
+//===- BufferModels.cpp - which buffers ops may share ---------------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tp/Conversion/LoweringInterfaces.h"
+#include "tp/Dialect/NN/IR/NN.h"
+#include "tp/Dialect/RT/IR/RT.h"
+
+using namespace mlir;
+using namespace mlir::tp;
+
+namespace {
+
+/// Writes its results and shares nothing.
+template <typename Op>
+struct PlainModel : BufferOpInterface::ExternalModel<PlainModel<Op>, Op> {};
+
+/// Its result is its operand with other dims.
+template <typename Op>
+struct ViewModel : BufferOpInterface::ExternalModel<ViewModel<Op>, Op> {
+  std::optional<unsigned> getViewedOperand(Operation *, unsigned) const {
+    return 0;
+  }
+};
+
+/// Updates its first operand.
+template <typename Op>
+struct UpdateModel : BufferOpInterface::ExternalModel<UpdateModel<Op>, Op> {
+  SmallVector<unsigned> getInPlaceOperands(Operation *, unsigned) const {
+    return {0};
+  }
+  bool mustUpdateInPlace(Operation *, unsigned) const { return true; }
+};
+
+struct AllReduceModel
+    : BufferOpInterface::ExternalModel<AllReduceModel, AllReduceOp> {
+  SmallVector<unsigned> getInPlaceOperands(Operation *, unsigned result) const {
+    return {result};
+  }
+};
+
+/// A kernel reads each element of an operand that runs through the whole
+/// iteration space before it writes it.
+struct FusedModel : BufferOpInterface::ExternalModel<FusedModel, rt::FusedOp> {
+  SmallVector<unsigned> getInPlaceOperands(Operation *op, unsigned result) const;
+};
+
+/// Whether `argument` is only read at the element that is being computed: no
+/// broadcast and no other dims in between.
+bool isReadPointwise(Value argument, ArrayRef<int64_t> space) {
+  if (shapeOf(argument.getType()) != space)
+    return false;
+  return llvm::all_of(argument.getUsers(), [&](Operation *user) {
+    return user->hasTrait<OpTrait::IsTerminator>() ||
+           getKernelRole(user) == KernelRole::Pointwise ||
+           getKernelRole(user) == KernelRole::Reduction;
+  });
+}
+
+/// The widest shape in the region.
+ArrayRef<int64_t> getIterationSpace(rt::FusedOp op) {
+  ArrayRef<int64_t> space;
+  for (Operation &inner : op.getBlock())
+    for (ValueRange values : {ValueRange(inner.getOperands()),
+                              ValueRange(inner.getResults())})
+      for (Value value : values)
+        if (shapeOf(value.getType()).size() >= space.size())
+          space = shapeOf(value.getType());
+  return space;
+}
+
+SmallVector<unsigned> FusedModel::getInPlaceOperands(Operation *op,
+                                                     unsigned result) const {
+  auto fused = cast<rt::FusedOp>(op);
+  SmallVector<unsigned> operands;
+  ArrayRef<int64_t> space = getIterationSpace(fused);
+  // What a reduction leaves is written after its inputs are read, but a row of
+  // them may be read again: only results of the full shape take a buffer over.
+  if (shapeOf(op->getResult(result).getType()) != space)
+    return operands;
+  for (auto [i, argument] : llvm::enumerate(fused.getBlock().getArguments()))
+    if (argument.getType() == op->getResult(result).getType() &&
+        isReadPointwise(argument, space))
+      operands.push_back(i);
+  return operands;
+}
+
+template <typename... Ops>
+void attachPlain(MLIRContext *context) {
+  (Ops::template attachInterface<PlainModel<Ops>>(*context), ...);
+}
+
+} // namespace
+
+namespace mlir::tp {
+void registerBufferModels(DialectRegistry &registry) {
+  registry.addExtension(+[](MLIRContext *context, nn::NNDialect *) {
+    attachPlain<nn::ContractOp, nn::AttentionOp, nn::RotaryOp, nn::EmbeddingOp,
+                nn::EmbeddingGradientOp, nn::TopKOp, nn::TakeOp, nn::TransposeOp,
+                nn::SliceOp, nn::ConcatOp, nn::PadOp>(context);
+    nn::ReshapeOp::attachInterface<ViewModel<nn::ReshapeOp>>(*context);
+    nn::BoundaryOp::attachInterface<ViewModel<nn::BoundaryOp>>(*context);
+    nn::CacheUpdateOp::attachInterface<UpdateModel<nn::CacheUpdateOp>>(*context);
+  });
+  registry.addExtension(+[](MLIRContext *context, TPDialect *) {
+    attachPlain<AllGatherOp, ReduceScatterOp, AllToAllOp, SliceOp>(context);
+    MaskOp::attachInterface<UpdateModel<MaskOp>>(*context);
+    MakePartialOp::attachInterface<UpdateModel<MakePartialOp>>(*context);
+    AllReduceOp::attachInterface<AllReduceModel>(*context);
+  });
+  registry.addExtension(+[](MLIRContext *context, rt::RTDialect *) {
+    attachPlain<rt::CloneOp>(context);
+    rt::FusedOp::attachInterface<FusedModel>(*context);
+  });
+}
+
+void registerKernelModels(DialectRegistry &registry);
+
+void registerLoweringModels(DialectRegistry &registry) {
+  registerKernelModels(registry);
+  registerBufferModels(registry);
+}
+} // namespace mlir::tp

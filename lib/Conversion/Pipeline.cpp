@@ -1,0 +1,67 @@
+//===- Pipeline.cpp - the order of lowering -------------------------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
+#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Transforms/Passes.h"
+#include "tp/Conversion/LoweringInterfaces.h"
+#include "tp/Conversion/Passes.h"
+#include "tp/Dialect/NN/IR/NN.h"
+#include "tp/Dialect/RT/IR/RT.h"
+
+using namespace mlir;
+
+void tp::buildRuntimePipeline(OpPassManager &manager) {
+  manager.addNestedPass<func::FuncOp>(createNNFuseKernels());
+  manager.addNestedPass<func::FuncOp>(createTPPlanMemory());
+  manager.addPass(createTPLowerToRuntime());
+}
+
+void tp::buildCodePipeline(OpPassManager &manager) {
+  manager.addPass(createRTEmitKernels());
+  manager.addPass(createRTExpandMath());
+  manager.addNestedPass<func::FuncOp>(createCSEPass());
+  manager.addPass(createSCFToControlFlowPass());
+  manager.addPass(createRTToLLVM());
+  manager.addPass(createReconcileUnrealizedCastsPass());
+}
+
+void tp::buildLoweringPipeline(OpPassManager &manager) {
+  buildRuntimePipeline(manager);
+  buildCodePipeline(manager);
+}
+
+void tp::registerConversionPasses() {
+  registerLoweringPasses();
+  PassPipelineRegistration<>("tp-lower-runtime",
+                             "from a local program to runtime calls on buffers",
+                             buildRuntimePipeline);
+  PassPipelineRegistration<>("tp-lower",
+                             "from a local program to the LLVM dialect",
+                             buildLoweringPipeline);
+}
+
+void tp::registerLowering(DialectRegistry &registry) {
+  registry.insert<nn::NNDialect, TPDialect, rt::RTDialect, arith::ArithDialect,
+                  cf::ControlFlowDialect, func::FuncDialect, LLVM::LLVMDialect,
+                  math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
+                  vector::VectorDialect>();
+  registerLoweringModels(registry);
+  registerBuiltinDialectTranslation(registry);
+  registerLLVMDialectTranslation(registry);
+}

@@ -1,0 +1,50 @@
+//===- CollectiveShape.h - the geometry of collectives -------------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TPRT_HOST_COLLECTIVESHAPE_H
+#define TPRT_HOST_COLLECTIVESHAPE_H
+
+#include "Abi.h"
+
+#include <cstdint>
+
+namespace tprt {
+
+constexpr int64_t maxCollectiveBuffers = 4;
+
+/// Lets collectives keep their lists of members on the stack.
+constexpr int64_t maxGroupSize = 1024;
+
+/// One tensor of a collective as [outer, dim, inner] around the dim that it
+/// acts on. Sizes in elements.
+struct CollectiveShape {
+  int64_t elementBytes;
+  int64_t elements; ///< of this rank's input
+  int64_t outer, extent, inner;
+
+  CollectiveShape(const tprt_collective_buffer &buffer);
+  int64_t bytes() const { return elements * elementBytes; }
+};
+
+/// Checks a descriptor for a group of that size; an Error that says what is
+/// wrong with it.
+void checkCollective(const tprt_collective_desc &desc, int64_t groupSize);
+
+/// Bytes of this rank's inputs.
+int64_t inputBytes(const tprt_collective_desc &desc);
+
+/// What a device sends under a ring algorithm: rounded up once for all tensors.
+int64_t ringBytes(const tprt_collective_desc &desc, int64_t groupSize);
+
+/// Makes this member's output of one tensor from the inputs of all members, in
+/// the group's order. Everything but all_reduce.
+void combine(const tprt_collective_desc &desc, int64_t buffer, int64_t index,
+             int64_t groupSize, const void *const *inputs,
+             void *output) noexcept;
+
+} // namespace tprt
+
+#endif // TPRT_HOST_COLLECTIVESHAPE_H

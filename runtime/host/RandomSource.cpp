@@ -1,0 +1,139 @@
+//===- RandomSource.cpp - random parameters ------------------------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Numeric.h"
+#include "Parameters.h"
+
+using namespace tprt;
+
+static constexpr double deviation = 0.02;
+
+//===----------------------------------------------------------------------===//
+// Numbers
+//===----------------------------------------------------------------------===//
+
+/// The finaliser of splitmix64: every bit of the input reaches every bit of the
+/// result.
+static uint64_t scramble(uint64_t x) {
+  x ^= x >> 30;
+  x *= 0xbf58476d1ce4e5b9u;
+  x ^= x >> 27;
+  x *= 0x94d049bb133111ebu;
+  return x ^ (x >> 31);
+}
+
+/// What all elements of a stored tensor share.
+static uint64_t streamKey(uint64_t seed, const std::string &tensor) {
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (unsigned char c : tensor)
+    hash = (hash ^ c) * 0x100000001b3u;
+  return scramble(scramble(seed + 0x9e3779b97f4a7c15u) ^ hash);
+}
+
+/// The sum of twelve uniform numbers has variance 1 and is nearly normal;
+/// unlike logarithms and cosines it is exact, so that it is the same
+/// everywhere.
+static double normalAt(uint64_t key, uint64_t index) {
+  int64_t sum = 0;
+  for (uint64_t i = 0; i < 3; ++i) {
+    uint64_t bits = scramble(key + (3 * index + i + 1) * 0x9e3779b97f4a7c15u);
+    for (int shift = 0; shift < 64; shift += 16)
+      sum += int64_t((bits >> shift) & 0xffff);
+  }
+  return double(2 * sum - 12 * 65535) / (2 * 65536.0);
+}
+
+double tprt::randomNormal(uint64_t seed, const std::string &tensor,
+                          int64_t index) {
+  return normalAt(streamKey(seed, tensor), uint64_t(index));
+}
+
+//===----------------------------------------------------------------------===//
+// Blocks
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// A walk over one block that knows each element's index in the stored tensor.
+struct Walk {
+  const Block &block;
+  std::vector<int64_t> strides; ///< of the block's dims in the stored tensor
+  int64_t first; ///< index of the parameter's element (0, 0, ...)
+
+  Walk(const Argument &argument, const Block &block)
+      : block(block), strides(block.size()), first(0) {
+    const Origin &origin = argument.origin;
+    std::vector<int64_t> stored(origin.shape.size());
+    int64_t stride = 1;
+    for (size_t d = stored.size(); d-- > 0; stride *= origin.shape[d]) {
+      stored[d] = stride;
+      first += origin.offset[d] * stride;
+    }
+    for (size_t k = 0; k < block.size(); ++k) {
+      if (block[k].size == 1)
+        continue; // the stride means nothing and may be anything
+      strides[k] = origin.terms[k].stride * stored[origin.terms[k].dim];
+      first += block[k].start * strides[k];
+    }
+  }
+
+  /// Calls body(position in the block, index in the stored tensor) for every
+  /// element that is not padding.
+  template <typename Body> void forEach(const Body &body) const {
+    visit(0, 0, first, body);
+  }
+
+private:
+  template <typename Body>
+  void visit(size_t dim, int64_t position, int64_t index,
+             const Body &body) const {
+    if (dim == block.size())
+      return body(position, index);
+    for (int64_t i = 0; i < block[dim].valid(); ++i)
+      visit(dim + 1, position * block[dim].extent + i, index + i * strides[dim],
+            body);
+  }
+};
+
+class RandomSource : public ParameterSource {
+public:
+  explicit RandomSource(uint64_t seed) : seed(seed) {}
+
+  void check(const Argument &argument) const override {
+    if (argument.initialisation == Initialisation::Normal &&
+        !isFloat(argument.dtype))
+      raise(TPRT_UNSUPPORTED, "random values of dtype ",
+            dtypeName(argument.dtype));
+  }
+
+  void fill(const Argument &argument, const Block &block,
+            void *target) const override {
+    std::memset(target, 0, size_t(argument.localBytes()));
+    for (const BlockDim &dim : block)
+      if (dim.valid() == 0)
+        return; // nothing but padding
+    Walk walk(argument, block);
+    const uint64_t key = streamKey(seed, argument.origin.tensor);
+    const bool ones = argument.initialisation == Initialisation::Ones;
+    dispatchAny(argument.dtype, "random values", [&](auto tag) {
+      using T = typename decltype(tag)::Type;
+      T *to = static_cast<T *>(target);
+      walk.forEach([&](int64_t position, int64_t index) {
+        double value = ones ? 1.0 : deviation * normalAt(key, uint64_t(index));
+        to[position] = fromDouble<T>(value);
+      });
+    });
+  }
+
+private:
+  const uint64_t seed;
+};
+
+} // namespace
+
+std::unique_ptr<ParameterSource> tprt::makeRandomSource(uint64_t seed) {
+  return std::make_unique<RandomSource>(seed);
+}

@@ -1,0 +1,85 @@
+//===- Session.h - a program on all ranks of its mesh --------------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TPRT_HOST_SESSION_H
+#define TPRT_HOST_SESSION_H
+
+#include "Layout.h"
+#include "Memory.h"
+#include "Parameters.h"
+#include "Rank.h"
+#include "Workers.h"
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace tprt {
+
+/// Errors are exceptions here; SessionApi.cpp turns them into statuses.
+class Session : public std::enable_shared_from_this<Session> {
+public:
+  Session(const char *manifest, tprt_lookup lookup, void *context,
+          double timeoutSeconds);
+
+  /// Starts the threads; apart from the constructor because they share the
+  /// session.
+  void start();
+
+  void load(const char *path, uint64_t seed);
+  void run(const char *entry, const tprt_buffer *inputs, size_t numInputs,
+           tprt_buffer *outputs, size_t numOutputs);
+  void reset();
+  std::string counters();
+
+  /// Ends the threads.
+  void stop();
+
+private:
+  /// A buffer of the host that goes to or comes from all ranks.
+  struct Binding {
+    const ValueType *type;
+    int64_t offset; ///< in each rank's block
+    void *data;
+  };
+
+  void makeGroups();
+  void reserve();
+  size_t findEntry(const char *name) const;
+  std::vector<Binding> bindInputs(size_t entry, const tprt_buffer *inputs,
+                                  size_t count) const;
+  std::vector<Binding> bindOutputs(size_t entry, const tprt_buffer *outputs,
+                                   size_t count) const;
+  void sendInputs(const std::vector<Binding> &inputs);
+  void fetchOutputs(const std::vector<Binding> &outputs);
+  void runEntry(size_t entry, size_t rank);
+  void zeroState(size_t rank);
+  void fillParameters(const ParameterSource &source, size_t rank);
+
+  /// Waits until no rank works any more for a run that was given up.
+  void awaitIdle();
+
+  /// Runs a job on all ranks; throws the error of the first rank that fails.
+  void onAllRanks(Workers::Job job);
+  char *block(size_t rank) const { return reservations[rank].data(); }
+
+  const Manifest manifest;
+  const Layout layout;
+  const double timeout;
+  std::vector<tprt_entry> code; ///< of each entry
+  RunState state;
+  std::vector<std::unique_ptr<tprt_rank>> ranks;
+  std::vector<Reservation> reservations; ///< one a rank, once loaded
+  std::vector<int64_t> executions;       ///< of each entry
+  bool loaded = false;
+  std::unique_ptr<Workers> workers;
+  std::mutex mutex; ///< one call of the session API at a time
+};
+
+} // namespace tprt
+
+#endif // TPRT_HOST_SESSION_H

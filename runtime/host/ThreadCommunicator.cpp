@@ -1,0 +1,193 @@
+//===- ThreadCommunicator.cpp - collectives between threads --------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "ThreadCommunicator.h"
+
+#include "Manifest.h"
+#include "Numeric.h"
+#include "Reduce.h"
+
+#include <cstring>
+
+using namespace tprt;
+
+/// Up to so many bytes from all members together a collective is staged:
+/// copying twice is then cheaper than meeting twice.
+static constexpr int64_t stagedBytes = 256 * 1024;
+
+/// Of each tensor in a staging area.
+static constexpr int64_t stagingAlignment = 64;
+
+ThreadGroup::ThreadGroup(std::vector<int64_t> ranks, int spins)
+    : memberRanks(std::move(ranks)), members(memberRanks.size()),
+      meeting(memberRanks.size(), spins) {}
+
+/// The bytes of a descriptor that are in use.
+static size_t usedBytes(const tprt_collective_desc &desc) {
+  return offsetof(tprt_collective_desc, buffers) +
+         size_t(desc.num_buffers) * sizeof(tprt_collective_buffer);
+}
+
+static bool sameBuffer(const tprt_collective_buffer &a,
+                       const tprt_collective_buffer &b) {
+  return a.dtype == b.dtype && a.rank == b.rank && a.dim == b.dim &&
+         a.split_dim == b.split_dim &&
+         std::memcmp(a.shape, b.shape, size_t(a.rank) * sizeof *a.shape) == 0;
+}
+
+/// Whether two members take part in the same collective.
+static bool agree(const tprt_collective_desc &a,
+                  const tprt_collective_desc &b) {
+  if (a.kind != b.kind || a.id != b.id || a.group != b.group ||
+      a.reduction != b.reduction || a.num_buffers != b.num_buffers)
+    return false;
+  for (int64_t i = 0; i < a.num_buffers; ++i)
+    if (!sameBuffer(a.buffers[i], b.buffers[i]))
+      return false;
+  return true;
+}
+
+void ThreadCommunicator::publish(const tprt_collective_desc &desc, bool staged,
+                                 const void *const *inputs,
+                                 void *const *outputs) {
+  parity ^= 1;
+  Slot &slot = slotOf(me);
+  std::memcpy(&slot.desc, &desc, usedBytes(desc));
+  std::vector<char> &staging = group->members[me].staging[parity];
+  size_t needed =
+      size_t(inputBytes(desc) + desc.num_buffers * stagingAlignment);
+  if (staged && staging.size() < needed)
+    staging.resize(needed);
+  char *place = staging.data();
+  for (int64_t b = 0; b < desc.num_buffers; ++b) {
+    slot.inputs[b] = inputs[b];
+    slot.outputs[b] = outputs[b];
+    if (!staged)
+      continue;
+    size_t bytes = size_t(CollectiveShape(desc.buffers[b]).bytes());
+    if (bytes > 0)
+      std::memcpy(place, inputs[b], bytes);
+    slot.inputs[b] = place;
+    place +=
+        (bytes + stagingAlignment - 1) / stagingAlignment * stagingAlignment;
+  }
+}
+
+/// Waits for all members; false if the run has failed meanwhile.
+bool ThreadCommunicator::enter() {
+  auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                     std::chrono::duration<double>(timeout));
+  Barrier::Outcome outcome = group->barrier().wait(size_t(me), state, deadline);
+  if (outcome != Barrier::TimedOut)
+    return outcome == Barrier::Passed;
+  std::vector<int64_t> absent;
+  for (size_t member : group->barrier().missing())
+    absent.push_back(group->ranks()[member]);
+  raise(TPRT_FAILED, "waited ", timeout, " s for ranks ", joinSizes(absent));
+}
+
+/// "all_reduce 3 of f32 [2, 5], bf16 [7]".
+static std::string describe(const tprt_collective_desc &desc) {
+  std::string text = join(collectiveKindName(desc.kind), " ", desc.id, " of ");
+  for (int64_t b = 0; b < desc.num_buffers; ++b) {
+    const tprt_collective_buffer &buffer = desc.buffers[b];
+    text += join(b ? ", " : "", dtypeName(buffer.dtype), " ",
+                 joinSizes(std::vector<int64_t>(buffer.shape,
+                                                buffer.shape + buffer.rank)));
+  }
+  return text;
+}
+
+/// Every member compares everybody with the first, so that all find the same.
+void ThreadCommunicator::checkAgreement() {
+  const tprt_collective_desc &first = slotOf(0).desc;
+  for (int64_t i = 1; i < size(); ++i) {
+    const tprt_collective_desc &other = slotOf(i).desc;
+    if (!agree(first, other))
+      raise(TPRT_FAILED, "the ranks disagree: rank ", group->ranks()[0],
+            " is in ", describe(first), ", rank ", group->ranks()[i], " in ",
+            describe(other));
+  }
+}
+
+void ThreadCommunicator::run(const tprt_collective_desc &desc,
+                             const void *const *inputs, void *const *outputs) {
+  const bool staged = inputBytes(desc) * size() <= stagedBytes;
+  publish(desc, staged, inputs, outputs);
+  if (!enter())
+    return;
+  checkAgreement();
+  // From here on nothing throws, so that every member reaches the last barrier,
+  // whatever happens elsewhere: nobody's buffers change while they are read.
+  if (desc.kind == TPRT_ALL_REDUCE && staged)
+    return reduceAll(desc, outputs);
+  if (desc.kind == TPRT_ALL_REDUCE)
+    return reduceAllInParts(desc);
+  const void *sources[maxGroupSize];
+  for (int64_t b = 0; b < desc.num_buffers; ++b) {
+    for (int64_t i = 0; i < size(); ++i)
+      sources[i] = slotOf(i).inputs[b];
+    combine(desc, b, me, size(), sources, outputs[b]);
+  }
+  if (!staged)
+    group->barrier().meet(size_t(me));
+}
+
+/// Each member reduces everything.
+void ThreadCommunicator::reduceAll(const tprt_collective_desc &desc,
+                                   void *const *outputs) {
+  const void *sources[maxGroupSize];
+  for (int64_t b = 0; b < desc.num_buffers; ++b) {
+    for (int64_t i = 0; i < size(); ++i)
+      sources[i] = slotOf(i).inputs[b];
+    reduceInOrder(tprt_dtype(desc.buffers[b].dtype),
+                  tprt_reduction(desc.reduction), sources, size(),
+                  CollectiveShape(desc.buffers[b]).elements, outputs[b]);
+  }
+}
+
+namespace {
+/// The part of a tensor that one member reduces.
+struct Part {
+  int64_t offset, elements, elementBytes;
+
+  Part(const tprt_collective_buffer &buffer, int64_t member, int64_t members) {
+    CollectiveShape shape(buffer);
+    // Multiples of a cache line, so that no line is written by two members.
+    int64_t each = (shape.elements / members + 64) / 64 * 64;
+    int64_t begin = std::min(shape.elements, each * member);
+    elements = std::min(shape.elements - begin, each);
+    elementBytes = shape.elementBytes;
+    offset = begin * elementBytes;
+  }
+};
+} // namespace
+
+/// Each member reduces one part and then fetches the others. Works in place: a
+/// part of an input is read by its reducer alone, who then overwrites it.
+void ThreadCommunicator::reduceAllInParts(const tprt_collective_desc &desc) {
+  const void *sources[maxGroupSize];
+  for (int64_t b = 0; b < desc.num_buffers; ++b) {
+    Part part(desc.buffers[b], me, size());
+    for (int64_t i = 0; i < size(); ++i)
+      sources[i] = static_cast<const char *>(slotOf(i).inputs[b]) + part.offset;
+    reduceInOrder(tprt_dtype(desc.buffers[b].dtype),
+                  tprt_reduction(desc.reduction), sources, size(),
+                  part.elements,
+                  static_cast<char *>(slotOf(me).outputs[b]) + part.offset);
+  }
+  group->barrier().meet(size_t(me));
+  for (int64_t b = 0; b < desc.num_buffers; ++b)
+    for (int64_t i = 0; i < size(); ++i) {
+      Part part(desc.buffers[b], i, size());
+      if (i == me || part.elements == 0)
+        continue;
+      std::memcpy(static_cast<char *>(slotOf(me).outputs[b]) + part.offset,
+                  static_cast<char *>(slotOf(i).outputs[b]) + part.offset,
+                  size_t(part.elements * part.elementBytes));
+    }
+  group->barrier().meet(size_t(me));
+}

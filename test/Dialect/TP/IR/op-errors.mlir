@@ -1,0 +1,315 @@
+// One test for each rule of the ops' verifiers.
+// RUN: tp-opt %s -split-input-file -verify-diagnostics
+
+//===----------------------------------------------------------------------===//
+// Global ops
+//===----------------------------------------------------------------------===//
+
+func.func @constraint_mesh(%x: tensor<8xf32>) {
+  // expected-error @+1 {{'tp.constraint' op refers to an unknown mesh @mesh}}
+  %0 = tp.constraint %x to <@mesh, [{"tp"}]> : tensor<8xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @constraint_sharding(%x: tensor<8xf32>) {
+  // expected-error @+1 {{'tp.constraint' op unknown mesh axis "dp"}}
+  %0 = tp.constraint %x to <@mesh, [{"dp"}]> : tensor<8xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @reshard_from(%x: tensor<8xf32>) {
+  // expected-error @+1 {{'tp.reshard' op 'from': sharding has 2 dims, the tensor has 1}}
+  %0 = tp.reshard %x from <@mesh, [{}, {}]> to <@mesh, [{"tp"}]> : tensor<8xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @reshard_to(%x: tensor<8xf32>) {
+  // expected-error @+1 {{'tp.reshard' op 'to': unknown mesh axis "dp"}}
+  %0 = tp.reshard %x from <@mesh, [{}]> to <@mesh, [{"dp"}]> : tensor<8xf32>
+  return
+}
+
+// -----
+
+tp.mesh @a = <["tp"=4]>
+tp.mesh @b = <["tp"=4]>
+func.func @reshard_meshes(%x: tensor<8xf32>) {
+  // expected-error @+1 {{'tp.reshard' op cannot go from one mesh to another}}
+  %0 = tp.reshard %x from <@a, [{}]> to <@b, [{"tp"}]> : tensor<8xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @reshard_pads(%x: tensor<9xf32>) {
+  // expected-error @+1 {{'tp.reshard' op a reshard keeps the padded extents}}
+  %0 = tp.reshard %x from <@mesh, [{}]> to <@mesh, [{"tp"} pad 12]> : tensor<9xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+func.func @reshard_kinds(%x: tensor<8xf32>) {
+  // expected-error @+1 {{'tp.reshard' op a reshard keeps the kind of a partial value}}
+  %0 = tp.reshard %x from <@mesh, [{}], partial = sum{"dp", "tp"}> to <@mesh, [{}], partial = max{"tp"}> : tensor<8xf32>
+  return
+}
+
+// -----
+
+//===----------------------------------------------------------------------===//
+// Starts and masks
+//===----------------------------------------------------------------------===//
+
+func.func @start_mesh() {
+  // expected-error @+1 {{'tp.shard_start' op refers to an unknown mesh @mesh}}
+  %0 = tp.shard_start [#tp.axis<"tp">] of @mesh block 1
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @start_axis() {
+  // expected-error @+1 {{'tp.shard_start' op expects axes of @mesh, got #tp.axis<"dp">}}
+  %0 = tp.shard_start [#tp.axis<"dp">] of @mesh block 1
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @start_attribute() {
+  // expected-error @+1 {{'tp.shard_start' op expects axes of @mesh, got "tp"}}
+  %0 = tp.shard_start ["tp"] of @mesh block 1
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @start_block() {
+  // expected-error @+1 {{attribute 'block' failed to satisfy constraint: 64-bit signless integer attribute whose value is positive}}
+  %0 = tp.shard_start [#tp.axis<"tp">] of @mesh block 0
+  return
+}
+
+// -----
+
+func.func @mask_dim(%x: tensor<8xf32>, %start: index) {
+  // expected-error @+1 {{'tp.mask' op has no dim 1}}
+  %0 = tp.mask %x dim 1 from %start size 4 fill 0.0 : tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @mask_scalar(%x: tensor<f32>, %start: index) {
+  // expected-error @+1 {{'tp.mask' op has no dim 0}}
+  %0 = tp.mask %x dim 0 from %start size 4 fill 0.0 : tensor<f32>
+  return
+}
+
+// -----
+
+func.func @mask_size(%x: tensor<8xf32>, %start: index) {
+  // expected-error @+1 {{'tp.mask' op needs a size that is not negative}}
+  %0 = tp.mask %x dim 0 from %start size -1 fill 0.0 : tensor<8xf32>
+  return
+}
+
+// -----
+
+//===----------------------------------------------------------------------===//
+// The group of a collective: one check for all of them
+//===----------------------------------------------------------------------===//
+
+func.func @group_mesh(%x: tensor<8xf32>) {
+  // expected-error @+1 {{'tp.all_reduce' op refers to an unknown mesh @mesh}}
+  %0 = tp.all_reduce %x sum over [#tp.axis<"tp">] of @mesh : (tensor<8xf32>) -> tensor<8xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @group_attribute(%x: tensor<8xf32>) {
+  // expected-error @+1 {{'tp.all_reduce' op expects #tp.axis attributes, got "tp"}}
+  %0 = tp.all_reduce %x sum over ["tp"] of @mesh : (tensor<8xf32>) -> tensor<8xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @group_axis(%x: tensor<8xf32>) {
+  // expected-error @+1 {{'tp.all_gather' op unknown mesh axis "dp"; the mesh is #tp.mesh<["tp"=4]>}}
+  %0 = tp.all_gather %x dims [0] over [#tp.axis<"dp">] of @mesh : (tensor<8xf32>) -> tensor<32xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @group_part(%x: tensor<8xf32>) {
+  // expected-error @+1 {{'tp.reduce_scatter' op sub-axis (1)3 does not divide axis "tp" of size 4}}
+  %0 = tp.reduce_scatter %x sum dims [0] over [#tp.axis<"tp":(1)3>] of @mesh : (tensor<8xf32>) -> tensor<2xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @group_twice(%x: tensor<8x4xf32>) {
+  // expected-error @+1 {{'tp.all_to_all' op mesh axis "tp" is used twice}}
+  %0 = tp.all_to_all %x gather [0] split [1] over [#tp.axis<"tp">, #tp.axis<"tp":(1)2>] of @mesh : (tensor<8x4xf32>) -> tensor<32x1xf32>
+  return
+}
+
+// -----
+
+func.func @group_slice(%x: tensor<8xf32>) {
+  // expected-error @+1 {{'tp.slice' op refers to an unknown mesh @mesh}}
+  %0 = tp.slice %x dim 0 over [#tp.axis<"tp">] of @mesh : (tensor<8xf32>) -> tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @group_make_partial(%x: tensor<8xf32>) {
+  // expected-error @+1 {{'tp.make_partial' op refers to an unknown mesh @mesh}}
+  %0 = tp.make_partial %x over [#tp.axis<"tp">] of @mesh : tensor<8xf32>
+  return
+}
+
+// -----
+
+//===----------------------------------------------------------------------===//
+// The shapes of a collective
+//===----------------------------------------------------------------------===//
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @no_inputs() {
+  // expected-error @+1 {{'tp.all_reduce' op needs as many results as inputs, at least one}}
+  tp.all_reduce sum over [#tp.axis<"tp">] of @mesh : () -> ()
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @results(%x: tensor<8xf32>) {
+  // expected-error @+1 {{'tp.all_reduce' op needs as many results as inputs, at least one}}
+  %0:2 = tp.all_reduce %x sum over [#tp.axis<"tp">] of @mesh : (tensor<8xf32>) -> (tensor<8xf32>, tensor<8xf32>)
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @all_reduce_type(%x: tensor<8xf32>) {
+  // expected-error @+1 {{'tp.all_reduce' op result 0 must be 'tensor<8xf32>'}}
+  %0 = tp.all_reduce %x sum over [#tp.axis<"tp">] of @mesh : (tensor<8xf32>) -> tensor<8xbf16>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @all_gather_dims(%x: tensor<8xf32>, %y: tensor<8xf32>) {
+  // expected-error @+1 {{'tp.all_gather' op needs one dim for each input}}
+  %0:2 = tp.all_gather %x, %y dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<8xf32>, tensor<8xf32>) -> (tensor<32xf32>, tensor<32xf32>)
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @all_gather_dim(%x: tensor<8xf32>) {
+  // expected-error @+1 {{'tp.all_gather' op input 0 has no dim 1}}
+  %0 = tp.all_gather %x dims [1] over [#tp.axis<"tp">] of @mesh : (tensor<8xf32>) -> tensor<32xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @all_gather_shape(%x: tensor<8xf32>, %y: tensor<8xf32>) {
+  // expected-error @+1 {{'tp.all_gather' op result 1 must be 'tensor<32xf32>'}}
+  %0:2 = tp.all_gather %x, %y dims [0, 0] over [#tp.axis<"tp">] of @mesh : (tensor<8xf32>, tensor<8xf32>) -> (tensor<32xf32>, tensor<16xf32>)
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @reduce_scatter_dim(%x: tensor<8xf32>) {
+  // expected-error @+1 {{'tp.reduce_scatter' op input 0 has no dim -1}}
+  %0 = tp.reduce_scatter %x sum dims [-1] over [#tp.axis<"tp">] of @mesh : (tensor<8xf32>) -> tensor<2xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @reduce_scatter_extent(%x: tensor<9xf32>) {
+  // expected-error @+1 {{'tp.reduce_scatter' op dim 0 of extent 9 is not a multiple of the group's size 4}}
+  %0 = tp.reduce_scatter %x sum dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<9xf32>) -> tensor<2xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @all_to_all_dims(%x: tensor<8x4xf32>) {
+  // expected-error @+1 {{'tp.all_to_all' op needs one dim for each input}}
+  %0 = tp.all_to_all %x gather [0] split [1, 0] over [#tp.axis<"tp">] of @mesh : (tensor<8x4xf32>) -> tensor<32x1xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @all_to_all_split(%x: tensor<8x4xf32>) {
+  // expected-error @+1 {{'tp.all_to_all' op input 0 has no dim 2}}
+  %0 = tp.all_to_all %x gather [0] split [2] over [#tp.axis<"tp">] of @mesh : (tensor<8x4xf32>) -> tensor<32x1xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @all_to_all_shape(%x: tensor<8x4xf32>) {
+  // expected-error @+1 {{'tp.all_to_all' op result 0 must be 'tensor<32x1xf32>'}}
+  %0 = tp.all_to_all %x gather [0] split [1] over [#tp.axis<"tp">] of @mesh : (tensor<8x4xf32>) -> tensor<8x4xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @slice_dim(%x: tensor<f32>) {
+  // expected-error @+1 {{'tp.slice' op input 0 has no dim 0}}
+  %0 = tp.slice %x dim 0 over [#tp.axis<"tp">] of @mesh : (tensor<f32>) -> tensor<f32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @slice_shape(%x: tensor<8xf32>) {
+  // expected-error @+1 {{'tp.slice' op result 0 must be 'tensor<2xf32>'}}
+  %0 = tp.slice %x dim 0 over [#tp.axis<"tp">] of @mesh : (tensor<8xf32>) -> tensor<4xf32>
+  return
+}

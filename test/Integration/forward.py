@@ -1,0 +1,173 @@
+"""Logits of small random checkpoints on 1 to 4 ranks, against the NumPy reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from support import ROOT, Tools, check_close, main
+
+from llama_numpy import Llama
+from make_checkpoint import CONFIGS, VARIANTS, make_gguf, make_variant
+from safetensors_writer import write_checkpoint
+
+RANKS = (1, 2, 3, 4)
+REFERENCE_TOLERANCE, RANKS_TOLERANCE = 1e-4, 1e-5
+
+
+def random_ids(length: int, batch: int = 2) -> np.ndarray:
+    """int [batch, length], within every small vocabulary."""
+    return np.random.default_rng(1).integers(0, 96, (batch, length))
+
+
+def check_model(tools: Tools, model: Path, ids: np.ndarray, *options: str) -> None:
+    expected = Llama(model, np.float64).logits(ids)
+    single = tools.forward(model, ids, "--mesh=tp=1", *options)
+    check_close(single, expected, REFERENCE_TOLERANCE, "1 rank against the reference")
+    for ranks in RANKS[1:]:
+        logits = tools.forward(model, ids, f"--mesh=tp={ranks}", *options)
+        check_close(logits, expected, REFERENCE_TOLERANCE, f"{ranks} ranks against the reference")
+        check_close(logits, single, RANKS_TOLERANCE, f"{ranks} ranks against 1")
+
+
+def variant(name: str) -> Callable[[Tools], None]:
+    def case(tools: Tools) -> None:
+        made = make_variant(name, tools.work / "model")
+        check_model(tools, tools.work / "model", random_ids(made.length), "--dtype=f32")
+
+    return case
+
+
+def gguf(**kind: bool | str) -> Callable[[Tools], None]:
+    def case(tools: Tools) -> None:
+        make_gguf(tools.work / "model.gguf", **kind)  # type: ignore[arg-type]
+        check_model(tools, tools.work / "model.gguf", random_ids(13))
+
+    return case
+
+
+def double(tools: Tools) -> None:
+    """--dtype=f64 is computed in f64."""
+    make_variant("grouped", tools.work / "model")
+    ids = random_ids(13)
+    expected = Llama(tools.work / "model", np.float64).logits(ids)
+    for ranks in (1, 3):
+        logits = tools.forward(tools.work / "model", ids, f"--mesh=tp={ranks}", "--dtype=f64")
+        check_close(logits, expected, 1e-9, f"{ranks} ranks in f64")
+
+
+def stored_bf16(tools: Tools) -> None:
+    """--dtype=auto follows the checkpoint: close, as far as bf16 goes."""
+    make_variant("bf16", tools.work / "model")
+    ids = random_ids(13)
+    expected = Llama(tools.work / "model", np.float64).logits(ids)
+    for ranks in (1, 2):
+        logits = tools.forward(tools.work / "model", ids, f"--mesh=tp={ranks}")
+        check_close(logits.astype(np.float32), expected, 0.05, f"{ranks} ranks in bf16")
+
+
+def two_axes(tools: Tools) -> None:
+    """Batch over dp, the rest over tp."""
+    make_variant("grouped", tools.work / "model")
+    ids = random_ids(13)
+    expected = Llama(tools.work / "model", np.float64).logits(ids)
+    for mesh in ("dp=2", "dp=2,tp=2", "dp=2,tp=3"):
+        logits = tools.forward(tools.work / "model", ids, f"--mesh={mesh}")
+        check_close(logits, expected, REFERENCE_TOLERANCE, mesh)
+
+
+def lengths(tools: Tools) -> None:
+    """Sequences of one position, of several vectors, and of an odd length."""
+    make_variant("grouped", tools.work / "model")
+    for length in (1, 2, 37, 64):
+        ids = random_ids(length, batch=1)
+        expected = Llama(tools.work / "model", np.float64).logits(ids)
+        logits = tools.forward(tools.work / "model", ids, "--mesh=tp=2")
+        check_close(logits, expected, REFERENCE_TOLERANCE, f"{length} positions")
+
+
+def plans(tools: Tools) -> None:
+    """Every example plan, and none, gives the same numbers."""
+    make_variant("grouped", tools.work / "model")
+    ids = random_ids(13)
+    expected = Llama(tools.work / "model", np.float64).logits(ids)
+    folder = ROOT / "examples" / "plans"
+    choices = [
+        ("--plan=none", "--mesh=tp=2"),
+        (f"--plan={folder / 'llama-tensor-parallel.json'}", "--mesh=tp=2"),
+        (f"--plan={folder / 'llama-vocabulary-parallel.json'}",),
+        (f"--plan={folder / 'mlp-only.json'}",),
+    ]
+    for options in choices:
+        logits = tools.forward(tools.work / "model", ids, *options)
+        check_close(logits, expected, REFERENCE_TOLERANCE, " ".join(options))
+
+
+def stages(tools: Tools) -> None:
+    """Checkpoint, imported module and sharded module give the same bits."""
+    make_variant("nine-heads", tools.work / "model")
+    ids = random_ids(13)
+    direct = tools.forward(tools.work / "model", ids, "--mesh=tp=2")
+    module = tools.import_model("model", "--entry=forward", "--batch=2", "--seq=13")
+    imported = tools.forward(module, ids, "--mesh=tp=2")
+    sharded = tools.forward(tools.shard(module, "tp=2"), ids)
+    check_close(imported, direct, 0, "an imported module")
+    check_close(sharded, direct, 0, "a sharded module")
+
+
+def other_weights(tools: Tools) -> None:
+    """--weights replaces the checkpoint that a module records."""
+    make_variant("grouped", tools.work / "model")
+    ids = random_ids(13)
+    expected = tools.forward(tools.work / "model", ids, "--mesh=tp=2")
+    module = tools.import_model("model", "--entry=forward", "--batch=2", "--seq=13")
+    (tools.work / "model").rename(tools.work / "moved")
+    logits = tools.forward(module, ids, "--mesh=tp=2", "--weights=moved")
+    check_close(logits, expected, 0, "weights from another place")
+
+
+def random_weights(tools: Tools) -> None:
+    """A configuration alone runs, with the same weights on every mesh."""
+    config = CONFIGS["llama-3-8b"] | {
+        "hidden_size": 64,
+        "intermediate_size": 96,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 6,
+        "head_dim": 16,
+        "num_key_value_heads": 2,
+        "vocab_size": 128,
+        "torch_dtype": "float32",
+    }
+    write_checkpoint(tools.work / "model", config, {}, files=0)
+    ids = random_ids(13)
+    single = tools.forward(tools.work / "model", ids, "--mesh=tp=1", "--random-weights=7")
+    for ranks in RANKS[1:]:
+        logits = tools.forward(tools.work / "model", ids, f"--mesh=tp={ranks}", "--random-weights=7")
+        check_close(logits, single, RANKS_TOLERANCE, f"{ranks} ranks against 1")
+
+
+def check_option(tools: Tools) -> None:
+    """--check compares with the unsharded program and passes."""
+    make_variant("nine-heads", tools.work / "model")
+    tools.forward(tools.work / "model", random_ids(13), "--mesh=tp=4", "--check")
+
+
+CASES: dict[str, Callable[[Tools], None]] = {name: variant(name) for name in VARIANTS} | {
+    "gguf-mixed": gguf(),
+    "gguf-f32": gguf(types="f32"),
+    "gguf-tied": gguf(tied=True),
+    "gguf-rope-factors": gguf(rope_factors=True),
+    "f64": double,
+    "bf16-auto": stored_bf16,
+    "two-axes": two_axes,
+    "lengths": lengths,
+    "plans": plans,
+    "stages": stages,
+    "other-weights": other_weights,
+    "random-weights": random_weights,
+    "check": check_option,
+}
+
+if __name__ == "__main__":
+    main(CASES)

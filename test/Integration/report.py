@@ -1,0 +1,189 @@
+"""tp-report's JSON, schema 1: its form, the collectives of a Llama, and tp-run's own count."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from support import Tools, check, main, smollm2
+
+from make_checkpoint import make_variant
+
+BYTES = {"f64": 8, "f32": 4, "bf16": 2, "f16": 2, "i64": 8, "i32": 4, "i8": 1, "i1": 1}
+TEXT_KEYS = ("kind", "dtype", "phase", "module", "reason", "location")
+COUNT_KEYS = ("group_size", "bytes_sent", "count")
+MEMORY_KEYS = {"parameters", "state", "activations_peak", "peak"}
+
+Report = dict[str, Any]
+
+
+def is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def check_form(report: Report, axes: dict[str, int]) -> None:
+    """Keys and types of schema 1; totals are the sums of their parts."""
+    check(report["schema"] == 1, f"schema {report['schema']}")
+    found = {axis["name"]: axis["size"] for axis in report["mesh"]["axes"]}
+    check(found == axes, f"mesh axes {found} instead of {axes}")
+    totals: dict[str, Counter[str]] = {}
+    for c in report["collectives"]:
+        for key in TEXT_KEYS:
+            check(isinstance(c[key], str), f'"{key}" of {c} is not a string')
+        for key in COUNT_KEYS:
+            check(is_count(c[key]), f'"{key}" of {c} is not a count')
+        check("reduction" in c, f"{c} lacks reduction")
+        check(bool(c["reason"]) and bool(c["module"]), f"{c} does not say why it is there")
+        check(all(is_count(d) for d in c["shape"]), f"shape of {c}")
+        size = int(np.prod([axes[a] for a in c["axes"] if a in axes]))
+        check(c["group_size"] <= size or any(a not in axes for a in c["axes"]), f"group of {c} exceeds its axes")
+        sums = totals.setdefault(c["kind"], Counter())
+        sums["count"] += c["count"]
+        sums["bytes_sent"] += c["count"] * c["bytes_sent"]
+        if c["kind"] == "all_reduce":
+            g, full = c["group_size"], int(np.prod(c["shape"])) * BYTES[c["dtype"]]
+            check(c["bytes_sent"] == -(-2 * (g - 1) * full // g), f"bytes of {c} are not those of a ring")
+    stated = dict(report["totals"])
+    check(stated.pop("bytes_sent") == sum(s["bytes_sent"] for s in totals.values()), "total bytes are not the sum")
+    check(
+        {k: v for k, v in stated.items() if v["count"]} == {k: dict(v) for k, v in totals.items()},
+        f"totals {stated} are not the sums {totals}",
+    )
+    memory = report["memory"]
+    check(set(memory) >= MEMORY_KEYS, f"memory has {sorted(memory)}")
+    check(all(is_count(memory[key]) for key in MEMORY_KEYS), f"memory {memory}")
+    parts = memory["parameters"] + memory["state"] + memory["activations_peak"]
+    check(max(memory["parameters"], memory["activations_peak"]) <= memory["peak"] <= parts, f"peak of {memory}")
+
+
+def counts(report: Report, phase: str) -> Counter[str]:
+    result: Counter[str] = Counter()
+    for c in report["collectives"]:
+        if c["phase"] == phase:
+            result[c["kind"]] += c["count"]
+    return result
+
+
+def check_llama(report: Report, layers: int, phase: str) -> None:
+    """Two all-reduces a layer, one for the embedding, at most one all-gather."""
+    found = counts(report, phase)
+    check(found["all_reduce"] == 2 * layers + 1, f"{phase} has {dict(found)}")
+    check(found["all_gather"] <= 1, f"{phase} gathers more than once: {dict(found)}")
+    check(set(found) <= {"all_reduce", "all_gather"}, f"{phase} has {dict(found)}")
+    of_layer: Counter[int] = Counter()
+    for c in report["collectives"]:
+        words = c["module"].split(".")
+        if c["phase"] == phase and c["kind"] == "all_reduce" and "layers" in words:
+            place = words[words.index("layers") + 1]
+            if place.isdigit():
+                of_layer[int(place)] += c["count"]
+    if of_layer:  # a report may join layers: layers.*
+        check(of_layer == {i: 2 for i in range(layers)}, f"all-reduces by layer: {dict(of_layer)}")
+
+
+def forward(tools: Tools) -> None:
+    for variant in ("grouped", "nine-heads", "one-kv-head", "tied"):
+        make_variant(variant, tools.work / variant)
+        module = tools.import_model(variant, "--entry=forward", "--batch=2", "--seq=16")
+        for ranks in (2, 3, 4, 8):
+            report = tools.report(tools.shard(module, f"tp={ranks}"))
+            check_form(report, {"tp": ranks})
+            check_llama(report, 2, "forward")
+
+
+def single(tools: Tools) -> None:
+    """One rank, or plan=none, needs nothing."""
+    make_variant("grouped", tools.work / "model")
+    module = tools.import_model("model", "--entry=forward", "--seq=16")
+    for mesh, axes, plan in (("tp=1", {"tp": 1}, "auto"), ("tp=4", {"tp": 4}, "none")):
+        report = tools.report(tools.shard(module, mesh, plan))
+        check_form(report, axes)
+        check(report["totals"]["bytes_sent"] == 0, f"{plan} on {mesh} communicates")
+
+
+def generate(tools: Tools) -> None:
+    module = tools.import_model(smollm2(), "--entry=generate", "--max-seq=128")
+    for ranks in (2, 3, 4):
+        report = tools.report(tools.shard(module, f"tp={ranks}"))
+        check_form(report, {"tp": ranks})
+        for phase in sorted({c["phase"] for c in report["collectives"]}):
+            check_llama(report, 30, phase)
+        check(len({c["phase"] for c in report["collectives"]}) == 2, "phases are not prefill and decode")
+
+
+def memory(tools: Tools) -> None:
+    """Parameters are divided by the ranks; replication keeps them whole."""
+    make_variant("grouped", tools.work / "model")
+    module = tools.import_model("model", "--entry=forward", "--seq=16", "--dtype=f32")
+    whole = tools.report(tools.shard(module, "tp=1"))["memory"]["parameters"]
+    halves = tools.report(tools.shard(module, "tp=2"))["memory"]["parameters"]
+    copies = tools.report(tools.shard(module, "tp=2", "none"))["memory"]["parameters"]
+    check(copies == whole, f"replicated: {copies} instead of {whole}")
+    check(halves < 0.52 * whole, f"2 ranks hold {halves} each of {whole}")
+
+
+def key(c: dict[str, Any]) -> str:
+    """All of a collective but what only a run knows."""
+    return json.dumps({k: v for k, v in c.items() if k != "executions"}, sort_keys=True)
+
+
+def agreement(tools: Tools) -> None:
+    """What a run counted is what the compiler said, exactly."""
+    make_variant("nine-heads", tools.work / "model")
+    module = tools.import_model("model", "--entry=forward", "--batch=2", "--seq=13")
+    sharded = tools.shard(module, "tp=4")
+    stated = tools.report(sharded)
+    tools.forward(sharded, np.ones((2, 13)), "--report=run.json")
+    counted = json.loads((tools.work / "run.json").read_text())
+    check_form(counted, {"tp": 4})
+    check(sorted(map(key, counted["collectives"])) == sorted(map(key, stated["collectives"])), "collectives differ")
+    check(all(c["executions"] >= 1 for c in counted["collectives"]), "a collective did not run")
+    for part in ("mesh", "totals", "memory"):
+        check(counted[part] == stated[part], f"{part}: {counted[part]} instead of {stated[part]}")
+
+
+def agreement_generate(tools: Tools) -> None:
+    make_variant("grouped", tools.work / "model")
+    module = tools.import_model("model", "--entry=generate", "--max-seq=32")
+    sharded = tools.shard(module, "tp=3")
+    stated = tools.report(sharded)
+    tools.generate(sharded, [1, 2, 3], 5, "--report=run.json")
+    counted = json.loads((tools.work / "run.json").read_text())
+    check(sorted(map(key, counted["collectives"])) == sorted(map(key, stated["collectives"])), "collectives differ")
+    check(counted["totals"] == stated["totals"], "totals differ")
+
+
+def text(tools: Tools) -> None:
+    """The text names kinds, modules and bytes."""
+    make_variant("grouped", tools.work / "model")
+    sharded = tools.shard(tools.import_model("model", "--entry=forward", "--seq=16"), "tp=2")
+    output = tools.output("tp-report", sharded, "--format=text")
+    for word in ("o_proj", "down_proj", "embed_tokens"):
+        check(word in output, f"{word} is not in the text:\n{output}")
+
+
+def deterministic(tools: Tools) -> None:
+    """The same input gives the same IR."""
+    make_variant("nine-heads", tools.work / "model")
+    texts = set()
+    for name in ("a", "b"):
+        module = tools.import_model("model", "--entry=generate", "--max-seq=32", name=f"{name}.mlir")
+        texts.add(module.read_text() + tools.shard(module, "tp=4", name=f"{name}-sharded.mlir").read_text())
+    check(len(texts) == 1, "two runs gave different IR")
+
+
+if __name__ == "__main__":
+    main(
+        {
+            "forward": forward,
+            "single": single,
+            "generate": generate,
+            "memory": memory,
+            "agreement": agreement,
+            "agreement-generate": agreement_generate,
+            "text": text,
+            "deterministic": deterministic,
+        }
+    )

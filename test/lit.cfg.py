@@ -1,0 +1,20 @@
+# Configures lit for the tests of this folder. lit.site.cfg.py, made by CMake,
+# has set where the tools are.
+
+import os
+
+import lit.formats
+from lit.llvm import llvm_config
+
+config.name = "tp-mlir"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mlir", ".test"]
+# Run by ctest on their own, or read by tests.
+config.excludes = ["Integration", "fuzz", "reference", "Inputs"]
+config.test_source_root = os.path.dirname(__file__)
+config.test_exec_root = os.path.join(config.tp_obj_root, "test")
+
+llvm_config.use_default_substitutions()
+llvm_config.add_tool_substitutions(
+    ["tp-opt", "tp-import", "tp-run", "tp-report", "split-file"],
+    [config.tp_tools_dir, config.llvm_tools_dir])

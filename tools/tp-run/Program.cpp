@@ -1,0 +1,395 @@
+//===- Program.cpp - a model, compiled and loaded on its ranks ------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Program.h"
+#include "checkpoint/Checkpoint.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Support/FileUtilities.h"
+#include "tp/Dialect/NN/IR/NN.h"
+#include "tp/Dialect/TP/IR/TP.h"
+#include "tp/Plan/Passes.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/SourceMgr.h"
+
+using namespace mlir;
+using namespace mlir::tp;
+
+//===----------------------------------------------------------------------===//
+// Reading
+//===----------------------------------------------------------------------===//
+
+bool tp::isModuleFile(StringRef path) {
+  if (llvm::sys::fs::is_directory(path))
+    return false;
+  StringRef extension = llvm::sys::path::extension(path);
+  return extension == ".mlir" || extension == ".mlirbc";
+}
+
+static bool isLocalModule(ModuleOp module) {
+  bool found = false;
+  for (auto function : module.getOps<func::FuncOp>())
+    for (unsigned i = 0; i < function.getNumArguments(); ++i)
+      found |= function.getArgAttr(i, kGlobalName) != nullptr;
+  return found;
+}
+
+/// The checkpoint that a module names, relative to its own file; checked against
+/// what it was when the module was made.
+static LogicalResult findCheckpoint(Source &source, StringRef modulePath) {
+  auto name = source.module.get()->getAttrOfType<StringAttr>(nn::kCheckpointName);
+  if (!name || name.getValue().empty())
+    return success();
+  SmallString<256> path(name.getValue());
+  if (llvm::sys::path::is_relative(path)) {
+    path = llvm::sys::path::parent_path(modulePath);
+    llvm::sys::path::append(path, name.getValue());
+  }
+  source.checkpoint = std::string(path);
+  auto checksum =
+      source.module.get()->getAttrOfType<StringAttr>(nn::kChecksumName);
+  if (!checksum)
+    return success();
+  std::unique_ptr<tprt::Checkpoint> checkpoint;
+  tprt::Status status = tprt::Checkpoint::open(source.checkpoint, checkpoint);
+  if (!status.ok()) {
+    printError(status.message + "; --weights=PATH names another place");
+    return failure();
+  }
+  if (checkpoint->checksum() != checksum.getValue()) {
+    printError("\"" + source.checkpoint +
+               "\" has changed since the module was imported: import it again, "
+               "or name the weights with --weights=PATH");
+    return failure();
+  }
+  return success();
+}
+
+FailureOr<Source> tp::readSource(const ProgramOptions &options,
+                                 MLIRContext *context) {
+  Source source;
+  if (!isModuleFile(options.model)) {
+    progress("reading " + options.model);
+    FailureOr<OwningOpRef<ModuleOp>> module =
+        importModel(options.model, options.import, context);
+    if (failed(module))
+      return failure();
+    source.module = std::move(*module);
+    auto name =
+        source.module.get()->getAttrOfType<StringAttr>(nn::kCheckpointName);
+    // A configuration without tensors has no weights to load.
+    if (name && !name.getValue().empty())
+      source.checkpoint = options.model;
+  } else {
+    std::string message;
+    auto buffer = openInputFile(options.model, &message);
+    if (!buffer) {
+      printError(message);
+      return failure();
+    }
+    llvm::SourceMgr sources;
+    sources.AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
+    SourceMgrDiagnosticHandler handler(sources, context);
+    source.module = parseSourceFile<ModuleOp>(sources, context);
+    if (!source.module)
+      return failure();
+    if (options.weights.empty() && !options.randomWeights &&
+        failed(findCheckpoint(source, options.model)))
+      return failure();
+  }
+  if (!options.weights.empty())
+    source.checkpoint = options.weights;
+  source.isLocal = isLocalModule(*source.module);
+  return source;
+}
+
+//===----------------------------------------------------------------------===//
+// Entry points
+//===----------------------------------------------------------------------===//
+
+static std::optional<tprt_dtype> dtypeOf(Type type) {
+  if (type.isF32())
+    return TPRT_F32;
+  if (type.isF64())
+    return TPRT_F64;
+  if (type.isBF16())
+    return TPRT_BF16;
+  if (type.isF16())
+    return TPRT_F16;
+  if (type.isInteger(32))
+    return TPRT_I32;
+  if (type.isInteger(64))
+    return TPRT_I64;
+  return std::nullopt;
+}
+
+/// The name and global type of an input or output; nothing for the others.
+static LogicalResult addSlot(func::FuncOp function, const Twine &what,
+                             StringAttr name, Type type, TypeAttr global,
+                             std::vector<Slot> &slots) {
+  if (!name)
+    return success();
+  auto tensor = dyn_cast<RankedTensorType>(global ? global.getValue() : type);
+  std::optional<tprt_dtype> dtype =
+      tensor ? dtypeOf(tensor.getElementType()) : std::nullopt;
+  if (!dtype) {
+    printError("@" + function.getName() + ": " + what + " \"" +
+               name.getValue() + "\" has a type that cannot be exchanged");
+    return failure();
+  }
+  slots.push_back({name.getValue().str(), *dtype,
+                   SmallVector<int64_t>(tensor.getShape())});
+  return success();
+}
+
+static LogicalResult collectEntries(ModuleOp module,
+                                    std::map<std::string, Entry> &entries) {
+  for (auto function : module.getOps<func::FuncOp>()) {
+    if (function.isExternal())
+      continue;
+    Entry &entry = entries[function.getName().str()];
+    for (unsigned i = 0; i < function.getNumArguments(); ++i)
+      if (failed(addSlot(
+              function, "input",
+              function.getArgAttrOfType<StringAttr>(i, nn::kInputName),
+              function.getArgumentTypes()[i],
+              function.getArgAttrOfType<TypeAttr>(i, kGlobalName),
+              entry.inputs)))
+        return failure();
+    for (unsigned i = 0; i < function.getNumResults(); ++i)
+      if (failed(addSlot(
+              function, "output",
+              function.getResultAttrOfType<StringAttr>(i, nn::kOutputName),
+              function.getResultTypes()[i],
+              function.getResultAttrOfType<TypeAttr>(i, kGlobalName),
+              entry.outputs)))
+        return failure();
+  }
+  if (entries.empty()) {
+    printError("the module has no function to run");
+    return failure();
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Program
+//===----------------------------------------------------------------------===//
+
+Program::~Program() { tprt_session_destroy(session); }
+
+/// Global to local, over `mesh`.
+static LogicalResult shard(ModuleOp module, StringRef mesh, StringRef plan) {
+  PassManager manager(module.getContext());
+  ShardOptions options;
+  options.mesh = mesh.str();
+  options.plan = plan.str();
+  buildShardPipeline(manager, options);
+  return manager.run(module);
+}
+
+static tprt_entry lookupEntry(const char *symbol, void *context) {
+  return reinterpret_cast<tprt_entry>(
+      static_cast<JitProgram *>(context)->lookup(symbol));
+}
+
+std::unique_ptr<Program> Program::create(OwningOpRef<ModuleOp> module,
+                                         const Source &source, StringRef mesh,
+                                         const ProgramOptions &options) {
+  auto program = std::make_unique<Program>();
+  // The program's own marks of a mesh win over the command line's.
+  bool hasMesh = !module->getOps<MeshOp>().empty();
+  if (!source.isLocal && (hasMesh || !mesh.empty())) {
+    progress("sharding");
+    if (failed(shard(*module, mesh, options.plan)))
+      return nullptr;
+  }
+  if (failed(collectEntries(*module, program->entryPoints)))
+    return nullptr;
+  if (!module->getOps<MeshOp>().empty()) {
+    FailureOr<Report> report = buildReport(*module);
+    if (failed(report))
+      return nullptr;
+    program->fromIR = *report;
+  }
+  progress("compiling");
+  FailureOr<std::unique_ptr<JitProgram>> code = JitProgram::compile(*module);
+  if (failed(code))
+    return nullptr;
+  program->code = std::move(*code);
+
+  tprt_error error = {};
+  tprt_options runtime = {};
+  runtime.timeout_seconds = options.timeout;
+  if (tprt_session_create(program->code->manifest().c_str(), lookupEntry,
+                          program->code.get(), &runtime, &program->session,
+                          &error) != TPRT_OK) {
+    printError(error.message);
+    return nullptr;
+  }
+  if (source.checkpoint.empty() && !options.randomWeights) {
+    printError("the model has no weights: name them with --weights=PATH, or "
+               "use --random-weights=SEED");
+    return nullptr;
+  }
+  progress("loading weights");
+  const char *path =
+      options.randomWeights ? nullptr : source.checkpoint.c_str();
+  if (tprt_session_load(program->session, path,
+                        options.randomWeights.value_or(0), &error) != TPRT_OK) {
+    printError(error.message);
+    return nullptr;
+  }
+  progressDone();
+  return program;
+}
+
+static tprt_buffer bufferOf(const std::string &name, const Array &array) {
+  tprt_buffer buffer = {};
+  buffer.name = name.c_str();
+  buffer.dtype = array.dtype;
+  buffer.rank = int64_t(array.shape.size());
+  for (size_t i = 0; i < array.shape.size() && i < TPRT_MAX_RANK; ++i)
+    buffer.shape[i] = array.shape[i];
+  buffer.data = const_cast<char *>(array.data.data());
+  return buffer;
+}
+
+bool Program::run(StringRef entry, const Arrays &inputs, Arrays &outputs) {
+  auto it = entryPoints.find(entry.str());
+  if (it == entryPoints.end()) {
+    printError("the module has no function \"" + entry + "\"");
+    return false;
+  }
+  std::vector<tprt_buffer> in, out;
+  for (auto &input : inputs)
+    in.push_back(bufferOf(input.first, input.second));
+  for (const Slot &slot : it->second.outputs) {
+    Array &array = outputs[slot.name];
+    array.reset(slot.dtype, slot.shape);
+    out.push_back(bufferOf(slot.name, array));
+  }
+  tprt_error error = {};
+  if (tprt_session_run(session, it->first.c_str(), in.data(), in.size(),
+                       out.data(), out.size(), &error) != TPRT_OK) {
+    printError(error.message);
+    return false;
+  }
+  return true;
+}
+
+/// Puts what the runtime counted in place of what the compiler said.
+static bool readCounters(StringRef text, Report &report) {
+  llvm::Expected<llvm::json::Value> json = llvm::json::parse(text);
+  if (!json) {
+    llvm::consumeError(json.takeError());
+    return false;
+  }
+  std::map<std::string, std::vector<ReportCollective *>> phases;
+  for (ReportCollective &collective : report.collectives)
+    phases[collective.phase].push_back(&collective);
+  const llvm::json::Object *root = json->getAsObject();
+  const llvm::json::Array *entries = root ? root->getArray("entries") : nullptr;
+  if (!entries)
+    return false;
+  for (const llvm::json::Value &value : *entries) {
+    const llvm::json::Object *entry = value.getAsObject();
+    std::optional<StringRef> name = entry ? entry->getString("name")
+                                          : std::nullopt;
+    const llvm::json::Array *counted =
+        entry ? entry->getArray("collectives") : nullptr;
+    if (!name || !counted)
+      return false;
+    std::vector<ReportCollective *> &known = phases[name->str()];
+    if (counted->size() != known.size())
+      return false;
+    for (auto [collective, counter] : llvm::zip(known, *counted)) {
+      const llvm::json::Object *object = counter.getAsObject();
+      if (!object)
+        return false;
+      int64_t executions = object->getInteger("executions").value_or(0);
+      // What never ran has sent nothing that could be counted.
+      if (executions)
+        collective->bytesSent = object->getInteger("bytes_sent").value_or(-1);
+      collective->executions = executions;
+    }
+  }
+  if (const llvm::json::Object *memory = root->getObject("memory")) {
+    report.memory.parameters =
+        memory->getInteger("parameters").value_or(report.memory.parameters);
+    report.memory.state =
+        memory->getInteger("state").value_or(report.memory.state);
+  }
+  return true;
+}
+
+FailureOr<Report> Program::report() {
+  Report report = fromIR.value_or(Report());
+  char *json = nullptr;
+  tprt_error error = {};
+  if (tprt_session_counters(session, &json, &error) != TPRT_OK) {
+    printError(error.message);
+    return failure();
+  }
+  bool ok = readCounters(json, report);
+  tprt_free(json);
+  if (!ok) {
+    printError("the runtime's counters do not fit the program");
+    return failure();
+  }
+  return report;
+}
+
+//===----------------------------------------------------------------------===//
+// Comparing
+//===----------------------------------------------------------------------===//
+
+double tp::toleranceOf(tprt_dtype dtype) {
+  switch (dtype) {
+  case TPRT_F64:
+    return 1e-10;
+  case TPRT_BF16:
+    return 5e-2;
+  case TPRT_F16:
+    return 1e-2;
+  case TPRT_I32:
+  case TPRT_I64:
+    return 0;
+  case TPRT_F32:
+    break;
+  }
+  return 1e-4;
+}
+
+bool tp::compare(const Arrays &got, const Arrays &wanted) {
+  bool within = true;
+  for (auto &[name, reference] : wanted) {
+    const Array &array = got.at(name);
+    double difference = 0, scale = 0;
+    bool comparable = array.shape == reference.shape;
+    for (int64_t i = 0; comparable && i < reference.size(); ++i) {
+      double a = array.at(i), b = reference.at(i);
+      if (std::isnan(a) != std::isnan(b))
+        difference = std::numeric_limits<double>::infinity();
+      else if (a != b && !std::isnan(a))
+        difference = std::max(difference, std::abs(a - b));
+      if (std::isfinite(b))
+        scale = std::max(scale, std::abs(b));
+    }
+    double ratio = difference == 0 ? 0 : difference / (scale ? scale : 1);
+    double tolerance = toleranceOf(reference.dtype);
+    bool good = comparable && ratio <= tolerance;
+    within &= good;
+    llvm::errs() << "check: " << name << ": max|a-b| / max|b| = "
+                 << llvm::format("%.3g", ratio) << " (tolerance "
+                 << llvm::format("%.3g", tolerance) << ")"
+                 << (good ? "" : " FAILED") << "\n";
+  }
+  return within;
+}

@@ -1,0 +1,92 @@
+//===- Program.h - a model, compiled and loaded on its ranks ----*- C++ -*-===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TP_TOOLS_TP_RUN_PROGRAM_H
+#define TP_TOOLS_TP_RUN_PROGRAM_H
+
+#include "Array.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "tp/Execution/JitProgram.h"
+#include "tp/Import/Import.h"
+#include "tp/Report/Report.h"
+#include "tp/Support/Tool.h"
+#include <map>
+#include <memory>
+
+namespace mlir::tp {
+
+/// What the command line says of the model and where it runs.
+struct ProgramOptions {
+  std::string model, mesh, plan = "auto", weights;
+  std::optional<uint64_t> randomWeights;
+  ImportOptions import; ///< of a model that is a checkpoint
+  double timeout = 60;
+};
+
+/// An input or output of an entry point, in global terms.
+struct Slot {
+  std::string name;
+  tprt_dtype dtype;
+  SmallVector<int64_t> shape;
+};
+
+struct Entry {
+  std::vector<Slot> inputs, outputs;
+};
+
+using Arrays = std::map<std::string, Array>;
+
+/// A module that was read, before it is sharded: global, or local already.
+struct Source {
+  OwningOpRef<ModuleOp> module;
+  std::string checkpoint; ///< where its weights are; empty if nowhere
+  bool isLocal = false;
+};
+
+/// Reads a module or imports a checkpoint. Errors are printed.
+FailureOr<Source> readSource(const ProgramOptions &options,
+                             MLIRContext *context);
+
+/// Whether `path` is IR (and not a checkpoint).
+bool isModuleFile(StringRef path);
+
+class Program {
+public:
+  ~Program();
+
+  /// Shards `source` over `mesh` (empty: as it is), compiles it and starts its
+  /// ranks; weights are loaded. Null after printing what is wrong.
+  static std::unique_ptr<Program> create(OwningOpRef<ModuleOp> module,
+                                         const Source &source, StringRef mesh,
+                                         const ProgramOptions &options);
+
+  const std::map<std::string, Entry> &entries() const { return entryPoints; }
+
+  /// Runs an entry point. Inputs must have the right names, types and shapes;
+  /// all outputs are returned. False after printing what is wrong.
+  bool run(StringRef entry, const Arrays &inputs, Arrays &outputs);
+
+  /// The report, with the runtime's own counters in it.
+  FailureOr<Report> report();
+
+private:
+  std::map<std::string, Entry> entryPoints;
+  std::unique_ptr<JitProgram> code;
+  std::optional<Report> fromIR;
+  tprt_session *session = nullptr;
+};
+
+/// Compares what two programs answered: a line a tensor on standard error, and
+/// whether all are within the tolerance of their type.
+bool compare(const Arrays &got, const Arrays &wanted);
+
+/// A type's tolerance for max|a - b| / max|b|.
+double toleranceOf(tprt_dtype dtype);
+
+} // namespace mlir::tp
+
+#endif // TP_TOOLS_TP_RUN_PROGRAM_H

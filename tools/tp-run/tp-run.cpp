@@ -1,0 +1,158 @@
+//===- tp-run.cpp - compiles a model just in time and runs it -------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Commands.h"
+#include "tp/InitAll.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/InitLLVM.h"
+
+using namespace mlir;
+using namespace mlir::tp;
+namespace cl = llvm::cl;
+
+static cl::SubCommand forward("forward", "run @forward on NumPy files");
+static cl::SubCommand generate("generate", "continue a prompt of token ids");
+
+// Common to both commands.
+#define BOTH cl::sub(forward), cl::sub(generate)
+static cl::opt<std::string> model(cl::Positional, cl::Required,
+                                  cl::desc("<module or checkpoint>"), BOTH);
+static cl::opt<std::string> mesh("mesh", BOTH, cl::value_desc("tp=3"),
+                                 cl::desc("mesh axes and sizes"));
+static cl::opt<std::string> plan("plan", BOTH, cl::init("auto"),
+                                 cl::value_desc("auto|none|FILE"),
+                                 cl::desc("parallel plan"));
+static cl::opt<std::string> weights("weights", BOTH, cl::value_desc("PATH"),
+                                    cl::desc("weights to use instead"));
+static cl::opt<std::string>
+    randomWeights("random-weights", BOTH, cl::value_desc("SEED"),
+                  cl::desc("random weights, the same on every mesh"));
+static cl::opt<bool>
+    check("check", BOTH,
+          cl::desc("compare with the unsharded program, and fail if they differ"));
+static cl::opt<std::string>
+    report("report", BOTH, cl::value_desc("FILE"),
+           cl::desc("write the runtime's own report (JSON, schema 1)"));
+static cl::opt<double> timeout("timeout", BOTH, cl::init(60),
+                               cl::value_desc("SECONDS"),
+                               cl::desc("longest wait for another rank"));
+static cl::opt<int64_t> batch("batch", BOTH, cl::init(1),
+                              cl::desc("sequences at a time (checkpoints)"));
+static cl::opt<int64_t> sequence(
+    "seq", BOTH, cl::init(0),
+    cl::desc("tokens of a sequence or a prefill chunk (checkpoints)"));
+static cl::opt<int64_t>
+    maxSequence("max-seq", BOTH, cl::init(0),
+                cl::desc("tokens that the cache holds (checkpoints)"));
+static cl::opt<std::string> dtype("dtype", BOTH, cl::init("auto"),
+                                  cl::value_desc("auto|f64|f32|bf16"),
+                                  cl::desc("type to compute in (checkpoints)"));
+
+static cl::list<std::string> inputs("input", cl::sub(forward),
+                                    cl::value_desc("NAME=FILE.npy"),
+                                    cl::desc("an input"));
+static cl::list<std::string> outputs("output", cl::sub(forward),
+                                     cl::value_desc("NAME=FILE.npy"),
+                                     cl::desc("an output to write"));
+
+static cl::list<int64_t> prompt("prompt-ids", cl::CommaSeparated,
+                                cl::sub(generate), cl::value_desc("1,2,3"),
+                                cl::desc("the prompt's token ids"));
+static cl::opt<int64_t> tokens("tokens", cl::sub(generate), cl::init(128),
+                               cl::desc("how many tokens to generate at most"));
+static cl::list<int64_t> endOfSequence("eos-ids", cl::CommaSeparated,
+                                       cl::sub(generate), cl::value_desc("2"),
+                                       cl::desc("ids that end the sequence"));
+static cl::opt<double> temperature("temperature", cl::sub(generate),
+                                   cl::init(0),
+                                   cl::desc("0 (the default) is greedy"));
+static cl::opt<int64_t> topK("top-k", cl::sub(generate), cl::init(0),
+                             cl::desc("draw among the k best"));
+static cl::opt<double>
+    topP("top-p", cl::sub(generate), cl::init(1),
+         cl::desc("draw among the fewest that hold this share of the mass"));
+static cl::opt<uint64_t> seed("seed", cl::sub(generate), cl::init(0),
+                              cl::desc("of the draws"));
+
+static bool readFiles(const cl::list<std::string> &texts, StringRef option,
+                      std::vector<NamedFile> &files) {
+  for (StringRef text : texts) {
+    auto [name, path] = text.split('=');
+    if (name.empty() || path.empty()) {
+      printError("--" + option + "=" + text + " must be NAME=FILE.npy");
+      return false;
+    }
+    files.push_back({name.str(), path.str()});
+  }
+  return true;
+}
+
+static bool readOptions(RunOptions &run) {
+  run.program.model = model;
+  run.program.mesh = mesh;
+  run.program.plan = plan;
+  run.program.weights = weights;
+  run.program.timeout = timeout;
+  run.program.import.batch = batch;
+  run.program.import.sequence = sequence;
+  run.program.import.maxSequence = maxSequence;
+  run.program.import.dtype = dtype;
+  run.check = check;
+  run.report = report;
+  if (!(timeout > 0)) {
+    printError("--timeout must be positive");
+    return false;
+  }
+  if (randomWeights.getNumOccurrences()) {
+    uint64_t value;
+    if (StringRef(randomWeights).getAsInteger(10, value)) {
+      printError("--random-weights=" + randomWeights + " must be a whole number");
+      return false;
+    }
+    run.program.randomWeights = value;
+  }
+  return true;
+}
+
+static int runCommand(MLIRContext &context) {
+  RunOptions run;
+  if (!readOptions(run))
+    return 1;
+  if (forward) {
+    ForwardOptions options;
+    if (!readFiles(inputs, "input", options.inputs) ||
+        !readFiles(outputs, "output", options.outputs))
+      return 1;
+    return runForward(run, options, &context);
+  }
+  GenerateOptions options;
+  options.prompt.assign(prompt.begin(), prompt.end());
+  options.endOfSequence.assign(endOfSequence.begin(), endOfSequence.end());
+  options.tokens = tokens;
+  options.sampling = {temperature, topK, topP, seed};
+  if (tokens < 0 || topK < 0 || temperature < 0 || !(topP > 0 && topP <= 1)) {
+    printError("--tokens, --top-k and --temperature must not be negative, and "
+               "--top-p must be in (0, 1]");
+    return 1;
+  }
+  return runGenerate(run, options, &context);
+}
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
+  if (!parseCommandLine(
+          argc, argv, "compiles a model just in time and runs it on CPU ranks\n"))
+    return 1;
+  if (!forward && !generate) {
+    printError("say what to do: tp-run forward or tp-run generate; see --help");
+    return 1;
+  }
+  DialectRegistry registry;
+  tp::registerAllDialects(registry);
+  MLIRContext context(registry);
+  context.getDiagEngine().registerHandler(printDiagnostic);
+  return runCommand(context);
+}

@@ -1,0 +1,201 @@
+//===- AttentionTest.cpp - attention against a score matrix --------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Support.h"
+
+#include <cmath>
+#include <limits>
+
+using namespace tprt;
+using namespace tprt::test;
+
+namespace {
+
+struct Case {
+  int64_t batch, queries, keys, kvHeads, groups, headDim;
+  int32_t offset = 0;
+  bool causal = true;
+  int64_t window = 0;
+  double softCap = 0;
+};
+
+tprt_attention_desc describe(const Case &c, tprt_dtype dtype) {
+  return {dtype,
+          c.batch,
+          c.queries,
+          c.keys,
+          c.kvHeads,
+          c.groups,
+          c.headDim,
+          c.causal,
+          c.window,
+          bitsOf(1 / std::sqrt(double(c.headDim))),
+          bitsOf(c.softCap)};
+}
+
+bool sees(const Case &c, int64_t query, int64_t key) {
+  int64_t position = c.offset + query;
+  return (!c.causal || key <= position) &&
+         (c.window <= 0 || key > position - c.window);
+}
+
+/// One query of one head, in double precision.
+std::vector<double> naiveRow(const Case &c, const Tensor &q, const Tensor &k,
+                             const Tensor &v, int64_t b, int64_t i, int64_t h,
+                             int64_t g) {
+  const int64_t d = c.headDim;
+  const int64_t atQuery =
+      (((b * c.queries + i) * c.kvHeads + h) * c.groups + g) * d;
+  std::vector<double> out(static_cast<size_t>(d)), weights;
+  double sum = 0;
+  for (int64_t j = 0; j < c.keys; ++j) {
+    double score = 0;
+    for (int64_t x = 0; x < d; ++x)
+      score += q.get(atQuery + x) *
+               k.get(((b * c.keys + j) * c.kvHeads + h) * d + x);
+    score /= std::sqrt(double(d));
+    if (c.softCap > 0)
+      score = c.softCap * std::tanh(score / c.softCap);
+    double weight = sees(c, i, j) ? std::exp(score) : 0;
+    sum += weight;
+    for (int64_t x = 0; x < d; ++x)
+      out[size_t(x)] +=
+          weight * v.get(((b * c.keys + j) * c.kvHeads + h) * d + x);
+  }
+  for (double &x : out)
+    x = sum == 0 ? 0 : x / sum;
+  return out;
+}
+
+void check(tprt_rank *rank, const Case &c, tprt_dtype dtype,
+           double magnitude = 1) {
+  std::mt19937 random(unsigned(c.keys * 31 + c.queries));
+  const int64_t queryCount =
+      c.batch * c.queries * c.kvHeads * c.groups * c.headDim;
+  const int64_t keyCount = c.batch * c.keys * c.kvHeads * c.headDim;
+  Tensor q(dtype, queryCount), k(dtype, keyCount), v(dtype, keyCount),
+      out(dtype, queryCount);
+  for (Tensor *tensor : {&q, &k, &v})
+    tensor->randomise(random);
+  for (int64_t i = 0; i < q.count; ++i)
+    q.set(i, q.get(i) * magnitude);
+  tprt_attention_desc desc = describe(c, dtype);
+  tprt_attention(rank, &desc, q.data(), k.data(), v.data(), &c.offset,
+                 out.data());
+  // Inputs are rounded before, so only arithmetic and the last rounding count.
+  const double bound =
+      tolerance(dtype) + (dtype == TPRT_F64 ? 1e-13 : 3e-6 * magnitude);
+  int64_t at = 0;
+  for (int64_t b = 0; b < c.batch; ++b)
+    for (int64_t i = 0; i < c.queries; ++i)
+      for (int64_t h = 0; h < c.kvHeads; ++h)
+        for (int64_t g = 0; g < c.groups; ++g)
+          for (double expected : naiveRow(c, q, k, v, b, i, h, g))
+            ASSERT_NEAR(out.get(at++), expected, bound)
+                << "batch " << b << " query " << i << " head " << h;
+}
+
+void checkAll(const std::vector<Case> &cases, double magnitude = 1) {
+  std::string error = runOnOne([&](tprt_rank *rank) {
+    for (size_t i = 0; i < cases.size(); ++i)
+      for (tprt_dtype dtype : floatTypes) {
+        SCOPED_TRACE(testing::Message()
+                     << "case " << i << ", " << dtypeName(dtype));
+        check(rank, cases[i], dtype, magnitude);
+      }
+  });
+  EXPECT_EQ(error, "");
+}
+
+} // namespace
+
+TEST(Attention, prefill) {
+  checkAll({{2, 7, 7, 2, 3, 16},
+            {1, 70, 70, 1, 1, 64},
+            {1, 33, 200, 2, 2, 24, 167},
+            {1, 5, 130, 1, 9, 80, 100}});
+}
+
+TEST(Attention, decode) {
+  checkAll({{2, 1, 300, 3, 1, 64, 299},
+            {1, 1, 257, 1, 4, 100, 140},
+            {3, 1, 5, 2, 8, 3, 2},
+            {1, 1, 1, 1, 1, 1, 0}});
+}
+
+TEST(Attention, notCausal) {
+  checkAll({{1, 20, 150, 2, 1, 32, 0, false},
+            {2, 3, 9, 1, 2, 5, 40, false},
+            {1, 6, 300, 1, 1, 8, 280, false, 10}});
+}
+
+TEST(Attention, window) {
+  checkAll({{1, 40, 300, 1, 2, 16, 260, true, 17},
+            {1, 1, 300, 2, 2, 16, 280, true, 150},
+            {1, 150, 150, 1, 1, 8, 0, true, 1}});
+}
+
+TEST(Attention, softCap) {
+  checkAll({{1, 20, 60, 1, 2, 16, 40, true, 0, 3.0},
+            {1, 1, 60, 1, 2, 16, 50, true, 0, 30.0}});
+}
+
+TEST(Attention, largeScores) {
+  checkAll({{1, 9, 200, 1, 2, 32, 190}, {1, 30, 140, 1, 1, 32, 110}}, 60);
+}
+
+/// Before the first key, or with a window that ended before it.
+TEST(Attention, queriesWithoutKeysGiveZeros) {
+  checkAll({{1, 6, 4, 1, 1, 8, -3},
+            {1, 3, 0, 1, 2, 4, 0},
+            {1, 2, 10, 1, 1, 4, 30, true, 5},
+            {1, 40, 130, 1, 1, 4, 120, true, 6}});
+}
+
+TEST(Attention, notANumberIsSeen) {
+  std::vector<float> q(4, 1), k(12, 1), v(12, 1), out(4, 0);
+  k[5] = std::nanf("");
+  Case c{1, 1, 3, 1, 1, 4, 2};
+  tprt_attention_desc desc = describe(c, TPRT_F32);
+  EXPECT_EQ(runOnOne([&](tprt_rank *rank) {
+              tprt_attention(rank, &desc, q.data(), k.data(), v.data(),
+                             &c.offset, out.data());
+            }),
+            "");
+  EXPECT_TRUE(std::isnan(out[0]));
+}
+
+/// What lies beyond the keys that any query sees is never touched.
+TEST(Attention, ignoresTheRestOfTheCache) {
+  std::vector<float> q(8, 1), k(512 * 4, 1), v(512 * 4, 2), out(8, 0);
+  for (size_t i = 9 * 4; i < k.size(); ++i)
+    k[i] = v[i] = std::nanf("");
+  Case c{1, 2, 512, 1, 1, 4, 7};
+  tprt_attention_desc desc = describe(c, TPRT_F32);
+  EXPECT_EQ(runOnOne([&](tprt_rank *rank) {
+              tprt_attention(rank, &desc, q.data(), k.data(), v.data(),
+                             &c.offset, out.data());
+            }),
+            "");
+  EXPECT_FLOAT_EQ(out[0], 2);
+  EXPECT_FLOAT_EQ(out[7], 2);
+}
+
+TEST(Attention, errors) {
+  float x = 0;
+  Case c{1, -1, 1, 1, 1, 1};
+  tprt_attention_desc desc = describe(c, TPRT_F32);
+  auto run = [&] {
+    return runOnOne([&](tprt_rank *rank) {
+      tprt_attention(rank, &desc, &x, &x, &x, &c.offset, &x);
+    });
+  };
+  EXPECT_EQ(run(), "entry 'entry0': rank 0: attention: a negative size, -1");
+  desc.queries = 1;
+  desc.dtype = TPRT_I64;
+  EXPECT_EQ(run(), "entry 'entry0': rank 0: attention: attention on i64; it "
+                   "takes f32, f64, bf16 and f16");
+}
