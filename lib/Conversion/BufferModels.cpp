@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Models.h"
 #include "tp/Conversion/LoweringInterfaces.h"
 #include "tp/Dialect/NN/IR/NN.h"
 #include "tp/Dialect/RT/IR/RT.h"
@@ -44,7 +45,8 @@ struct AllReduceModel
 /// A kernel reads each element of an operand that runs through the whole
 /// iteration space before it writes it.
 struct FusedModel : BufferOpInterface::ExternalModel<FusedModel, rt::FusedOp> {
-  SmallVector<unsigned> getInPlaceOperands(Operation *op, unsigned result) const;
+  SmallVector<unsigned> getInPlaceOperands(Operation *op,
+                                           unsigned result) const;
 };
 
 /// Whether `argument` is only read at the element that is being computed: no
@@ -63,8 +65,8 @@ bool isReadPointwise(Value argument, ArrayRef<int64_t> space) {
 ArrayRef<int64_t> getIterationSpace(rt::FusedOp op) {
   ArrayRef<int64_t> space;
   for (Operation &inner : op.getBlock())
-    for (ValueRange values : {ValueRange(inner.getOperands()),
-                              ValueRange(inner.getResults())})
+    for (ValueRange values :
+         {ValueRange(inner.getOperands()), ValueRange(inner.getResults())})
       for (Value value : values)
         if (shapeOf(value.getType()).size() >= space.size())
           space = shapeOf(value.getType());
@@ -87,8 +89,7 @@ SmallVector<unsigned> FusedModel::getInPlaceOperands(Operation *op,
   return operands;
 }
 
-template <typename... Ops>
-void attachPlain(MLIRContext *context) {
+template <typename... Ops> void attachPlain(MLIRContext *context) {
   (Ops::template attachInterface<PlainModel<Ops>>(*context), ...);
 }
 
@@ -98,11 +99,12 @@ namespace mlir::tp {
 void registerBufferModels(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, nn::NNDialect *) {
     attachPlain<nn::ContractOp, nn::AttentionOp, nn::RotaryOp, nn::EmbeddingOp,
-                nn::EmbeddingGradientOp, nn::TopKOp, nn::TakeOp, nn::TransposeOp,
-                nn::SliceOp, nn::ConcatOp, nn::PadOp>(context);
+                nn::EmbeddingGradientOp, nn::TopKOp, nn::TakeOp,
+                nn::TransposeOp, nn::SliceOp, nn::ConcatOp, nn::PadOp>(context);
     nn::ReshapeOp::attachInterface<ViewModel<nn::ReshapeOp>>(*context);
     nn::BoundaryOp::attachInterface<ViewModel<nn::BoundaryOp>>(*context);
-    nn::CacheUpdateOp::attachInterface<UpdateModel<nn::CacheUpdateOp>>(*context);
+    nn::CacheUpdateOp::attachInterface<UpdateModel<nn::CacheUpdateOp>>(
+        *context);
   });
   registry.addExtension(+[](MLIRContext *context, TPDialect *) {
     attachPlain<AllGatherOp, ReduceScatterOp, AllToAllOp, SliceOp>(context);
@@ -115,8 +117,6 @@ void registerBufferModels(DialectRegistry &registry) {
     rt::FusedOp::attachInterface<FusedModel>(*context);
   });
 }
-
-void registerKernelModels(DialectRegistry &registry);
 
 void registerLoweringModels(DialectRegistry &registry) {
   registerKernelModels(registry);

@@ -26,7 +26,7 @@ public:
   LogicalResult run();
 
 private:
-  LogicalResult visit(Value value, SmallVector<int64_t> dims);
+  LogicalResult visit(Value value, const SmallVector<int64_t> &dims);
   LogicalResult visitOp(Operation *op, ArrayRef<int64_t> dims);
   LogicalResult visitRoot(Operation *op, Value value);
   void noteAccess(ArrayRef<int64_t> dims);
@@ -46,13 +46,15 @@ static SmallVector<int64_t> leading(size_t rank) {
   return llvm::to_vector(llvm::seq<int64_t>(0, rank));
 }
 
-/// Dims stay together if the access has both, one right after the other, or none.
+/// Dims stay together if the access has both, one right after the other, or
+/// none.
 void AccessWalk::noteAccess(ArrayRef<int64_t> dims) {
   for (int64_t dim = 0; dim + 1 < int64_t(joined.size()); ++dim) {
     const auto *major = llvm::find(dims, dim);
     const auto *minor = llvm::find(dims, dim + 1);
     bool neither = major == dims.end() && minor == dims.end();
-    bool inOrder = major != dims.end() && minor == major + 1;
+    bool inOrder =
+        major != dims.end() && minor != dims.end() && minor == major + 1;
     joined[dim] &= neither || inOrder;
   }
 }
@@ -97,7 +99,7 @@ LogicalResult AccessWalk::visitOp(Operation *op, ArrayRef<int64_t> dims) {
   return success();
 }
 
-LogicalResult AccessWalk::visit(Value value, SmallVector<int64_t> dims) {
+LogicalResult AccessWalk::visit(Value value, const SmallVector<int64_t> &dims) {
   if (!visited[value].insert(dims).second)
     return success();
   if (Operation *op = value.getDefiningOp())
@@ -112,8 +114,9 @@ LogicalResult AccessWalk::visitRoot(Operation *op, Value value) {
   ArrayRef<int64_t> space = shape.space;
   if (own != space && own != space.take_front(shape.rows))
     return op->emitOpError("works on ")
-           << value.getType() << ", which is neither the kernel's whole shape nor "
-                                 "its rows";
+           << value.getType()
+           << ", which is neither the kernel's whole shape nor "
+              "its rows";
   noteAccess(leading(own.size()));
   return visit(value, leading(own.size()));
 }
@@ -172,15 +175,14 @@ FailureOr<KernelShape> tp::analyseKernel(func::FuncOp kernel) {
     if (getKernelRole(&op) != KernelRole::Reduction)
       continue;
     unsigned left = shapeOf(op.getResult(0).getType()).size();
-    SmallVector<int64_t> reduced =
-        cast<KernelOpInterface>(op).getReducedDims();
+    SmallVector<int64_t> reduced = cast<KernelOpInterface>(op).getReducedDims();
     if ((rows && *rows != left) || reduced.front() != int64_t(left))
       return op.emitOpError("in a kernel must reduce the same trailing dims as "
                             "every other reduction");
     rows = left;
   }
-  // An argument that is only read through a smaller view could be wider than any
-  // result; the roots are checked against the space, which settles it.
+  // An argument that is only read through a smaller view could be wider than
+  // any result; the roots are checked against the space, which settles it.
   shape.rows = rows.value_or(shape.space.size());
   if (failed(AccessWalk(kernel, shape).run()))
     return failure();

@@ -13,8 +13,8 @@ namespace mlir::tp {
 
 /// How a kernel's values run through its iteration space.
 struct KernelShape {
-  /// The widest shape of any value, and how many of its leading dims a reduction
-  /// leaves; its rank if nothing is reduced.
+  /// The widest shape of any value, and how many of its leading dims a
+  /// reduction leaves; its rank if nothing is reduced.
   SmallVector<int64_t> space;
   unsigned rows = 0;
   /// The loop that each dim of the space belongs to: adjacent dims that every
@@ -27,11 +27,13 @@ struct KernelShape {
   int64_t lanes = 16;
 };
 
-/// Finds the shape of a kernel on tensors. Fails with a diagnostic on a body that
-/// is not a kernel's: an op that cannot be in one, or shapes that do not agree.
+/// Finds the shape of a kernel on tensors. Fails with a diagnostic on a body
+/// that is not a kernel's: an op that cannot be in one, or shapes that do not
+/// agree.
 FailureOr<KernelShape> analyseKernel(func::FuncOp kernel);
 
-/// Replaces a kernel on tensors by one on buffers, arguments first, then results.
+/// Replaces a kernel on tensors by one on buffers, arguments first, then
+/// results.
 LogicalResult emitKernel(func::FuncOp kernel);
 
 } // namespace mlir::tp

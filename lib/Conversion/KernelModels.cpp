@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Models.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Matchers.h"
 #include "tp/Conversion/LoweringInterfaces.h"
@@ -95,13 +96,14 @@ struct IotaModel : KernelOpInterface::ExternalModel<IotaModel, nn::IotaOp> {
                      Type type, function_ref<Value(int64_t)> indexOf) const {
     Value index = indexOf(cast<nn::IotaOp>(op).getDim());
     if (!operands.empty())
-      index = arith::AddIOp::create(builder, op->getLoc(), index,
-                                    operands.front());
+      index =
+          arith::AddIOp::create(builder, op->getLoc(), index, operands.front());
     return arith::IndexCastOp::create(builder, op->getLoc(), type, index);
   }
 };
 
-struct ReduceModel : KernelOpInterface::ExternalModel<ReduceModel, nn::ReduceOp> {
+struct ReduceModel
+    : KernelOpInterface::ExternalModel<ReduceModel, nn::ReduceOp> {
   KernelRole getKernelRole(Operation *op) const {
     auto reduce = cast<nn::ReduceOp>(op);
     // Nothing to combine: left alone, and reported as without a lowering.
@@ -129,7 +131,8 @@ struct ReduceModel : KernelOpInterface::ExternalModel<ReduceModel, nn::ReduceOp>
   }
 };
 
-struct RMSNormModel : KernelOpInterface::ExternalModel<RMSNormModel, nn::RMSNormOp> {
+struct RMSNormModel
+    : KernelOpInterface::ExternalModel<RMSNormModel, nn::RMSNormOp> {
   KernelRole getKernelRole(Operation *) const { return KernelRole::Composite; }
 };
 

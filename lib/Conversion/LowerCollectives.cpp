@@ -13,7 +13,8 @@ using namespace mlir::tp;
 int64_t RuntimeLowering::getGroup(Operation *op, FlatSymbolRefAttr meshName,
                                   ArrayAttr axes) {
   MeshAttr mesh = lookupMesh(op, meshName);
-  ArrayAttr group = toAttribute(normalised(toAxes(axes, mesh)), mesh, op->getContext());
+  ArrayAttr group =
+      toAttribute(normalised(toAxes(axes, mesh)), mesh, op->getContext());
   const auto *it = llvm::find(groups, group);
   if (it == groups.end()) {
     groups.push_back(group);
@@ -24,30 +25,31 @@ int64_t RuntimeLowering::getGroup(Operation *op, FlatSymbolRefAttr meshName,
 
 void RuntimeLowering::writeGroups(ModuleOp module) const {
   if (!groups.empty())
-    module->setAttr(rt::kGroupsName, ArrayAttr::get(module.getContext(), groups));
+    module->setAttr(rt::kGroupsName,
+                    ArrayAttr::get(module.getContext(), groups));
 }
 
 namespace {
 
-template <typename Op>
-class LowerCollective : public RuntimePattern<Op> {
+template <typename Op> class LowerCollective : public RuntimePattern<Op> {
 public:
   using RuntimePattern<Op>::RuntimePattern;
 
-  LogicalResult matchAndRewrite(Op op, typename Op::Adaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(Op op, typename Op::Adaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     if (op.getInputs().size() > rt::kMaxCollectiveBuffers)
-      return op.emitOpError("has ") << op.getInputs().size()
-                                    << " inputs, the runtime sends at most "
-                                    << rt::kMaxCollectiveBuffers << " at once";
+      return op.emitOpError("has ")
+             << op.getInputs().size() << " inputs, the runtime sends at most "
+             << rt::kMaxCollectiveBuffers << " at once";
     auto out = getResultBuffers(op, adaptor.getOperands(), rewriter);
     if (failed(out))
       return failure();
     int64_t group = this->lowering.getGroup(op, op.getMeshAttr(), op.getAxes());
     StringAttr module = op.getModuleAttr();
     auto collective = rt::CollectiveOp::create(
-        rewriter, op.getLoc(), kind(), ReduceKind::Sum, adaptor.getInputs(), *out,
-        group, this->lowering.collectiveIds.lookup(op),
+        rewriter, op.getLoc(), kind(), ReduceKind::Sum, adaptor.getInputs(),
+        *out, group, this->lowering.collectiveIds.lookup(op),
         module ? module : rewriter.getStringAttr(""), DenseI64ArrayAttr(),
         DenseI64ArrayAttr());
     complete(op, collective);
@@ -60,8 +62,7 @@ private:
   static void complete(Op op, rt::CollectiveOp collective);
 };
 
-template <>
-rt::CollectiveKind LowerCollective<AllReduceOp>::kind() {
+template <> rt::CollectiveKind LowerCollective<AllReduceOp>::kind() {
   return rt::CollectiveKind::AllReduce;
 }
 template <>
@@ -70,8 +71,7 @@ void LowerCollective<AllReduceOp>::complete(AllReduceOp op,
   collective.setReduction(op.getKind());
 }
 
-template <>
-rt::CollectiveKind LowerCollective<AllGatherOp>::kind() {
+template <> rt::CollectiveKind LowerCollective<AllGatherOp>::kind() {
   return rt::CollectiveKind::AllGather;
 }
 template <>
@@ -80,8 +80,7 @@ void LowerCollective<AllGatherOp>::complete(AllGatherOp op,
   collective.setDimsAttr(op.getDimsAttr());
 }
 
-template <>
-rt::CollectiveKind LowerCollective<ReduceScatterOp>::kind() {
+template <> rt::CollectiveKind LowerCollective<ReduceScatterOp>::kind() {
   return rt::CollectiveKind::ReduceScatter;
 }
 template <>
@@ -91,8 +90,7 @@ void LowerCollective<ReduceScatterOp>::complete(ReduceScatterOp op,
   collective.setDimsAttr(op.getDimsAttr());
 }
 
-template <>
-rt::CollectiveKind LowerCollective<AllToAllOp>::kind() {
+template <> rt::CollectiveKind LowerCollective<AllToAllOp>::kind() {
   return rt::CollectiveKind::AllToAll;
 }
 template <>
@@ -105,8 +103,9 @@ void LowerCollective<AllToAllOp>::complete(AllToAllOp op,
 /// This device's block is a box that begins at its coordinate.
 struct LowerShardSlice : RuntimePattern<SliceOp> {
   using RuntimePattern::RuntimePattern;
-  LogicalResult matchAndRewrite(SliceOp op, OpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(SliceOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     auto out = getResultBuffers(op, adaptor.getOperands(), rewriter);
     if (failed(out))
       return failure();
@@ -118,11 +117,13 @@ struct LowerShardSlice : RuntimePattern<SliceOp> {
     for (auto [extent, stride] : llvm::zip(outType.getShape(), strides))
       span += (extent - 1) * stride;
     int64_t group = lowering.getGroup(op, op.getMeshAttr(), op.getAxes());
-    Value start = rt::CoordinateOp::create(rewriter, loc, rewriter.getIndexType(), group);
+    Value start =
+        rt::CoordinateOp::create(rewriter, loc, rewriter.getIndexType(), group);
     Value block = arith::ConstantIndexOp::create(
         rewriter, loc, outType.getDimSize(dim) * strides[dim]);
     start = arith::MulIOp::create(rewriter, loc, start, block);
-    auto partType = MemRefType::get({std::max<int64_t>(span, 0)}, type.getElementType());
+    auto partType =
+        MemRefType::get({std::max<int64_t>(span, 0)}, type.getElementType());
     Value part =
         rt::ViewOp::create(rewriter, loc, partType, adaptor.getInput(), start);
     rt::CopyOp::create(rewriter, loc, part, out->front(), outType.getShape(), 0,
@@ -134,8 +135,9 @@ struct LowerShardSlice : RuntimePattern<SliceOp> {
 
 struct LowerShardStart : RuntimePattern<ShardStartOp> {
   using RuntimePattern::RuntimePattern;
-  LogicalResult matchAndRewrite(ShardStartOp op, OpAdaptor,
-                                ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(ShardStartOp op, OpAdaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     int64_t group = lowering.getGroup(op, op.getMeshAttr(), op.getAxes());
     Value coordinate = rt::CoordinateOp::create(rewriter, op.getLoc(),
                                                 rewriter.getIndexType(), group);
@@ -148,8 +150,9 @@ struct LowerShardStart : RuntimePattern<ShardStartOp> {
 
 struct LowerMask : RuntimePattern<MaskOp> {
   using RuntimePattern::RuntimePattern;
-  LogicalResult matchAndRewrite(MaskOp op, OpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(MaskOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     auto out = getResultBuffers(op, adaptor.getOperands(), rewriter);
     if (failed(out))
       return failure();
@@ -162,13 +165,15 @@ struct LowerMask : RuntimePattern<MaskOp> {
 
 struct LowerMakePartial : RuntimePattern<MakePartialOp> {
   using RuntimePattern::RuntimePattern;
-  LogicalResult matchAndRewrite(MakePartialOp op, OpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(MakePartialOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     auto out = getResultBuffers(op, adaptor.getOperands(), rewriter);
     if (failed(out))
       return failure();
-    rt::MakePartialOp::create(rewriter, op.getLoc(), out->front(),
-                              lowering.getGroup(op, op.getMeshAttr(), op.getAxes()));
+    rt::MakePartialOp::create(
+        rewriter, op.getLoc(), out->front(),
+        lowering.getGroup(op, op.getMeshAttr(), op.getAxes()));
     rewriter.replaceOp(op, *out);
     return success();
   }

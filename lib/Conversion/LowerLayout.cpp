@@ -22,7 +22,8 @@ Dims tp::getDenseStrides(ArrayRef<int64_t> shape) {
 
 void tp::copyDense(OpBuilder &builder, Location loc, Value from, Value to) {
   int64_t size = cast<MemRefType>(from.getType()).getNumElements();
-  rt::CopyOp::create(builder, loc, from, to, Dims{size}, 0, Dims{1}, 0, Dims{1});
+  rt::CopyOp::create(builder, loc, from, to, Dims{size}, 0, Dims{1}, 0,
+                     Dims{1});
 }
 
 static Dims denseStridesOf(Value value) {
@@ -40,24 +41,26 @@ static int64_t offsetAt(ArrayRef<int64_t> indices, ArrayRef<int64_t> strides) {
 namespace {
 
 /// An op whose result is a view of its operand.
-template <typename Op>
-struct LowerView : RuntimePattern<Op> {
+template <typename Op> struct LowerView : RuntimePattern<Op> {
   using RuntimePattern<Op>::RuntimePattern;
-  LogicalResult matchAndRewrite(Op op, typename Op::Adaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(Op op, typename Op::Adaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     Type type = this->getTypeConverter()->convertType(op.getType());
     if (adaptor.getInput().getType() == type)
       rewriter.replaceOp(op, adaptor.getInput());
     else
-      rewriter.replaceOpWithNewOp<rt::ViewOp>(op, type, adaptor.getInput(), Value());
+      rewriter.replaceOpWithNewOp<rt::ViewOp>(op, type, adaptor.getInput(),
+                                              Value());
     return success();
   }
 };
 
 struct LowerTranspose : RuntimePattern<nn::TransposeOp> {
   using RuntimePattern::RuntimePattern;
-  LogicalResult matchAndRewrite(nn::TransposeOp op, OpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(nn::TransposeOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     auto out = getResultBuffers(op, adaptor.getOperands(), rewriter);
     if (failed(out))
       return failure();
@@ -74,8 +77,9 @@ struct LowerTranspose : RuntimePattern<nn::TransposeOp> {
 
 struct LowerSlice : RuntimePattern<nn::SliceOp> {
   using RuntimePattern::RuntimePattern;
-  LogicalResult matchAndRewrite(nn::SliceOp op, OpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(nn::SliceOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     auto out = getResultBuffers(op, adaptor.getOperands(), rewriter);
     if (failed(out))
       return failure();
@@ -93,8 +97,9 @@ struct LowerSlice : RuntimePattern<nn::SliceOp> {
 
 struct LowerConcat : RuntimePattern<nn::ConcatOp> {
   using RuntimePattern::RuntimePattern;
-  LogicalResult matchAndRewrite(nn::ConcatOp op, OpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(nn::ConcatOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     auto out = getResultBuffers(op, adaptor.getOperands(), rewriter);
     if (failed(out))
       return failure();
@@ -114,10 +119,12 @@ struct LowerConcat : RuntimePattern<nn::ConcatOp> {
 /// The result is filled by a kernel, then the input copied into it.
 struct LowerPad : RuntimePattern<nn::PadOp> {
   using RuntimePattern::RuntimePattern;
-  LogicalResult matchAndRewrite(nn::PadOp op, OpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(nn::PadOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     auto isNegative = [](int64_t size) { return size < 0; };
-    if (llvm::any_of(op.getLow(), isNegative) || llvm::any_of(op.getHigh(), isNegative))
+    if (llvm::any_of(op.getLow(), isNegative) ||
+        llvm::any_of(op.getHigh(), isNegative))
       return op.emitOpError("has no lowering for negative padding");
     auto out = getResultBuffers(op, adaptor.getOperands(), rewriter);
     FlatSymbolRefAttr kernel = lowering.kernelOf.lookup(op);
@@ -127,8 +134,8 @@ struct LowerPad : RuntimePattern<nn::PadOp> {
     Dims strides = denseStridesOf(op.getResult());
     rt::CopyOp::create(rewriter, op.getLoc(), adaptor.getInput(), out->front(),
                        op.getInput().getType().getShape(), 0,
-                       denseStridesOf(op.getInput()), offsetAt(op.getLow(), strides),
-                       strides);
+                       denseStridesOf(op.getInput()),
+                       offsetAt(op.getLow(), strides), strides);
     rewriter.replaceOp(op, *out);
     return success();
   }
@@ -136,8 +143,9 @@ struct LowerPad : RuntimePattern<nn::PadOp> {
 
 struct LowerClone : RuntimePattern<rt::CloneOp> {
   using RuntimePattern::RuntimePattern;
-  LogicalResult matchAndRewrite(rt::CloneOp op, OpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(rt::CloneOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     auto out = getResultBuffers(op, adaptor.getOperands(), rewriter);
     if (failed(out))
       return failure();
@@ -152,7 +160,7 @@ struct LowerClone : RuntimePattern<rt::CloneOp> {
 void tp::populateLayoutLowerings(RewritePatternSet &patterns,
                                  const TypeConverter &converter,
                                  RuntimeLowering &lowering) {
-  patterns.add<LowerView<nn::ReshapeOp>, LowerView<nn::BoundaryOp>, LowerTranspose,
-               LowerSlice, LowerConcat, LowerPad, LowerClone>(
+  patterns.add<LowerView<nn::ReshapeOp>, LowerView<nn::BoundaryOp>,
+               LowerTranspose, LowerSlice, LowerConcat, LowerPad, LowerClone>(
       converter, patterns.getContext(), lowering);
 }

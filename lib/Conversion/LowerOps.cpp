@@ -20,13 +20,14 @@ namespace {
 
 struct LowerContract : RuntimePattern<nn::ContractOp> {
   using RuntimePattern::RuntimePattern;
-  LogicalResult matchAndRewrite(nn::ContractOp op, OpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(nn::ContractOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     auto out = getResultBuffers(op, adaptor.getOperands(), rewriter);
     if (failed(out))
       return failure();
-    rt::ContractOp::create(rewriter, op.getLoc(), adaptor.getLhs(), adaptor.getRhs(),
-                           out->front(), op.getEquation());
+    rt::ContractOp::create(rewriter, op.getLoc(), adaptor.getLhs(),
+                           adaptor.getRhs(), out->front(), op.getEquation());
     rewriter.replaceOp(op, *out);
     return success();
   }
@@ -34,16 +35,17 @@ struct LowerContract : RuntimePattern<nn::ContractOp> {
 
 struct LowerAttention : RuntimePattern<nn::AttentionOp> {
   using RuntimePattern::RuntimePattern;
-  LogicalResult matchAndRewrite(nn::AttentionOp op, OpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(nn::AttentionOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     auto out = getResultBuffers(op, adaptor.getOperands(), rewriter);
     if (failed(out))
       return failure();
     rt::AttentionOp::create(rewriter, op.getLoc(), adaptor.getQuery(),
                             adaptor.getKey(), adaptor.getValue(),
-                            adaptor.getOffset(), out->front(), op.getScaleAttr(),
-                            op.getCausalAttr(), op.getWindowAttr(),
-                            op.getSoftCapAttr());
+                            adaptor.getOffset(), out->front(),
+                            op.getScaleAttr(), op.getCausalAttr(),
+                            op.getWindowAttr(), op.getSoftCapAttr());
     rewriter.replaceOp(op, *out);
     return success();
   }
@@ -51,8 +53,9 @@ struct LowerAttention : RuntimePattern<nn::AttentionOp> {
 
 struct LowerRotary : RuntimePattern<nn::RotaryOp> {
   using RuntimePattern::RuntimePattern;
-  LogicalResult matchAndRewrite(nn::RotaryOp op, OpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(nn::RotaryOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     auto out = getResultBuffers(op, adaptor.getOperands(), rewriter);
     if (failed(out))
       return failure();
@@ -66,17 +69,18 @@ struct LowerRotary : RuntimePattern<nn::RotaryOp> {
 
 struct LowerEmbedding : RuntimePattern<nn::EmbeddingOp> {
   using RuntimePattern::RuntimePattern;
-  LogicalResult matchAndRewrite(nn::EmbeddingOp op, OpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(nn::EmbeddingOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     auto out = getResultBuffers(op, adaptor.getOperands(), rewriter);
     if (failed(out))
       return failure();
     int64_t vocabulary =
         op.getVocabulary().value_or(op.getTable().getType().getDimSize(0));
-    rt::EmbeddingOp::create(rewriter, op.getLoc(), adaptor.getIds(),
-                            adaptor.getTable(),
-                            startOrZero(adaptor.getStart(), rewriter, op.getLoc()),
-                            out->front(), vocabulary);
+    rt::EmbeddingOp::create(
+        rewriter, op.getLoc(), adaptor.getIds(), adaptor.getTable(),
+        startOrZero(adaptor.getStart(), rewriter, op.getLoc()), out->front(),
+        vocabulary);
     rewriter.replaceOp(op, *out);
     return success();
   }
@@ -84,8 +88,9 @@ struct LowerEmbedding : RuntimePattern<nn::EmbeddingOp> {
 
 struct LowerEmbeddingGradient : RuntimePattern<nn::EmbeddingGradientOp> {
   using RuntimePattern::RuntimePattern;
-  LogicalResult matchAndRewrite(nn::EmbeddingGradientOp op, OpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(nn::EmbeddingGradientOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     auto out = getResultBuffers(op, adaptor.getOperands(), rewriter);
     if (failed(out))
       return failure();
@@ -102,8 +107,9 @@ struct LowerEmbeddingGradient : RuntimePattern<nn::EmbeddingGradientOp> {
 
 struct LowerTopK : RuntimePattern<nn::TopKOp> {
   using RuntimePattern::RuntimePattern;
-  LogicalResult matchAndRewrite(nn::TopKOp op, OpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(nn::TopKOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     auto out = getResultBuffers(op, adaptor.getOperands(), rewriter);
     if (failed(out))
       return failure();
@@ -111,10 +117,12 @@ struct LowerTopK : RuntimePattern<nn::TopKOp> {
     // The op counts the segments of all devices; its answers, this device's.
     int64_t segments =
         op.getTopValues().getType().getShape().back() / int64_t(op.getK());
-    // Ids that are given come from elsewhere: without a size any of them counts.
+    // Ids that are given come from elsewhere: without a size any of them
+    // counts.
     int64_t size = op.getSize().value_or(
         op.getIds() ? int64_t(std::numeric_limits<int32_t>::max()) : last);
-    rt::TopKOp::create(rewriter, op.getLoc(), adaptor.getValues(), adaptor.getIds(),
+    rt::TopKOp::create(rewriter, op.getLoc(), adaptor.getValues(),
+                       adaptor.getIds(),
                        startOrZero(adaptor.getStart(), rewriter, op.getLoc()),
                        (*out)[0], (*out)[1], op.getK(), segments, size);
     rewriter.replaceOp(op, *out);
@@ -124,13 +132,14 @@ struct LowerTopK : RuntimePattern<nn::TopKOp> {
 
 struct LowerTake : RuntimePattern<nn::TakeOp> {
   using RuntimePattern::RuntimePattern;
-  LogicalResult matchAndRewrite(nn::TakeOp op, OpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(nn::TakeOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     auto out = getResultBuffers(op, adaptor.getOperands(), rewriter);
     if (failed(out))
       return failure();
-    rt::TakeOp::create(rewriter, op.getLoc(), adaptor.getInput(), adaptor.getIndex(),
-                       out->front(), op.getDim());
+    rt::TakeOp::create(rewriter, op.getLoc(), adaptor.getInput(),
+                       adaptor.getIndex(), out->front(), op.getDim());
     rewriter.replaceOp(op, *out);
     return success();
   }
@@ -138,8 +147,9 @@ struct LowerTake : RuntimePattern<nn::TakeOp> {
 
 struct LowerCacheUpdate : RuntimePattern<nn::CacheUpdateOp> {
   using RuntimePattern::RuntimePattern;
-  LogicalResult matchAndRewrite(nn::CacheUpdateOp op, OpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(nn::CacheUpdateOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     auto out = getResultBuffers(op, adaptor.getOperands(), rewriter);
     if (failed(out))
       return failure();
@@ -153,13 +163,15 @@ struct LowerCacheUpdate : RuntimePattern<nn::CacheUpdateOp> {
 
 struct LowerFused : RuntimePattern<rt::FusedOp> {
   using RuntimePattern::RuntimePattern;
-  LogicalResult matchAndRewrite(rt::FusedOp op, OpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(rt::FusedOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     auto out = getResultBuffers(op, adaptor.getOperands(), rewriter);
     FlatSymbolRefAttr kernel = lowering.kernelOf.lookup(op);
     if (failed(out) || !kernel)
       return failure();
-    rt::LaunchOp::create(rewriter, op.getLoc(), kernel, adaptor.getInputs(), *out);
+    rt::LaunchOp::create(rewriter, op.getLoc(), kernel, adaptor.getInputs(),
+                         *out);
     rewriter.replaceOp(op, *out);
     return success();
   }

@@ -10,6 +10,8 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Transforms/DialectConversion.h"
 #include "tp/Dialect/RT/IR/RT.h"
+#include <map>
+#include <vector>
 
 namespace mlir::tp {
 
@@ -49,10 +51,9 @@ struct RuntimeLowering {
   SmallVector<Attribute> groups;
 };
 
-/// A pattern that has the buffers of an op's operands in its adaptor and can make
-/// those of its results.
-template <typename Op>
-class RuntimePattern : public OpConversionPattern<Op> {
+/// A pattern that has the buffers of an op's operands in its adaptor and can
+/// make those of its results.
+template <typename Op> class RuntimePattern : public OpConversionPattern<Op> {
 public:
   RuntimePattern(const TypeConverter &converter, MLIRContext *context,
                  RuntimeLowering &lowering)
@@ -62,10 +63,11 @@ protected:
   RuntimeLowering &lowering;
 };
 
-/// The buffers of the results of `op`, at their planned places; `operands` are its
-/// converted operands. Fails with a diagnostic if there is no valid plan.
-FailureOr<SmallVector<Value>> getResultBuffers(Operation *op, ValueRange operands,
-                                               ConversionPatternRewriter &rewriter);
+/// The buffers of the results of `op`, at their planned places; `operands` are
+/// its converted operands. Fails with a diagnostic if there is no valid plan.
+FailureOr<SmallVector<Value>>
+getResultBuffers(Operation *op, ValueRange operands,
+                 ConversionPatternRewriter &rewriter);
 
 /// Elements from one index of each dim to the next in a dense tensor.
 SmallVector<int64_t> getDenseStrides(ArrayRef<int64_t> shape);
@@ -73,7 +75,8 @@ SmallVector<int64_t> getDenseStrides(ArrayRef<int64_t> shape);
 /// Copies a whole dense buffer.
 void copyDense(OpBuilder &builder, Location loc, Value from, Value to);
 
-void populateOpLowerings(RewritePatternSet &patterns, const TypeConverter &converter,
+void populateOpLowerings(RewritePatternSet &patterns,
+                         const TypeConverter &converter,
                          RuntimeLowering &lowering);
 void populateLayoutLowerings(RewritePatternSet &patterns,
                              const TypeConverter &converter,

@@ -38,7 +38,8 @@ private:
   LogicalResult writeEntry(func::FuncOp entry);
   LogicalResult writeArgument(func::FuncOp entry, unsigned index);
   LogicalResult writeResult(func::FuncOp entry, unsigned index);
-  LogicalResult writeTensor(func::FuncOp entry, const Slot &slot, StringRef name);
+  LogicalResult writeTensor(func::FuncOp entry, const Slot &slot,
+                            StringRef name);
   LogicalResult writeDims(func::FuncOp entry, const Slot &slot, StringRef name);
   void writeOrigin(nn::ParameterAttr parameter);
   void writeCollectives(func::FuncOp entry);
@@ -127,14 +128,16 @@ LogicalResult ManifestWriter::writeDims(func::FuncOp entry, const Slot &slot,
   Placement placement = Placement::replicated(sizes);
   if (auto sharding = slot.attributes.getAs<ShardingAttr>(kShardingName)) {
     if (!mesh || sharding.getDims().size() != sizes.size())
-      return entry.emitError() << "\"" << name << "\" has a sharding that does not "
-                                                  "fit it or no mesh";
+      return entry.emitError() << "\"" << name
+                               << "\" has a sharding that does not "
+                                  "fit it or no mesh";
     placement = toPlacement(sharding, mesh, sizes);
   }
   if (!placement.partial.empty())
-    return entry.emitError() << "\"" << name
-                             << "\" is partial: the runtime takes and gives whole "
-                                "values";
+    return entry.emitError()
+           << "\"" << name
+           << "\" is partial: the runtime takes and gives whole "
+              "values";
   if (placement.localShape() != SmallVector<int64_t>(local.getShape()))
     return entry.emitError() << "\"" << name << "\" of type " << slot.type
                              << " is not what its sharding gives";
@@ -184,9 +187,11 @@ void ManifestWriter::writeOrigin(nn::ParameterAttr parameter) {
 // Entries
 //===----------------------------------------------------------------------===//
 
-LogicalResult ManifestWriter::writeArgument(func::FuncOp entry, unsigned index) {
-  Slot slot{entry.getArgumentTypes()[index], entry.getArgAttrDict(index)};
-  if (auto parameter = slot.attributes.getAs<nn::ParameterAttr>(nn::kParameterName)) {
+LogicalResult ManifestWriter::writeArgument(func::FuncOp entry,
+                                            unsigned index) {
+  Slot slot{entry.getArgumentTypes()[index], getArgumentSlot(entry, index)};
+  if (auto parameter =
+          slot.attributes.getAs<nn::ParameterAttr>(nn::kParameterName)) {
     out.attribute("kind", "parameter");
     if (failed(writeTensor(entry, slot, parameter.getName().getValue())))
       return failure();
@@ -196,19 +201,21 @@ LogicalResult ManifestWriter::writeArgument(func::FuncOp entry, unsigned index) 
   auto input = slot.attributes.getAs<StringAttr>(nn::kInputName);
   auto state = slot.attributes.getAs<StringAttr>(nn::kStateName);
   if (!input && !state)
-    return entry.emitError() << "argument " << index
-                             << " is neither a parameter nor an input nor state";
+    return entry.emitError()
+           << "argument " << index
+           << " is neither a parameter nor an input nor state";
   out.attribute("kind", input ? "input" : "state");
   return writeTensor(entry, slot, (input ? input : state).getValue());
 }
 
 LogicalResult ManifestWriter::writeResult(func::FuncOp entry, unsigned index) {
-  DictionaryAttr attributes = entry.getResultAttrDict(index);
+  DictionaryAttr attributes = getResultSlot(entry, index);
   Slot slot{entry.getResultTypes()[index], attributes};
   auto output = attributes.getAs<StringAttr>(nn::kOutputName);
   auto state = attributes.getAs<StringAttr>(nn::kStateName);
   if (!output && !state)
-    return entry.emitError() << "result " << index << " is neither an output nor state";
+    return entry.emitError()
+           << "result " << index << " is neither an output nor state";
   out.attribute("kind", output ? "output" : "state");
   if (state && !output) {
     std::optional<unsigned> argument = findStateArgument(entry, index);
@@ -235,7 +242,8 @@ LogicalResult ManifestWriter::writeEntry(func::FuncOp entry) {
   if (!arena)
     return entry.emitError("has no planned memory; run tp-lower-runtime first");
   LogicalResult result = success();
-  // After a failure nothing is written, but the stream wants its brackets closed.
+  // After a failure nothing is written, but the stream wants its brackets
+  // closed.
   auto list = [&](StringRef key, unsigned count, auto writeOne) {
     out.attributeArray(key, [&] {
       for (unsigned i = 0; i < count && succeeded(result); ++i)
@@ -261,7 +269,8 @@ LogicalResult ManifestWriter::write() {
     out.attribute("version", 1);
     out.attributeObject("mesh", [&] {
       out.attributeArray("axes", [&] {
-        for (MeshAxisAttr axis : mesh ? mesh.getAxes() : ArrayRef<MeshAxisAttr>())
+        for (MeshAxisAttr axis :
+             mesh ? mesh.getAxes() : ArrayRef<MeshAxisAttr>())
           out.object([&] {
             out.attribute("name", axis.getName());
             out.attribute("size", axis.getSize());

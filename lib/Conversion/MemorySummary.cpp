@@ -18,12 +18,27 @@ using namespace mlir::tp;
 // State
 //===----------------------------------------------------------------------===//
 
+static DictionaryAttr slotOf(func::FuncOp function, DictionaryAttr attributes) {
+  if (!attributes)
+    return DictionaryAttr::get(function.getContext());
+  auto slot = attributes.getAs<DictionaryAttr>(rt::kSlotName);
+  return slot ? slot : attributes;
+}
+
+DictionaryAttr tp::getArgumentSlot(func::FuncOp function, unsigned index) {
+  return slotOf(function, function.getArgAttrDict(index));
+}
+
+DictionaryAttr tp::getResultSlot(func::FuncOp function, unsigned index) {
+  return slotOf(function, function.getResultAttrDict(index));
+}
+
 static StringAttr stateOfArgument(func::FuncOp function, unsigned index) {
-  return function.getArgAttrOfType<StringAttr>(index, nn::kStateName);
+  return getArgumentSlot(function, index).getAs<StringAttr>(nn::kStateName);
 }
 
 static StringAttr stateOfResult(func::FuncOp function, unsigned index) {
-  return function.getResultAttrOfType<StringAttr>(index, nn::kStateName);
+  return getResultSlot(function, index).getAs<StringAttr>(nn::kStateName);
 }
 
 std::optional<unsigned> tp::findStateResult(func::FuncOp function,
@@ -79,16 +94,20 @@ LogicalResult tp::checkStates(func::FuncOp function) {
 // Summaries
 //===----------------------------------------------------------------------===//
 
+/// As the runtime reserves it: every buffer begins at a multiple of the
+/// alignment.
 static int64_t bytesOf(Type type) {
   auto shaped = dyn_cast<ShapedType>(type);
-  return shaped && shaped.hasStaticShape() ? rt::getBytes(shaped) : 0;
+  int64_t bytes = shaped && shaped.hasStaticShape() ? rt::getBytes(shaped) : 0;
+  return llvm::alignTo(bytes, kBufferAlignment);
 }
 
 /// What an argument counts as: a member of the summary.
 static int64_t MemorySummary::*classify(func::FuncOp function, unsigned index) {
-  if (function.getArgAttr(index, nn::kParameterName))
+  DictionaryAttr slot = getArgumentSlot(function, index);
+  if (slot.contains(nn::kParameterName))
     return &MemorySummary::parameters;
-  if (function.getArgAttr(index, nn::kStateName))
+  if (slot.contains(nn::kStateName))
     return &MemorySummary::state;
   return &MemorySummary::inputs;
 }
@@ -111,13 +130,12 @@ void tp::recordMemory(func::FuncOp function, int64_t arenaBytes) {
     return builder.getNamedAttr(name, builder.getI64IntegerAttr(bytes));
   };
   function->setAttr(rt::kArenaBytesName, builder.getI64IntegerAttr(arenaBytes));
-  function->setAttr(rt::kMemoryName,
-                    builder.getDictionaryAttr(
-                        {entry("parameters", summary.parameters),
-                         entry("state", summary.state),
-                         entry("inputs", summary.inputs),
-                         entry("outputs", summary.outputs),
-                         entry("arena", summary.arena)}));
+  function->setAttr(
+      rt::kMemoryName,
+      builder.getDictionaryAttr(
+          {entry("parameters", summary.parameters),
+           entry("state", summary.state), entry("inputs", summary.inputs),
+           entry("outputs", summary.outputs), entry("arena", summary.arena)}));
 }
 
 /// Plans the entries of a copy of `module`, of which only `only` is kept if not
@@ -126,7 +144,8 @@ static FailureOr<OwningOpRef<ModuleOp>> planCopy(ModuleOp module,
                                                  func::FuncOp only) {
   OwningOpRef<ModuleOp> copy(module.clone());
   if (only)
-    for (auto function : llvm::make_early_inc_range(copy->getOps<func::FuncOp>()))
+    for (auto function :
+         llvm::make_early_inc_range(copy->getOps<func::FuncOp>()))
       if (function.getName() != only.getName())
         function.erase();
   PassManager manager(module.getContext());
@@ -180,7 +199,7 @@ FailureOr<MemorySummary> tp::summarise(ModuleOp module) {
       largest = *summary;
     for (unsigned i = 0; i < function.getNumArguments(); ++i) {
       // A parameter is known by its whole attribute: one name, one buffer.
-      Attribute key = function.getArgAttr(i, nn::kParameterName);
+      Attribute key = getArgumentSlot(function, i).get(nn::kParameterName);
       if (!key)
         key = stateOfArgument(function, i);
       if (key && seen.insert(key).second)

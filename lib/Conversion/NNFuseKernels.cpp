@@ -4,10 +4,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One walk over the block. A group is open while no op outside it has used one of
-// its results; only open groups grow, so that a group can always be placed where
-// its last member was: nothing before that point needs it, and everything it needs
-// is there. Two open groups can be joined for the same reason.
+// One walk over the block. A group is open while no op outside it has used one
+// of its results; only open groups grow, so that a group can always be placed
+// where its last member was: nothing before that point needs it, and everything
+// it needs is there. Two open groups can be joined for the same reason.
 //
 // Leaves (constants, broadcasts, index tensors) belong to no group: they are
 // cloned into every group that uses them, and only become a kernel of their own
@@ -45,7 +45,8 @@ static void dropIdentity(Operation *op) {
   if (!buffers || op->getNumResults() != 1)
     return;
   std::optional<unsigned> viewed = buffers.getViewedOperand(0);
-  if (!viewed || op->getOperand(*viewed).getType() != op->getResult(0).getType())
+  if (!viewed ||
+      op->getOperand(*viewed).getType() != op->getResult(0).getType())
     return;
   op->getResult(0).replaceAllUsesWith(op->getOperand(*viewed));
   op->erase();
@@ -82,14 +83,34 @@ static void makeTrailing(Operation *op) {
   for (int64_t dim : permutation)
     shape.push_back(type.getDimSize(dim));
   OpBuilder builder(op);
-  Value input = nn::TransposeOp::create(builder, op->getLoc(), type.clone(shape),
-                                        op->getOperand(0), permutation);
+  Value input = nn::TransposeOp::create(
+      builder, op->getLoc(), type.clone(shape), op->getOperand(0), permutation);
   op->getResult(0).replaceAllUsesWith(
       reduction.buildTrailingReduction(builder, input));
   op->erase();
 }
 
+/// Erases what nothing needs. Leaves may stand after ops that used them.
+static void eraseDead(Block &block) {
+  llvm::SetVector<Operation *> dead;
+  for (Operation &op : block)
+    if (isOpTriviallyDead(&op))
+      dead.insert(&op);
+  while (!dead.empty()) {
+    Operation *op = dead.pop_back_val();
+    SmallVector<Value> operands(op->getOperands());
+    op->erase();
+    for (Value operand : operands) {
+      Operation *producer = operand ? operand.getDefiningOp() : nullptr;
+      if (producer && producer->getBlock() == &block &&
+          isOpTriviallyDead(producer))
+        dead.insert(producer);
+    }
+  }
+}
+
 static void prepare(Block &block) {
+  eraseDead(block);
   for (Operation &op : llvm::make_early_inc_range(block))
     dropIdentity(&op);
   for (Operation &op : llvm::make_early_inc_range(block))
@@ -104,10 +125,15 @@ static void prepare(Block &block) {
 // Groups
 //===----------------------------------------------------------------------===//
 
+static bool isLeaf(Operation *op) {
+  return getKernelRole(op) == KernelRole::Leaf;
+}
+
 namespace {
 
 struct Group {
-  /// The iteration space, and the dims that a reduction leaves, if there is one.
+  /// The iteration space, and the dims that a reduction leaves, if there is
+  /// one.
   SmallVector<int64_t> space;
   std::optional<unsigned> rows;
   bool open = true;
@@ -130,14 +156,17 @@ public:
 
   void run();
 
-  /// The groups that are left, each with its members in the block's order, by the
-  /// position of their last member.
+  /// The groups that are left, each with its members in the block's order, by
+  /// the position of their last member.
   std::vector<Group *> take();
 
   Group *groupOf(Operation *op) {
     auto it = numbers.find(op);
     return it == numbers.end() ? nullptr : &groups[find(it->second)];
   }
+
+  /// An op is gone; another may get its address.
+  void forget(Operation *op) { numbers.erase(op); }
 
 private:
   unsigned find(unsigned number) {
@@ -147,7 +176,7 @@ private:
   }
   void visit(Operation *op);
   void visitMember(Operation *op, const Request &request);
-  void materialise(Operation *leaf);
+  void materialise(Operation *leaf, Operation *user);
   bool accepts(const Group &group, const Request &request) const;
   void forEachSource(Value value, function_ref<void(Value, bool)> callback,
                      bool inPlace = true);
@@ -161,6 +190,12 @@ private:
 };
 
 } // namespace
+
+/// Whether dim d of the operand is dim d of the op.
+static bool runsAlongLeadingDims(Operation *op, unsigned index) {
+  SmallVector<int64_t> dims = getOperandDims(op, index);
+  return llvm::equal(dims, llvm::seq<int64_t>(0, dims.size()));
+}
 
 /// Calls back with each value that `value` is computed from through leaves; the
 /// flag says whether a leading dim of it is the same dim of `value`.
@@ -176,11 +211,8 @@ void Grouping::forEachSource(Value value,
     if (getKernelRole(op) != KernelRole::Leaf)
       return;
   }
-  for (auto [i, operand] : llvm::enumerate(op->getOperands())) {
-    SmallVector<int64_t> dims = getOperandDims(op, i);
-    bool leading = llvm::equal(dims, llvm::seq<int64_t>(0, dims.size()));
-    forEachSource(operand, callback, inPlace && leading);
-  }
+  for (auto [i, operand] : llvm::enumerate(op->getOperands()))
+    forEachSource(operand, callback, inPlace && runsAlongLeadingDims(op, i));
 }
 
 bool Grouping::accepts(const Group &group, const Request &request) const {
@@ -217,17 +249,20 @@ void Grouping::visitMember(Operation *op, const Request &request) {
   // Groups that give an operand at a point that this op's element can reach.
   llvm::SmallSetVector<unsigned, 4> candidates;
   llvm::SmallDenseSet<unsigned, 4> refused;
-  for (Value operand : op->getOperands())
-    forEachSource(operand, [&](Value source, bool inPlace) {
-      auto it = numbers.find(source.getDefiningOp());
-      if (it == numbers.end())
-        return;
-      unsigned number = find(it->second);
-      if (inPlace && accepts(groups[number], request))
-        candidates.insert(number);
-      else
-        refused.insert(number);
-    });
+  auto visitSource = [&](Value source, bool inPlace) {
+    auto it = numbers.find(source.getDefiningOp());
+    if (it == numbers.end())
+      return;
+    unsigned number = find(it->second);
+    if (inPlace && accepts(groups[number], request))
+      candidates.insert(number);
+    else
+      refused.insert(number);
+  };
+  for (auto [i, operand] : llvm::enumerate(op->getOperands())) {
+    bool inPlace = !isLeaf(op) || runsAlongLeadingDims(op, i);
+    forEachSource(operand, visitSource, inPlace);
+  }
   std::optional<unsigned> chosen;
   // The widest space first: others become rows of it.
   auto byRank = candidates.takeVector();
@@ -251,7 +286,8 @@ void Grouping::visitMember(Operation *op, const Request &request) {
   }
   if (!chosen) {
     chosen = groups.size();
-    groups.emplace_back().space.assign(request.shape.begin(), request.shape.end());
+    groups.emplace_back().space.assign(request.shape.begin(),
+                                       request.shape.end());
     parents.push_back(*chosen);
   }
   Group &group = groups[*chosen];
@@ -262,11 +298,15 @@ void Grouping::visitMember(Operation *op, const Request &request) {
   closeSources(op);
 }
 
-/// Gives a leaf that an op outside any kernel needs a kernel.
-void Grouping::materialise(Operation *leaf) {
+/// Gives a leaf that `user`, an op outside any kernel, needs a kernel. The
+/// groups that it reads may have grown since the leaf was written, so it moves
+/// to where they are complete.
+void Grouping::materialise(Operation *leaf, Operation *user) {
   if (numbers.count(leaf))
     return;
-  visitMember(leaf, Request{shapeOf(leaf->getResult(0).getType()), std::nullopt});
+  leaf->moveBefore(user);
+  visitMember(leaf,
+              Request{shapeOf(leaf->getResult(0).getType()), std::nullopt});
 }
 
 void Grouping::visit(Operation *op) {
@@ -286,7 +326,7 @@ void Grouping::visit(Operation *op) {
     Operation *producer = operand.getDefiningOp();
     if (producer && isa<RankedTensorType>(operand.getType()) &&
         getKernelRole(producer) == KernelRole::Leaf)
-      materialise(producer);
+      materialise(producer, op);
   }
   closeSources(op);
 }
@@ -330,7 +370,10 @@ public:
 private:
   Value map(Value value);
   Value cloneInto(Operation *op);
-  bool isUsedOutside(Value value);
+  bool isCloned(Operation *leaf);
+  bool isReadElsewhere(Value value);
+  bool isResult(Operation *op);
+  bool takesResult(Operation *op, Operation *user);
 
   Grouping &grouping;
   Group &group;
@@ -350,8 +393,7 @@ Value FusedBuilder::cloneInto(Operation *op) {
   OpBuilder builder(op->getContext());
   builder.setInsertionPointToEnd(body);
   Operation *clone = builder.clone(*op, mapping);
-  for (NamedAttribute attribute :
-       llvm::to_vector(clone->getDiscardableAttrs()))
+  for (NamedAttribute attribute : llvm::to_vector(clone->getDiscardableAttrs()))
     clone->removeDiscardableAttr(attribute.getName());
   return mapping.lookup(op->getResult(0));
 }
@@ -360,8 +402,9 @@ Value FusedBuilder::cloneInto(Operation *op) {
 Value FusedBuilder::map(Value value) {
   if (Value known = mapping.lookupOrNull(value))
     return known;
+  // A leaf may be a member that stands after the one that reads it.
   Operation *op = value.getDefiningOp();
-  if (op && !members.contains(op) && getKernelRole(op) == KernelRole::Leaf)
+  if (op && isLeaf(op))
     return cloneInto(op);
   inputs.push_back(value);
   Value argument = body->addArgument(value.getType(), value.getLoc());
@@ -369,47 +412,73 @@ Value FusedBuilder::map(Value value) {
   return argument;
 }
 
-/// Whether an op outside the group reads the value, or a leaf that such an op
-/// will clone or that has a kernel of its own.
-bool FusedBuilder::isUsedOutside(Value value) {
-  return llvm::any_of(value.getUsers(), [&](Operation *user) {
-    if (members.contains(user))
-      return false;
-    if (getKernelRole(user) != KernelRole::Leaf || grouping.groupOf(user))
-      return true;
-    return llvm::any_of(user->getResults(),
-                        [&](Value result) { return isUsedOutside(result); });
+/// Whether another group will clone a leaf, directly or through other leaves.
+bool FusedBuilder::isCloned(Operation *leaf) {
+  return llvm::any_of(leaf->getUsers(), [&](Operation *user) {
+    Group *other = grouping.groupOf(user);
+    return (other && other != &group) || (isLeaf(user) && isCloned(user));
   });
+}
+
+/// Whether the value of a member must outlive the kernel.
+bool FusedBuilder::isReadElsewhere(Value value) {
+  return llvm::any_of(value.getUsers(), [&](Operation *user) {
+    if (!isLeaf(user))
+      return !members.contains(user);
+    Group *other = grouping.groupOf(user);
+    return (other && other != &group) || isCloned(user);
+  });
+}
+
+/// Whether `user` reads what the kernel gives for member `op`: other groups
+/// clone a leaf, and read anything else.
+bool FusedBuilder::takesResult(Operation *op, Operation *user) {
+  if (isLeaf(op))
+    return !isLeaf(user) && !grouping.groupOf(user);
+  // Leaves that are members were cloned already, but stay for other groups.
+  return isLeaf(user) || !members.contains(user);
+}
+
+bool FusedBuilder::isResult(Operation *op) {
+  if (!isLeaf(op))
+    return isReadElsewhere(op->getResult(0));
+  return llvm::any_of(op->getUsers(),
+                      [&](Operation *user) { return takesResult(op, user); });
 }
 
 void FusedBuilder::build() {
   auto block = std::make_unique<Block>();
   body = block.get();
-  SmallVector<Value> results;
-  SmallVector<Location> locations;
+  SmallVector<Operation *> producers;
+  SmallVector<Type> types;
   for (Operation *op : group.members) {
-    cloneInto(op);
-    locations.push_back(op->getLoc());
-    if (isUsedOutside(op->getResult(0)))
-      results.push_back(op->getResult(0));
+    if (!mapping.contains(op->getResult(0)))
+      cloneInto(op);
+    if (!isResult(op))
+      continue;
+    producers.push_back(op);
+    types.push_back(op->getResult(0).getType());
   }
   Operation *last = group.members.back();
   OpBuilder builder(last);
   // The module that the last member belongs to names the kernel's launch.
-  auto fused = rt::FusedOp::create(builder, last->getLoc(),
-                                   ValueRange(results).getTypes(), inputs);
+  auto fused = rt::FusedOp::create(builder, last->getLoc(), types, inputs);
   fused.getBody().push_back(block.release());
   SmallVector<Value> yielded;
-  for (Value result : results)
-    yielded.push_back(mapping.lookup(result));
+  for (Operation *op : producers)
+    yielded.push_back(mapping.lookup(op->getResult(0)));
   builder.setInsertionPointToEnd(body);
   rt::YieldOp::create(builder, last->getLoc(), yielded);
-  for (auto [old, fresh] : llvm::zip(results, fused.getResults()))
-    old.replaceUsesWithIf(fresh, [&](OpOperand &use) {
-      return !members.contains(use.getOwner());
+  for (auto [op, result] : llvm::zip(producers, fused.getResults()))
+    op->getResult(0).replaceUsesWithIf(result, [&, op = op](OpOperand &use) {
+      return takesResult(op, use.getOwner());
     });
+  // Leaves stay for other groups to clone, and are dead in the end.
   for (Operation *op : llvm::reverse(group.members)) {
+    if (isLeaf(op))
+      continue;
     op->dropAllUses();
+    grouping.forget(op);
     op->erase();
   }
 }
@@ -423,7 +492,8 @@ struct NNFuseKernelsPass
     if (function.isDeclaration() || function->hasAttr(rt::kKernelName))
       return;
     if (!function.getBody().hasOneBlock()) {
-      function.emitError("lowering needs straight-line code, one block a function");
+      function.emitError(
+          "lowering needs straight-line code, one block a function");
       return signalPassFailure();
     }
     Block &block = function.getBody().front();
@@ -432,9 +502,7 @@ struct NNFuseKernelsPass
     grouping.run();
     for (Group *group : grouping.take())
       FusedBuilder(grouping, *group).build();
-    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
-      if (isOpTriviallyDead(&op))
-        op.erase();
+    eraseDead(block);
   }
 };
 

@@ -34,7 +34,8 @@ static SmallVector<unsigned> sorted(ArrayRef<LiveBuffer> buffers, Less before) {
 }
 
 static bool byTime(const LiveBuffer &a, const LiveBuffer &b) {
-  return std::make_tuple(a.first, -a.bytes) < std::make_tuple(b.first, -b.bytes);
+  return std::make_tuple(a.first, -a.bytes) <
+         std::make_tuple(b.first, -b.bytes);
 }
 
 int64_t tp::getLiveBytes(ArrayRef<LiveBuffer> buffers) {
@@ -58,8 +59,8 @@ namespace {
 /// Free gaps of an arena that grows at its end, by offset and by size.
 class Gaps {
 public:
-  /// Takes the tightest gap that fits, else grows the arena, from its last gap on
-  /// if that touches the end.
+  /// Takes the tightest gap that fits, else grows the arena, from its last gap
+  /// on if that touches the end.
   int64_t take(int64_t bytes) {
     auto fit = bySize.lower_bound({bytes, 0});
     if (fit != bySize.end()) {
@@ -142,8 +143,8 @@ static OffsetPlan planByTime(ArrayRef<LiveBuffer> buffers) {
 // By size
 //===----------------------------------------------------------------------===//
 
-/// Which placed buffers are live at each instant; time is counted in instants at
-/// which a buffer begins, since a maximal set of live buffers begins at one.
+/// Which placed buffers are live at each instant; time is counted in instants
+/// at which a buffer begins, since a maximal set of live buffers begins at one.
 namespace {
 class Timeline {
 public:
@@ -213,8 +214,8 @@ static OffsetPlan planBySize(ArrayRef<LiveBuffer> buffers, Timeline &timeline) {
     for (unsigned other : others) {
       if (plan.offsets[other] - offset >= bytes)
         break;
-      offset = std::max(offset,
-                        plan.offsets[other] + roundUp(buffers[other].bytes));
+      offset =
+          std::max(offset, plan.offsets[other] + roundUp(buffers[other].bytes));
     }
     plan.offsets[index] = offset;
     plan.bytes = std::max(plan.bytes, offset + bytes);

@@ -12,11 +12,18 @@
 
 namespace mlir::tp {
 
-/// The result that has the new content of a state argument; none if the argument
-/// is no state or the function does not change it.
-std::optional<unsigned> findStateResult(func::FuncOp function, unsigned argument);
+/// What is said of an argument or a result: its attributes, or those that it
+/// had as a tensor if the function works on buffers. Never null.
+DictionaryAttr getArgumentSlot(func::FuncOp function, unsigned index);
+DictionaryAttr getResultSlot(func::FuncOp function, unsigned index);
+
+/// The result that has the new content of a state argument; none if the
+/// argument is no state or the function does not change it.
+std::optional<unsigned> findStateResult(func::FuncOp function,
+                                        unsigned argument);
 /// The argument whose buffer a state result ends in; none if it is no state.
-std::optional<unsigned> findStateArgument(func::FuncOp function, unsigned result);
+std::optional<unsigned> findStateArgument(func::FuncOp function,
+                                          unsigned result);
 /// The published name of a state argument; empty if it is none.
 StringRef getStateName(func::FuncOp function, unsigned argument);
 

@@ -28,7 +28,8 @@ static bool isOnTensors(func::FuncOp kernel) {
 
 namespace {
 
-struct RTEmitKernelsPass : public tp::impl::RTEmitKernelsBase<RTEmitKernelsPass> {
+struct RTEmitKernelsPass
+    : public tp::impl::RTEmitKernelsBase<RTEmitKernelsPass> {
   void runOnOperation() override {
     for (auto kernel :
          llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))

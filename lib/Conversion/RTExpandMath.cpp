@@ -35,7 +35,8 @@ static LogicalResult widen(func::FuncOp kernel) {
     SetVector<Type> supported;
     supported.insert(f32);
     supported.insert(Float64Type::get(context));
-    math::populateExtendToSupportedTypesTypeConverter(converter, supported, f32);
+    math::populateExtendToSupportedTypesTypeConverter(converter, supported,
+                                                      f32);
     ConversionTarget target(*context);
     math::populateExtendToSupportedTypesConversionTarget(target, converter);
     RewritePatternSet patterns(context);
@@ -76,12 +77,13 @@ static LogicalResult callLibrary(ModuleOp module) {
   ConversionTarget target(*module.getContext());
   target.addIllegalDialect<math::MathDialect>();
   target.addLegalDialect<arith::ArithDialect, func::FuncDialect,
-                         vector::VectorDialect, BuiltinDialect, LLVM::LLVMDialect>();
-  target.addLegalOp<math::AbsFOp, math::AbsIOp, math::CopySignOp, math::FloorOp,
-                    math::CeilOp, math::TruncOp, math::RoundEvenOp, math::SqrtOp,
-                    math::RsqrtOp, math::FmaOp, math::CountLeadingZerosOp,
-                    math::CountTrailingZerosOp, math::CtPopOp, math::IsNaNOp,
-                    math::IsInfOp, math::IsFiniteOp>();
+                         vector::VectorDialect, BuiltinDialect,
+                         LLVM::LLVMDialect>();
+  target.addLegalOp<
+      math::AbsFOp, math::AbsIOp, math::CopySignOp, math::FloorOp, math::CeilOp,
+      math::TruncOp, math::RoundEvenOp, math::SqrtOp, math::RsqrtOp,
+      math::FmaOp, math::CountLeadingZerosOp, math::CountTrailingZerosOp,
+      math::CtPopOp, math::IsNaNOp, math::IsInfOp, math::IsFiniteOp>();
   return applyPartialConversion(module, target, std::move(patterns));
 }
 

@@ -4,10 +4,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Entries and kernels take different roads. An entry is straight-line code whose
-// buffers are addresses: it is converted here, one pattern for every runtime call.
-// A kernel is ordinary code on memrefs, for the upstream conversions, with bare
-// pointers for arguments.
+// Entries and kernels take different roads. An entry is straight-line code
+// whose buffers are addresses: it is converted here, one pattern for every
+// runtime call. A kernel is ordinary code on memrefs, for the upstream
+// conversions, with bare pointers for arguments.
 //
 //===----------------------------------------------------------------------===//
 
@@ -71,8 +71,8 @@ static Extent extentOf(Value buffer) {
   return {4, int64_t(hash_value(buffer)), 0, bytes};
 }
 
-/// Clears `distinct[i]` for each operand that shares memory with another one, if
-/// one of the two is written.
+/// Clears `distinct[i]` for each operand that shares memory with another one,
+/// if one of the two is written.
 static void findAliases(rt::LaunchOp launch, SmallVector<bool> &distinct) {
   SmallVector<Extent> extents;
   for (Value operand : launch.getOperands())
@@ -122,7 +122,9 @@ public:
 
   void add(rt::RuntimeCallOpInterface call);
   void addFunction(StringRef name, Type result, ArrayRef<Type> arguments);
-  StringAttr getDescriptor(Operation *call) const { return descriptors.lookup(call); }
+  StringAttr getDescriptor(Operation *call) const {
+    return descriptors.lookup(call);
+  }
 
 private:
   ModuleOp module;
@@ -148,7 +150,8 @@ void RuntimeSymbols::add(rt::RuntimeCallOpInterface call) {
   auto content = builder.getI64TensorAttr(words);
   StringAttr &name = byContent[content];
   if (!name) {
-    name = builder.getStringAttr("rt_descriptor_" + Twine(byContent.size() - 1));
+    name =
+        builder.getStringAttr("rt_descriptor_" + Twine(byContent.size() - 1));
     auto type = LLVM::LLVMArrayType::get(builder.getI64Type(), words.size());
     LLVM::GlobalOp::create(builder, module.getLoc(), type, /*isConstant=*/true,
                            LLVM::Linkage::Internal, name, content);
@@ -159,9 +162,11 @@ void RuntimeSymbols::add(rt::RuntimeCallOpInterface call) {
     types.append(2, pointer);
   else
     for (Value operand : call.getCallOperands())
-      types.push_back(operand && operand.getType().isIndex() ? builder.getI64Type()
-                                                             : pointer);
-  addFunction(call.getCallee(), LLVM::LLVMVoidType::get(module.getContext()), types);
+      types.push_back(operand && operand.getType().isIndex()
+                          ? builder.getI64Type()
+                          : pointer);
+  addFunction(call.getCallee(), LLVM::LLVMVoidType::get(module.getContext()),
+              types);
 }
 
 //===----------------------------------------------------------------------===//
@@ -176,35 +181,40 @@ static Value entryArgument(Operation *op, EntryArgument which) {
   return op->getParentOfType<LLVM::LLVMFuncOp>().getArgument(which);
 }
 
-/// `offset` bytes from `base`, which may be more than a GEP's constants can hold.
+/// `offset` bytes from `base`, which may be more than a GEP's constants can
+/// hold.
 static Value addressOfByte(OpBuilder &builder, Location loc, Value base,
                            int64_t offset) {
   if (offset == 0)
     return base;
   Value distance = LLVM::ConstantOp::create(builder, loc, builder.getI64Type(),
                                             builder.getI64IntegerAttr(offset));
-  return LLVM::GEPOp::create(builder, loc, base.getType(), builder.getI8Type(), base,
-                             ValueRange(distance));
+  return LLVM::GEPOp::create(builder, loc, base.getType(), builder.getI8Type(),
+                             base, ValueRange(distance));
 }
 
 namespace {
 
 struct LowerBuffer : OpConversionPattern<rt::BufferOp> {
   using OpConversionPattern::OpConversionPattern;
-  LogicalResult matchAndRewrite(rt::BufferOp op, OpAdaptor,
-                                ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(rt::BufferOp op, OpAdaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     rewriter.replaceOp(op, addressOfByte(rewriter, op.getLoc(),
-                                         entryArgument(op, kArena), op.getOffset()));
+                                         entryArgument(op, kArena),
+                                         op.getOffset()));
     return success();
   }
 };
 
-/// An argument's or a result's buffer: loaded from the entry's array of pointers.
+/// An argument's or a result's buffer: loaded from the entry's array of
+/// pointers.
 template <typename Op, EntryArgument which>
 struct LowerSlot : OpConversionPattern<Op> {
   using OpConversionPattern<Op>::OpConversionPattern;
-  LogicalResult matchAndRewrite(Op op, typename Op::Adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(Op op, typename Op::Adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     Value slot = addressOfByte(rewriter, op.getLoc(), entryArgument(op, which),
                                8 * int64_t(op.getIndex()));
     rewriter.replaceOpWithNewOp<LLVM::LoadOp>(op, pointerType(op), slot);
@@ -214,17 +224,19 @@ struct LowerSlot : OpConversionPattern<Op> {
 
 struct LowerView : OpConversionPattern<rt::ViewOp> {
   using OpConversionPattern::OpConversionPattern;
-  LogicalResult matchAndRewrite(rt::ViewOp op, OpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(rt::ViewOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     Value result = adaptor.getSource();
     if (Value start = adaptor.getStart()) {
       int64_t bytes = rt::getElementBytes(op.getType().getElementType());
-      Value size = LLVM::ConstantOp::create(rewriter, op.getLoc(),
-                                            rewriter.getI64Type(),
-                                            rewriter.getI64IntegerAttr(bytes));
+      Value size =
+          LLVM::ConstantOp::create(rewriter, op.getLoc(), rewriter.getI64Type(),
+                                   rewriter.getI64IntegerAttr(bytes));
       Value distance = LLVM::MulOp::create(rewriter, op.getLoc(), start, size);
       result = LLVM::GEPOp::create(rewriter, op.getLoc(), pointerType(op),
-                                   rewriter.getI8Type(), result, ValueRange(distance));
+                                   rewriter.getI8Type(), result,
+                                   ValueRange(distance));
     }
     rewriter.replaceOp(op, result);
     return success();
@@ -233,11 +245,12 @@ struct LowerView : OpConversionPattern<rt::ViewOp> {
 
 struct LowerCoordinate : OpConversionPattern<rt::CoordinateOp> {
   using OpConversionPattern::OpConversionPattern;
-  LogicalResult matchAndRewrite(rt::CoordinateOp op, OpAdaptor,
-                                ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(rt::CoordinateOp op, OpAdaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     Type i64 = rewriter.getI64Type();
-    Value group = LLVM::ConstantOp::create(rewriter, op.getLoc(), i64,
-                                           rewriter.getI64IntegerAttr(op.getGroup()));
+    Value group = LLVM::ConstantOp::create(
+        rewriter, op.getLoc(), i64, rewriter.getI64IntegerAttr(op.getGroup()));
     rewriter.replaceOpWithNewOp<LLVM::CallOp>(
         op, TypeRange(i64), "tprt_coordinate",
         ValueRange{entryArgument(op, kRank), group});
@@ -247,8 +260,9 @@ struct LowerCoordinate : OpConversionPattern<rt::CoordinateOp> {
 
 struct LowerLaunch : OpConversionPattern<rt::LaunchOp> {
   using OpConversionPattern::OpConversionPattern;
-  LogicalResult matchAndRewrite(rt::LaunchOp op, OpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(rt::LaunchOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
     LLVM::CallOp::create(rewriter, op.getLoc(), TypeRange(), op.getKernel(),
                          adaptor.getOperands());
     rewriter.eraseOp(op);
@@ -262,9 +276,9 @@ struct LowerCall : OpInterfaceConversionPattern<rt::RuntimeCallOpInterface> {
             const RuntimeSymbols &symbols)
       : OpInterfaceConversionPattern(converter, context), symbols(symbols) {}
 
-  LogicalResult matchAndRewrite(rt::RuntimeCallOpInterface op,
-                                ArrayRef<Value> operands,
-                                ConversionPatternRewriter &rewriter) const override {
+  LogicalResult
+  matchAndRewrite(rt::RuntimeCallOpInterface op, ArrayRef<Value> operands,
+                  ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     IRMapping mapping;
     mapping.map(op->getOperands(), ValueRange(operands));
@@ -277,9 +291,9 @@ struct LowerCall : OpInterfaceConversionPattern<rt::RuntimeCallOpInterface> {
       arguments.push_back(makeArray(op, operands.drop_front(count), rewriter));
     } else {
       for (Value operand : op.getCallOperands())
-        arguments.push_back(operand ? mapping.lookup(operand)
-                                    : LLVM::ZeroOp::create(rewriter, loc,
-                                                           pointerType(op)));
+        arguments.push_back(
+            operand ? mapping.lookup(operand)
+                    : LLVM::ZeroOp::create(rewriter, loc, pointerType(op)));
     }
     LLVM::CallOp::create(rewriter, loc, TypeRange(), op.getCallee(), arguments);
     rewriter.eraseOp(op);
@@ -295,15 +309,16 @@ private:
     {
       OpBuilder::InsertionGuard guard(rewriter);
       rewriter.setInsertionPointToStart(op->getBlock());
-      Value size = LLVM::ConstantOp::create(rewriter, loc, rewriter.getI64Type(),
-                                            rewriter.getI64IntegerAttr(
-                                                int64_t(addresses.size())));
-      array = LLVM::AllocaOp::create(rewriter, loc, pointerType(op), pointerType(op),
-                                     size);
+      Value size = LLVM::ConstantOp::create(
+          rewriter, loc, rewriter.getI64Type(),
+          rewriter.getI64IntegerAttr(int64_t(addresses.size())));
+      array = LLVM::AllocaOp::create(rewriter, loc, pointerType(op),
+                                     pointerType(op), size);
     }
     for (auto [i, value] : llvm::enumerate(addresses))
-      LLVM::StoreOp::create(rewriter, loc, value,
-                            addressOfByte(rewriter, loc, array, 8 * int64_t(i)));
+      LLVM::StoreOp::create(
+          rewriter, loc, value,
+          addressOfByte(rewriter, loc, array, 8 * int64_t(i)));
     return array;
   }
 
@@ -319,8 +334,8 @@ private:
 /// The buffer once more, right before its user; arguments become rt.argument.
 static Value recompute(Value buffer, OpBuilder &builder) {
   if (auto argument = dyn_cast<BlockArgument>(buffer))
-    return rt::ArgumentOp::create(builder, argument.getLoc(), argument.getType(),
-                                  argument.getArgNumber());
+    return rt::ArgumentOp::create(builder, argument.getLoc(),
+                                  argument.getType(), argument.getArgNumber());
   Operation *op = buffer.getDefiningOp();
   if (!isa<rt::BufferOp, rt::ArgumentOp, rt::ResultOp, rt::ViewOp>(op))
     return buffer;
@@ -348,8 +363,8 @@ static void sinkAddresses(Block &body) {
   }
 }
 
-/// The shell of an entry with the interface of tprt_entry; the body is moved into
-/// it, where every op has its own addresses.
+/// The shell of an entry with the interface of tprt_entry; the body is moved
+/// into it, where every op has its own addresses.
 static LLVM::LLVMFuncOp makeEntry(func::FuncOp function) {
   OpBuilder builder(function);
   Block &body = function.getBody().front();
@@ -358,7 +373,8 @@ static LLVM::LLVMFuncOp makeEntry(func::FuncOp function) {
   LLVM::ReturnOp::create(builder, body.getTerminator()->getLoc(), ValueRange());
   body.getTerminator()->erase();
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(body)))
-    if (op.use_empty() && isa<rt::BufferOp, rt::ArgumentOp, rt::ResultOp, rt::ViewOp>(op))
+    if (op.use_empty() &&
+        isa<rt::BufferOp, rt::ArgumentOp, rt::ResultOp, rt::ViewOp>(op))
       op.erase();
   body.eraseArguments(0, body.getNumArguments());
   builder.setInsertionPoint(function);
@@ -366,13 +382,13 @@ static LLVM::LLVMFuncOp makeEntry(func::FuncOp function) {
   SmallVector<Type> types(4, pointer);
   auto entry = LLVM::LLVMFuncOp::create(
       builder, function.getLoc(), function.getName(),
-      LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(function.getContext()),
-                                  types));
+      LLVM::LLVMFunctionType::get(
+          LLVM::LLVMVoidType::get(function.getContext()), types));
   // Long straight-line code that only calls: not worth the optimiser's time.
   entry.setPassthroughAttr(builder.getStrArrayAttr({"noinline", "optnone"}));
   entry.getBody().takeBody(function.getBody());
-  entry.getBody().front().addArguments(types,
-                                       SmallVector<Location>(4, function.getLoc()));
+  entry.getBody().front().addArguments(
+      types, SmallVector<Location>(4, function.getLoc()));
   function.erase();
   return entry;
 }
@@ -431,7 +447,8 @@ struct RTToLLVMPass : public tp::impl::RTToLLVMBase<RTToLLVMPass> {
         entries.push_back(function);
     }
     for (func::FuncOp function : entries) {
-      function.walk([&](rt::RuntimeCallOpInterface call) { symbols.add(call); });
+      function.walk(
+          [&](rt::RuntimeCallOpInterface call) { symbols.add(call); });
       function.walk([&](rt::CoordinateOp op) {
         Type i64 = IntegerType::get(&getContext(), 64);
         symbols.addFunction("tprt_coordinate", i64, {pointerType(op), i64});
@@ -450,12 +467,10 @@ struct RTToLLVMPass : public tp::impl::RTToLLVMBase<RTToLLVMPass> {
     module->removeAttr(rt::kGroupsName);
   }
 
-  /// A kernel is the program's own, and stays a function: entries are not worth
-  /// optimising into.
+  /// A kernel stays a function: entries are not worth optimising into.
   static void markKernel(func::FuncOp kernel) {
-    kernel->setAttr("passthrough", Builder(kernel).getStrArrayAttr({"noinline"}));
-    kernel->setAttr("llvm.linkage", LLVM::LinkageAttr::get(kernel.getContext(),
-                                                           LLVM::Linkage::Internal));
+    kernel->setAttr("passthrough",
+                    Builder(kernel).getStrArrayAttr({"noinline"}));
     kernel->removeAttr(rt::kKernelName);
   }
 

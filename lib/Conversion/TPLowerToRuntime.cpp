@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "LowerToRuntime.h"
+#include "PlannedMemory.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/Transforms/FuncConversions.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -65,9 +66,9 @@ FlatSymbolRefAttr KernelTable::create(Region &region, Location loc) {
   do
     name = ("kernel_" + Twine(count++)).str();
   while (symbols.lookup(name));
-  auto type = FunctionType::get(
-      module.getContext(), body.getArgumentTypes(),
-      TypeRange(body.getTerminator()->getOperandTypes()));
+  auto type =
+      FunctionType::get(module.getContext(), body.getArgumentTypes(),
+                        TypeRange(body.getTerminator()->getOperandTypes()));
   auto kernel = func::FuncOp::create(loc, name, type);
   kernel.setPrivate();
   kernel->setAttr(rt::kKernelName, UnitAttr::get(module.getContext()));
@@ -85,11 +86,12 @@ FlatSymbolRefAttr KernelTable::create(Region &region, Location loc) {
 }
 
 /// A region that gives a tensor full of one value.
-static void buildFill(Region &region, RankedTensorType type, const APFloat &value,
-                      Location loc) {
+static void buildFill(Region &region, RankedTensorType type,
+                      const APFloat &value, Location loc) {
   OpBuilder builder(loc.getContext());
   builder.createBlock(&region);
-  auto element = builder.getFloatAttr(type.getElementType(), value.convertToDouble());
+  auto element =
+      builder.getFloatAttr(type.getElementType(), value.convertToDouble());
   Value filled = arith::ConstantOp::create(
       builder, loc, SplatElementsAttr::get(type, Attribute(element)));
   func::ReturnOp::create(builder, loc, filled);
@@ -132,7 +134,8 @@ tp::getResultBuffers(Operation *op, ValueRange operands,
   for (auto [place, result] : llvm::zip(places, op->getResults())) {
     auto type = rt::getBufferType(cast<RankedTensorType>(result.getType()));
     auto known = dyn_cast<PlaceAttr>(place);
-    Value buffer = known ? makeBuffer(known, type, op, operands, rewriter) : Value();
+    Value buffer =
+        known ? makeBuffer(known, type, op, operands, rewriter) : Value();
     if (!buffer)
       return op->emitOpError("cannot have a result of type ")
              << result.getType() << " at " << place;
@@ -145,15 +148,24 @@ tp::getResultBuffers(Operation *op, ValueRange operands,
 // The pass
 //===----------------------------------------------------------------------===//
 
-/// The types of a function on buffers no longer tell sizes before sharding: what
-/// has no global type yet gets its own.
-static void keepGlobalTypes(func::FuncOp function) {
+/// What an argument or result was as a tensor, with its global type, which is
+/// its own type if nothing else is said.
+static DictionaryAttr makeSlot(DictionaryAttr attributes, Type type) {
+  NamedAttrList all(attributes);
+  if (!all.get(kGlobalName))
+    all.set(kGlobalName, TypeAttr::get(type));
+  DictionaryAttr slot = all.getDictionary(type.getContext());
+  Builder builder(type.getContext());
+  return builder.getDictionaryAttr(builder.getNamedAttr(rt::kSlotName, slot));
+}
+
+static void keepSlots(func::FuncOp function) {
   for (unsigned i = 0; i < function.getNumArguments(); ++i)
-    if (!function.getArgAttr(i, kGlobalName))
-      function.setArgAttr(i, kGlobalName, TypeAttr::get(function.getArgumentTypes()[i]));
+    function.setArgAttrs(i, makeSlot(getArgumentSlot(function, i),
+                                     function.getArgumentTypes()[i]));
   for (unsigned i = 0; i < function.getNumResults(); ++i)
-    if (!function.getResultAttr(i, kGlobalName))
-      function.setResultAttr(i, kGlobalName, TypeAttr::get(function.getResultTypes()[i]));
+    function.setResultAttrs(
+        i, makeSlot(getResultSlot(function, i), function.getResultTypes()[i]));
 }
 
 namespace {
@@ -168,7 +180,7 @@ struct TPLowerToRuntimePass
         entries.push_back(function);
     for (func::FuncOp entry : entries) {
       collect(entry, lowering);
-      keepGlobalTypes(entry);
+      keepSlots(entry);
       if (failed(convert(entry, lowering)))
         return signalPassFailure();
     }
@@ -185,7 +197,8 @@ struct TPLowerToRuntimePass
       } else if (auto pad = dyn_cast<nn::PadOp>(op)) {
         Region fill;
         buildFill(fill, pad.getType(), pad.getValue(), op.getLoc());
-        lowering.kernelOf[&op] = lowering.kernels.getOrCreate(fill, op.getLoc());
+        lowering.kernelOf[&op] =
+            lowering.kernels.getOrCreate(fill, op.getLoc());
       } else if (isa<CollectiveOpInterface>(op)) {
         lowering.collectiveIds[&op] = id++;
       }

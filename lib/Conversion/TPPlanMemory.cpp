@@ -4,11 +4,12 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A *storage* is one buffer; several tensors may live in it one after the other:
-// a value, its views, and what is computed from it in place. One walk forward
-// assigns storages, taking over an operand's where the interface allows it and
-// nothing reads it later. Storages that end up returned become the result's own
-// buffer; the others get offsets in the arena from their live ranges.
+// A *storage* is one buffer; several tensors may live in it one after the
+// other: a value, its views, and what is computed from it in place. One walk
+// forward assigns storages, taking over an operand's where the interface allows
+// it and nothing reads it later. Storages that end up returned become the
+// result's own buffer; the others get offsets in the arena from their live
+// ranges.
 //
 //===----------------------------------------------------------------------===//
 
@@ -33,21 +34,25 @@ using rt::PlaceKind;
 // What can be planned
 //===----------------------------------------------------------------------===//
 
-/// A tensor of static shape whose bytes can be counted.
+/// A tensor of static shape that the runtime can address.
 static LogicalResult checkTensor(Operation *op, Type type, const Twine &what) {
   auto tensor = dyn_cast<RankedTensorType>(type);
   if (!tensor || !tensor.hasStaticShape())
-    return op->emitError() << what << " must be a tensor of static shape to be "
-                                      "lowered, got "
+    return op->emitError() << what
+                           << " must be a tensor of static shape to be "
+                              "lowered, got "
                            << type;
   if (!tensor.getElementType().isIntOrIndexOrFloat())
     return op->emitError() << what << " has no lowering, its elements are "
                            << tensor.getElementType();
+  if (tensor.getRank() > rt::kMaxRank)
+    return op->emitError() << what << " of type " << type << " has more than "
+                           << rt::kMaxRank << " dims";
   int64_t bytes = rt::getElementBytes(tensor.getElementType());
   for (int64_t size : tensor.getShape())
     if (llvm::MulOverflow(bytes, size, bytes) || bytes > (int64_t(1) << 56))
-      return op->emitError() << what << " of type " << type
-                             << " is too large to be addressed";
+      return op->emitError()
+             << what << " of type " << type << " is too large to be addressed";
   return success();
 }
 
@@ -56,8 +61,9 @@ static LogicalResult checkOp(Operation *op) {
   bool touchesTensors = llvm::any_of(op->getOperandTypes(), isTensor) ||
                         llvm::any_of(op->getResultTypes(), isTensor);
   if (!touchesTensors || op->hasTrait<OpTrait::IsTerminator>())
-    return op->getNumRegions() == 0 ? success()
-                                    : op->emitOpError("has no lowering to the runtime");
+    return op->getNumRegions() == 0
+               ? success()
+               : op->emitOpError("has no lowering to the runtime");
   if (!isa<BufferOpInterface>(op))
     return op->emitOpError("has no lowering to the runtime");
   for (auto [i, type] : llvm::enumerate(op->getResultTypes()))
@@ -110,6 +116,7 @@ private:
   unsigned numberOf(Value value) { return numbers.lookup(value); }
 
   void findLastUses();
+  void findHomes();
   void addArguments();
   void assign(Operation *op);
   bool canTakeOver(Operation *op, unsigned operand, Value result);
@@ -129,6 +136,8 @@ private:
   DenseMap<Value, unsigned> numbers;
   DenseMap<Operation *, int64_t> times;
   DenseMap<Value, int64_t> lastUses;
+  /// The state argument in whose buffer a value is to end.
+  DenseMap<Value, unsigned> homes;
   int64_t end = 0;
   int64_t arenaBytes = 0;
   /// State results that have to be copied at the end.
@@ -162,6 +171,25 @@ void MemoryPlanner::findLastUses() {
   llvm::for_each(block.getArguments(), visit);
 }
 
+/// Values that are returned as state, and what they are views of.
+void MemoryPlanner::findHomes() {
+  for (OpOperand &operand : block.getTerminator()->getOpOperands()) {
+    std::optional<unsigned> argument =
+        findStateArgument(function, operand.getOperandNumber());
+    Value value = operand.get();
+    while (argument && homes.try_emplace(value, *argument).second) {
+      auto result = dyn_cast<OpResult>(value);
+      auto buffers =
+          result ? dyn_cast<BufferOpInterface>(result.getOwner()) : nullptr;
+      auto viewed = buffers ? buffers.getViewedOperand(result.getResultNumber())
+                            : std::nullopt;
+      if (!viewed)
+        break;
+      value = result.getOwner()->getOperand(*viewed);
+    }
+  }
+}
+
 void MemoryPlanner::addArguments() {
   for (BlockArgument argument : block.getArguments()) {
     unsigned number = addStorage(argument, 0);
@@ -190,13 +218,18 @@ void MemoryPlanner::takeOver(Value value, unsigned number) {
       std::max(storages[number].last, lastUses.lookup(value));
 }
 
-/// Nothing reads the operand's storage after the op, and the op reads it through
-/// this operand alone.
+/// Nothing reads the operand's storage after the op, and the op reads it
+/// through this operand alone.
 bool MemoryPlanner::canTakeOver(Operation *op, unsigned operand, Value result) {
   Value value = op->getOperand(operand);
   const Storage &storage = storageOf(value);
   if (!storage.writable || storage.last > timeOf(op) ||
       value.getType() != result.getType())
+    return false;
+  // What is to end in one state's buffer is not made in another's.
+  auto home = homes.find(result);
+  if (home != homes.end() && storage.kind == PlaceKind::Argument &&
+      storage.index != home->second)
     return false;
   unsigned number = numberOf(value);
   return llvm::count_if(op->getOperands(), [&](Value other) {
@@ -227,26 +260,34 @@ void MemoryPlanner::assign(Operation *op) {
       continue;
     }
     SmallVector<unsigned> operands = buffers.getInPlaceOperands(number);
-    auto *found = llvm::find_if(operands, [&](unsigned operand) {
-      return !llvm::is_contained(taken, operand) &&
-             canTakeOver(op, operand, result);
+    llvm::erase_if(operands, [&](unsigned operand) {
+      return llvm::is_contained(taken, operand) ||
+             !canTakeOver(op, operand, result);
     });
-    if (found != operands.end()) {
-      taken.push_back(*found);
-      takeOver(result, numberOf(op->getOperand(*found)));
+    if (!operands.empty()) {
+      // A state's own buffer first: then it need not be copied there.
+      auto isHome = [&](unsigned operand) {
+        return homes.count(result) &&
+               storageOf(op->getOperand(operand)).kind == PlaceKind::Argument;
+      };
+      auto *best = llvm::find_if(operands, isHome);
+      taken.push_back(best == operands.end() ? operands.front() : *best);
+      takeOver(result, numberOf(op->getOperand(taken.back())));
       continue;
     }
     if (!buffers.mustUpdateInPlace(number)) {
       addStorage(result, time);
       continue;
     }
-    Value operand = op->getOperand(operands.front());
+    unsigned updated = buffers.getInPlaceOperands(number).front();
+    Value operand = op->getOperand(updated);
     Storage &source = storageOf(operand);
     if (source.kind == PlaceKind::Argument && source.writable)
-      op->emitRemark() << "state \"" << getStateName(function, source.index)
-                       << "\" is copied: its old content is used after this update";
-    op->setOperand(operands.front(), insertClone(operand, op, time - 1));
-    takeOver(result, numberOf(op->getOperand(operands.front())));
+      op->emitRemark()
+          << "state \"" << getStateName(function, source.index)
+          << "\" is copied: its old content is used after this update";
+    op->setOperand(updated, insertClone(operand, op, time - 1));
+    takeOver(result, numberOf(op->getOperand(updated)));
   }
 }
 
@@ -271,7 +312,8 @@ bool MemoryPlanner::placeState(OpOperand &operand, int64_t argument) {
 }
 
 /// Copies a returned value to where it has to be.
-void MemoryPlanner::copyResult(OpOperand &operand, PlaceKind kind, int64_t index) {
+void MemoryPlanner::copyResult(OpOperand &operand, PlaceKind kind,
+                               int64_t index) {
   Value clone = insertClone(operand.get(), block.getTerminator(), end - 1);
   storageOf(operand.get()).last = end;
   Storage &storage = storageOf(clone);
@@ -306,7 +348,8 @@ void MemoryPlanner::placeResults() {
 }
 
 /// Copies states whose new content could not be computed in their buffer. Those
-/// that come from the buffer of another state leave it before any is overwritten.
+/// that come from the buffer of another state leave it before any is
+/// overwritten.
 void MemoryPlanner::saveStates() {
   Operation *terminator = block.getTerminator();
   for (auto [operand, argument] : pendingStates) {
@@ -366,6 +409,7 @@ void MemoryPlanner::annotate() {
 
 void MemoryPlanner::run() {
   findLastUses();
+  findHomes();
   addArguments();
   for (Operation &op : llvm::make_early_inc_range(block))
     assign(&op);

@@ -74,8 +74,25 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
     auto meshes = module.getOps<MeshOp>();
     bool exists = !meshes.empty();
     std::string text = mesh;
-    if (text.empty() && file && file->mesh)
-      text = *file->mesh;
+    if (file && file->mesh) {
+      // A plan may bring its mesh; it must be one, and the one asked for.
+      auto emitHere = [&] { return emit() << file->name << ": "; };
+      auto own = parseMesh(*file->mesh, emitHere);
+      if (failed(own))
+        return failure();
+      if (!text.empty()) {
+        auto asked = parseMesh(text, [&] { return emit(); });
+        if (failed(asked))
+          return failure();
+        llvm::sort(*own);
+        llvm::sort(*asked);
+        if (*own != *asked)
+          return emit() << file->name << ": the plan is for mesh " << *file->mesh
+                        << ", not " << text;
+      } else {
+        text = *file->mesh;
+      }
+    }
     if (exists && !text.empty())
       return emit() << "the module has a mesh already: "
                     << (*meshes.begin()).getMesh();

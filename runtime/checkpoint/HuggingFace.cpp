@@ -193,6 +193,9 @@ Status checkpoint::readHuggingFace(Builder &builder,
             readSafeTensorsHeader(builder.file(number), number, header);
         !status.ok())
       return status;
+    // Without the file there are no weights; with it there must be some.
+    if (header.tensors.empty())
+      return Status::error(TPRT_IO, single + ": has no tensors");
     builder.setHeaderBytes(number, header.bytes);
     for (TensorInfo &tensor : header.tensors)
       builder.addTensor(std::move(tensor));

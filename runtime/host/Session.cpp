@@ -126,7 +126,8 @@ void Session::reserve() {
   int64_t total, available = availableMemory();
   if (__builtin_mul_overflow(each, int64_t(ranks.size()), &total) ||
       total > available)
-    raise(TPRT_OUT_OF_MEMORY, sizes(), "; ", available, " are available");
+    raise(TPRT_OUT_OF_MEMORY, "out of memory: ", sizes(), "; ", available,
+          " are available");
   std::vector<Reservation> blocks;
   try {
     for (size_t rank = 0; rank < ranks.size(); ++rank)

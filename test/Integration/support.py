@@ -57,7 +57,7 @@ class Tools:
         check(path.exists(), f"{path} is missing: build it first")
         command = [str(path), *map(str, arguments)]
         return subprocess.run(
-            command, cwd=self.work, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL, **options
+            command, cwd=self.work, capture_output=True, text=True, errors="replace", timeout=timeout, stdin=subprocess.DEVNULL, **options
         )
 
     def output(self, tool: str, *arguments: str | Path) -> str:

@@ -4,14 +4,12 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
 #include "tp/Import/Import.h"
+#include "tp/Support/Tool.h"
 #include "llvm/Support/CommandLine.h"
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/Path.h"
-#include "llvm/Support/Process.h"
 
 using namespace mlir;
 namespace cl = llvm::cl;
@@ -48,100 +46,18 @@ static cl::opt<int64_t>
          cl::desc("How many of the best tokens a step answers"),
          cl::cat(category));
 
-/// "error: FILE: message": importer diagnostics name their file themselves.
-static LogicalResult printDiagnostic(Diagnostic &diagnostic) {
-  switch (diagnostic.getSeverity()) {
-  case DiagnosticSeverity::Error:
-    llvm::errs() << "error: ";
-    break;
-  case DiagnosticSeverity::Warning:
-    llvm::errs() << "warning: ";
-    break;
-  case DiagnosticSeverity::Remark:
-    llvm::errs() << "remark: ";
-    break;
-  case DiagnosticSeverity::Note:
-    llvm::errs() << "note: ";
-    break;
-  }
-  if (!isa<UnknownLoc>(diagnostic.getLocation()))
-    llvm::errs() << diagnostic.getLocation() << ": ";
-  llvm::errs() << diagnostic << '\n';
-  return success();
-}
-
 static void print(ModuleOp module, raw_ostream &os) {
   // Locations name the module that an op belongs to.
   module.print(os, OpPrintingFlags().enableDebugInfo());
   os << '\n';
 }
 
-/// Prints to an open file; the error, if any, is the caller's to report.
-static llvm::Error printTo(ModuleOp module, int descriptor) {
-  llvm::raw_fd_ostream os(descriptor, /*shouldClose=*/false);
-  print(module, os);
-  os.flush();
-  std::error_code ec = os.error();
-  os.clear_error();
-  return llvm::errorCodeToError(ec);
-}
-
-/// Writes beside the file and renames, so that none is left half-written.
-static llvm::Error replace(ModuleOp module, StringRef path) {
-  llvm::Expected<llvm::sys::fs::TempFile> file =
-      llvm::sys::fs::TempFile::create(path + ".tmp-%%%%%%%%");
-  if (!file)
-    return file.takeError();
-  if (llvm::Error error = printTo(module, file->FD)) {
-    llvm::consumeError(file->discard());
-    return error;
-  }
-  return file->keep(path);
-}
-
-/// Only a regular file may be replaced: a device or a pipe is written to, and
-/// so is what a link points to.
-static llvm::Error write(ModuleOp module, StringRef path) {
-  namespace fs = llvm::sys::fs;
-  SmallString<256> target(path);
-  if (std::error_code ec = fs::real_path(path, target))
-    target = path;
-  if (!fs::exists(target) || fs::is_regular_file(target))
-    return replace(module, target);
-  int descriptor = -1;
-  if (std::error_code ec = fs::openFileForWrite(
-          target, descriptor, fs::CD_OpenExisting, fs::OF_None))
-    return llvm::errorCodeToError(ec);
-  llvm::Error error = printTo(module, descriptor);
-  std::error_code ec =
-      llvm::sys::Process::SafelyCloseFileDescriptor(descriptor);
-  return llvm::joinErrors(std::move(error), llvm::errorCodeToError(ec));
-}
-
-static LogicalResult writeOutput(ModuleOp module) {
-  if (outputPath == "-") {
-    print(module, llvm::outs());
-    llvm::outs().flush();
-    if (!llvm::outs().has_error())
-      return success();
-    llvm::errs() << "error: <stdout>: " << llvm::outs().error().message()
-                 << '\n';
-    llvm::outs().clear_error();
-    return failure();
-  }
-  llvm::Error error = write(module, outputPath);
-  if (!error)
-    return success();
-  llvm::errs() << "error: " << outputPath << ": "
-               << llvm::toString(std::move(error)) << '\n';
-  return failure();
-}
-
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   cl::HideUnrelatedOptions(category);
-  cl::ParseCommandLineOptions(
-      argc, argv, "Imports a model as an nn graph on global tensors\n");
+  if (!tp::parseCommandLine(
+          argc, argv, "Imports a model as an nn graph on global tensors\n"))
+    return EXIT_FAILURE;
 
   tp::ImportOptions options;
   options.entry = entry;
@@ -154,10 +70,12 @@ int main(int argc, char **argv) {
     options.baseDirectory = llvm::sys::path::parent_path(outputPath).str();
 
   MLIRContext context(MLIRContext::Threading::DISABLED);
-  ScopedDiagnosticHandler handler(&context, printDiagnostic);
+  ScopedDiagnosticHandler handler(&context, tp::printDiagnostic);
   FailureOr<OwningOpRef<ModuleOp>> module =
       tp::importModel(modelPath, options, &context);
-  if (failed(module) || failed(writeOutput(**module)))
+  if (failed(module))
     return EXIT_FAILURE;
-  return EXIT_SUCCESS;
+  bool written = tp::writeOutput(
+      outputPath, [&](raw_ostream &os) { print(**module, os); });
+  return written ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -55,10 +55,11 @@ Program::Program(const std::string &text) {
   mlir::tp::registerLowering(registry);
   context.appendDialectRegistry(registry);
   context.loadAllAvailableDialects();
-  mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) {
-    messages += diagnostic.str() + "\n";
-    return mlir::success();
-  });
+  mlir::ScopedDiagnosticHandler handler(&context,
+                                        [&](mlir::Diagnostic &diagnostic) {
+                                          messages += diagnostic.str() + "\n";
+                                          return mlir::success();
+                                        });
   module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
   if (!module) {
     ADD_FAILURE() << "does not parse: " << messages;
@@ -75,8 +76,8 @@ Program::Program(const std::string &text) {
     return reinterpret_cast<tprt_entry>(
         static_cast<mlir::tp::JitProgram *>(context)->lookup(symbol));
   };
-  if (tprt_session_create(program->manifest().c_str(), lookup, program.get(), nullptr,
-                          &session, &error) != TPRT_OK ||
+  if (tprt_session_create(program->manifest().c_str(), lookup, program.get(),
+                          nullptr, &session, &error) != TPRT_OK ||
       tprt_session_load(session, nullptr, 1, &error) != TPRT_OK)
     ADD_FAILURE() << error.message << "\n" << program->manifest();
 }
@@ -84,21 +85,25 @@ Program::Program(const std::string &text) {
 Program::~Program() { tprt_session_destroy(session); }
 
 static tprt_buffer bufferOf(Tensor &tensor) {
-  tprt_buffer buffer{tensor.name.c_str(), tensor.dtype,
-                     int64_t(tensor.shape.size()), {}, tensor.bytes.data()};
+  tprt_buffer buffer{tensor.name.c_str(),
+                     tensor.dtype,
+                     int64_t(tensor.shape.size()),
+                     {},
+                     tensor.bytes.data()};
   std::copy(tensor.shape.begin(), tensor.shape.end(), buffer.shape);
   return buffer;
 }
 
-tprt_status Program::tryRun(const std::string &entry, std::vector<Tensor> &inputs,
+tprt_status Program::tryRun(const std::string &entry,
+                            std::vector<Tensor> &inputs,
                             std::vector<Tensor *> &outputs, tprt_error &error) {
   std::vector<tprt_buffer> in, out;
   for (Tensor &tensor : inputs)
     in.push_back(bufferOf(tensor));
   for (Tensor *tensor : outputs)
     out.push_back(bufferOf(*tensor));
-  return tprt_session_run(session, entry.c_str(), in.data(), in.size(), out.data(),
-                          out.size(), &error);
+  return tprt_session_run(session, entry.c_str(), in.data(), in.size(),
+                          out.data(), out.size(), &error);
 }
 
 bool Program::run(const std::string &entry, std::vector<Tensor> inputs,

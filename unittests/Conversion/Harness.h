@@ -27,8 +27,7 @@ struct Tensor {
   std::vector<char> bytes;
 
   int64_t size() const;
-  template <typename T>
-  T *data() {
+  template <typename T> T *data() {
     return reinterpret_cast<T *>(bytes.data());
   }
   float at(size_t i) { return data<float>()[i]; }
@@ -51,8 +50,8 @@ Tensor make(std::string name, std::vector<int64_t> shape, tprt_dtype dtype,
 Tensor random(std::string name, std::vector<int64_t> shape, float low = -2,
               float high = 2);
 
-/// A local program, compiled for this machine and loaded on all of its ranks. What
-/// goes wrong is a test failure with the diagnostics.
+/// A local program, compiled for this machine and loaded on all of its ranks.
+/// What goes wrong is a test failure with the diagnostics.
 class Program {
 public:
   explicit Program(const std::string &text);

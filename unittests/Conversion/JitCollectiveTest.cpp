@@ -15,18 +15,22 @@ namespace {
 std::string twoProducts(int64_t n) {
   std::string local = std::to_string(12 / n), size = std::to_string(n);
   return R"mlir(
-    tp.mesh @mesh = <["tp"=)mlir" + size + R"mlir(]>
+    tp.mesh @mesh = <["tp"=)mlir" +
+         size + R"mlir(]>
     func.func @f(
         %x: tensor<5x7xf32> {nn.input = "x", tp.sharding = #tp.sharding<@mesh, [{}, {}]>},
-        %a: tensor<)mlir" + local + R"mlir(x7xf32> {nn.input = "a", tp.global = tensor<12x7xf32>,
+        %a: tensor<)mlir" +
+         local + R"mlir(x7xf32> {nn.input = "a", tp.global = tensor<12x7xf32>,
             tp.sharding = #tp.sharding<@mesh, [{"tp"}, {}]>},
-        %b: tensor<7x)mlir" + local + R"mlir(xf32> {nn.input = "b", tp.global = tensor<7x12xf32>,
+        %b: tensor<7x)mlir" +
+         local + R"mlir(xf32> {nn.input = "b", tp.global = tensor<7x12xf32>,
             tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>})
         -> (tensor<5x7xf32> {nn.output = "y", tp.sharding = #tp.sharding<@mesh, [{}, {}]>}) {
-      %0 = nn.contract %x, %a "mk,nk->mn" : (tensor<5x7xf32>, tensor<)mlir" + local +
-         R"mlir(x7xf32>) -> tensor<5x)mlir" + local + R"mlir(xf32>
-      %1 = nn.contract %0, %b "mk,nk->mn" : (tensor<5x)mlir" + local +
-         R"mlir(xf32>, tensor<7x)mlir" + local + R"mlir(xf32>) -> tensor<5x7xf32>
+      %0 = nn.contract %x, %a "mk,nk->mn" : (tensor<5x7xf32>, tensor<)mlir" +
+         local + R"mlir(x7xf32>) -> tensor<5x)mlir" + local + R"mlir(xf32>
+      %1 = nn.contract %0, %b "mk,nk->mn" : (tensor<5x)mlir" +
+         local + R"mlir(xf32>, tensor<7x)mlir" + local +
+         R"mlir(xf32>) -> tensor<5x7xf32>
       %2 = tp.all_reduce %1 sum over [#tp.axis<"tp">] of @mesh module "mlp"
           : (tensor<5x7xf32>) -> tensor<5x7xf32>
       %3 = arith.addf %2, %x : tensor<5x7xf32>
@@ -37,7 +41,8 @@ std::string twoProducts(int64_t n) {
 TEST(JitCollective, TensorParallelProducts) {
   for (int64_t n : {1, 2, 3}) {
     Program program(twoProducts(n));
-    Tensor x = random("x", {5, 7}), a = random("a", {12, 7}), b = random("b", {7, 12});
+    Tensor x = random("x", {5, 7}), a = random("a", {12, 7}),
+           b = random("b", {7, 12});
     Tensor y = zeros("y", {5, 7});
     ASSERT_TRUE(program.run("f", {x, a, b}, {&y}));
     for (int i = 0; i < 5; ++i)
@@ -55,9 +60,11 @@ TEST(JitCollective, ManifestNamesCollectives) {
   Program program(twoProducts(3));
   const std::string &manifest = program.manifest();
   EXPECT_NE(manifest.find(R"({"id":0,"kind":"all_reduce","name":"mlp"})"),
-            std::string::npos) << manifest;
+            std::string::npos)
+      << manifest;
   EXPECT_NE(manifest.find(R"("groups":[[{"axis":"tp","pre":1,"size":3}]])"),
-            std::string::npos) << manifest;
+            std::string::npos)
+      << manifest;
 }
 
 /// Every op that changes how a value lies, and back: the identity in the end.
@@ -80,7 +87,8 @@ TEST(JitCollective, RoundTripOfPlacements) {
           : (tensor<2x3xf32>) -> tensor<6x3xf32>
       return %5, %4 : tensor<6x3xf32>, tensor<2x3xf32>
     })mlir");
-  Tensor x = random("x", {6, 3}), y = zeros("y", {6, 3}), z = zeros("z", {6, 3});
+  Tensor x = random("x", {6, 3}), y = zeros("y", {6, 3}),
+         z = zeros("z", {6, 3});
   ASSERT_TRUE(program.run("f", {x}, {&y, &z}));
   for (int i = 0; i < 18; ++i) {
     EXPECT_EQ(y.at(i), x.at(i));
@@ -88,7 +96,8 @@ TEST(JitCollective, RoundTripOfPlacements) {
   }
 }
 
-/// A dim of 4 true elements padded to 6: what is beyond is masked before the sum.
+/// A dim of 4 true elements padded to 6: what is beyond is masked before the
+/// sum.
 TEST(JitCollective, PaddingIsMasked) {
   Program program(R"mlir(
     tp.mesh @mesh = <["tp"=3]>
@@ -106,7 +115,8 @@ TEST(JitCollective, PaddingIsMasked) {
   Tensor x = random("x", {4, 5}), y = zeros("y", {5});
   ASSERT_TRUE(program.run("f", {x}, {&y}));
   for (int j = 0; j < 5; ++j)
-    EXPECT_NEAR(y.at(j), 4 + x.at(j) + x.at(5 + j) + x.at(10 + j) + x.at(15 + j), 1e-5);
+    EXPECT_NEAR(y.at(j),
+                4 + x.at(j) + x.at(5 + j) + x.at(10 + j) + x.at(15 + j), 1e-5);
 }
 
 /// Indices that begin at the shard's start, inside a kernel.

@@ -13,7 +13,8 @@ using namespace tptest;
 namespace {
 
 /// Textual replacement, to try one program on several sizes.
-std::string with(std::string text, const std::string &key, const std::string &value) {
+std::string with(std::string text, const std::string &key,
+                 const std::string &value) {
   for (size_t at = 0; (at = text.find(key, at)) != std::string::npos;
        at += value.size())
     text.replace(at, key.size(), value);
@@ -52,12 +53,14 @@ TEST(JitKernel, SiluTimesPlusResidual) {
     for (int64_t extent : shape)
       dims += (dims.empty() ? "" : "x") + std::to_string(extent);
     Program program(with(text, "SHAPE", dims));
-    Tensor g = random("g", shape, -20, 20), u = random("u", shape), r = random("r", shape);
+    Tensor g = random("g", shape, -20, 20), u = random("u", shape),
+           r = random("r", shape);
     Tensor y = zeros("y", shape);
     ASSERT_TRUE(program.run("f", {g, u, r}, {&y}));
     for (int64_t i = 0; i < y.size(); ++i) {
       double x = g.at(i), wanted = x / (1 + std::exp(-x)) * u.at(i) + r.at(i);
-      EXPECT_NEAR(y.at(i), wanted, 1e-6 * (1 + std::fabs(wanted))) << dims << " " << i;
+      EXPECT_NEAR(y.at(i), wanted, 1e-6 * (1 + std::fabs(wanted)))
+          << dims << " " << i;
     }
   }
 }
@@ -80,7 +83,8 @@ TEST(JitKernel, RmsNorm) {
         sum += double(x.at(row * width + i)) * x.at(row * width + i);
       double scale = 1 / std::sqrt(sum / width + 1e-5);
       for (int64_t i = 0; i < width; ++i)
-        EXPECT_NEAR(y.at(row * width + i), x.at(row * width + i) * scale * w.at(i), 2e-6);
+        EXPECT_NEAR(y.at(row * width + i),
+                    x.at(row * width + i) * scale * w.at(i), 2e-6);
     }
   }
 }
@@ -98,7 +102,8 @@ TEST(JitKernel, SoftmaxHasThreeStages) {
       %6 = arith.divf %3, %5 : tensor<5x37xf32>
       return %6, %0 : tensor<5x37xf32>, tensor<5xf32>
     })mlir");
-  Tensor x = random("x", {5, 37}, -30, 30), y = zeros("y", {5, 37}), m = zeros("m", {5});
+  Tensor x = random("x", {5, 37}, -30, 30), y = zeros("y", {5, 37}),
+         m = zeros("m", {5});
   ASSERT_TRUE(program.run("f", {x}, {&y, &m}));
   for (int row = 0; row < 5; ++row) {
     double most = -1e9, sum = 0;
@@ -108,7 +113,8 @@ TEST(JitKernel, SoftmaxHasThreeStages) {
       sum += std::exp(x.at(row * 37 + i) - most);
     EXPECT_EQ(m.at(row), float(most));
     for (int i = 0; i < 37; ++i)
-      EXPECT_NEAR(y.at(row * 37 + i), std::exp(x.at(row * 37 + i) - most) / sum, 1e-6);
+      EXPECT_NEAR(y.at(row * 37 + i), std::exp(x.at(row * 37 + i) - most) / sum,
+                  1e-6);
   }
 }
 
@@ -130,16 +136,19 @@ TEST(JitKernel, BroadcastsOfEveryKind) {
       %9 = arith.addf %8, %4 : tensor<4x5x19xf32>
       return %9 : tensor<4x5x19xf32>
     })mlir");
-  Tensor x = random("x", {4, 5, 19}), a = random("a", {19}), b = random("b", {5}),
-         c = random("c", {4, 19}), d = random("d", {4, 5}), e = random("e", {});
+  Tensor x = random("x", {4, 5, 19}), a = random("a", {19}),
+         b = random("b", {5}), c = random("c", {4, 19}),
+         d = random("d", {4, 5}), e = random("e", {});
   Tensor y = zeros("y", {4, 5, 19});
   ASSERT_TRUE(program.run("f", {x, a, b, c, d, e}, {&y}));
   for (int i = 0; i < 4; ++i)
     for (int j = 0; j < 5; ++j)
       for (int k = 0; k < 19; ++k) {
         int at = (i * 5 + j) * 19 + k;
-        double wanted = (((double(x.at(at)) + a.at(k)) * b.at(j)) + c.at(i * 19 + k)) *
-                            d.at(i * 5 + j) + e.at(0);
+        double wanted =
+            (((double(x.at(at)) + a.at(k)) * b.at(j)) + c.at(i * 19 + k)) *
+                d.at(i * 5 + j) +
+            e.at(0);
         EXPECT_NEAR(y.at(at), wanted, 1e-5);
       }
 }
@@ -159,7 +168,8 @@ TEST(JitKernel, IndicesConstantsBooleansAndIntegers) {
       %7 = math.exp %6 : tensor<3x4xf64>
       return %5, %7 : tensor<3x4xi32>, tensor<3x4xf64>
     })mlir");
-  Tensor x = make<int32_t>("x", {3, 4}, TPRT_I32, {9, 0, 9, 0, 9, 0, 9, 0, 9, 0, 99, 0});
+  Tensor x = make<int32_t>("x", {3, 4}, TPRT_I32,
+                           {9, 0, 9, 0, 9, 0, 9, 0, 9, 0, 99, 0});
   Tensor p = make<int32_t>("p", {}, TPRT_I32, {-2});
   Tensor y = zeros("y", {3, 4}, TPRT_I32), z = zeros("z", {3, 4}, TPRT_F64);
   ASSERT_TRUE(program.run("f", {x, p}, {&y, &z}));
@@ -167,7 +177,8 @@ TEST(JitKernel, IndicesConstantsBooleansAndIntegers) {
     for (int j = 0; j < 4; ++j) {
       int at = i * 4 + j, wanted = x.data<int32_t>()[at] > at + 1 ? j - 2 : i;
       EXPECT_EQ(y.data<int32_t>()[at], wanted);
-      EXPECT_NEAR(z.data<double>()[at], std::exp(wanted), 1e-14 * std::exp(wanted));
+      EXPECT_NEAR(z.data<double>()[at], std::exp(wanted),
+                  1e-14 * std::exp(wanted));
     }
 }
 
@@ -197,7 +208,8 @@ TEST(JitKernel, ScalarsOnly) {
       return %0, %2 : tensor<i32>, tensor<f32>
     })mlir");
   Tensor q = zeros("q", {}, TPRT_I32), s = zeros("s", {});
-  ASSERT_TRUE(program.run("f", {make<int32_t>("p", {}, TPRT_I32, {8})}, {&q, &s}));
+  ASSERT_TRUE(
+      program.run("f", {make<int32_t>("p", {}, TPRT_I32, {8})}, {&q, &s}));
   EXPECT_EQ(q.data<int32_t>()[0], 9);
   EXPECT_EQ(s.at(0), 3.0f);
 }
@@ -213,8 +225,9 @@ TEST(JitKernel, ReductionsOfEveryKind) {
       %3 = nn.reduce %x "product" dims [1] : (tensor<3x4x21xf32>) -> tensor<3x21xf32>
       return %0, %1, %2, %3 : tensor<3xf32>, tensor<4x21xf32>, tensor<f32>, tensor<3x21xf32>
     })mlir");
-  Tensor x = random("x", {3, 4, 21}), sum = zeros("sum", {3}), lead = zeros("lead", {4, 21}),
-         min = zeros("min", {}), product = zeros("product", {3, 21});
+  Tensor x = random("x", {3, 4, 21}), sum = zeros("sum", {3}),
+         lead = zeros("lead", {4, 21}), min = zeros("min", {}),
+         product = zeros("product", {3, 21});
   ASSERT_TRUE(program.run("f", {x}, {&sum, &lead, &min, &product}));
   std::vector<double> s(3), l(84), p(63, 1);
   float least = 1e9;
@@ -249,8 +262,9 @@ TEST(JitKernel, Bf16RoundsAsTheGraphSays) {
   for (int i = 0; i < 37; ++i)
     ws.push_back(toBf16(weights.at(i)));
   Tensor y = zeros("y", {3, 37}, TPRT_BF16), z = zeros("z", {3, 37}, TPRT_BF16);
-  ASSERT_TRUE(program.run("f", {make("x", {3, 37}, TPRT_BF16, xs),
-                                make("w", {37}, TPRT_BF16, ws)}, {&y, &z}));
+  ASSERT_TRUE(program.run(
+      "f", {make("x", {3, 37}, TPRT_BF16, xs), make("w", {37}, TPRT_BF16, ws)},
+      {&y, &z}));
   for (int row = 0; row < 3; ++row) {
     double sum = 0;
     for (int i = 0; i < 37; ++i)
@@ -263,12 +277,14 @@ TEST(JitKernel, Bf16RoundsAsTheGraphSays) {
       EXPECT_NEAR(bf16(y.data<uint16_t>()[row * 37 + i]), wanted,
                   std::fabs(wanted) / 100);
       float exponential = std::exp(bf16(toBf16(2 * x)));
-      EXPECT_NEAR(bf16(z.data<uint16_t>()[row * 37 + i]), exponential, exponential / 200);
+      EXPECT_NEAR(bf16(z.data<uint16_t>()[row * 37 + i]), exponential,
+                  exponential / 200);
     }
   }
 }
 
-/// Functions of f32 over wide ranges: the error is absolute below 1, else relative.
+/// Functions of f32 over wide ranges: the error is absolute below 1, else
+/// relative.
 TEST(JitKernel, FunctionsAreAccurate) {
   struct Case {
     const char *op;
@@ -288,7 +304,8 @@ TEST(JitKernel, FunctionsAreAccurate) {
       func.func @f(%x: tensor<4099xf32> {nn.input = "x"}) -> (tensor<4099xf32> {nn.output = "y"}) {
         %0 = OP %x : tensor<4099xf32>
         return %0 : tensor<4099xf32>
-      })mlir", "OP", test.op));
+      })mlir",
+                         "OP", test.op));
     Tensor x = random("x", {4099}, test.low, test.high), y = zeros("y", {4099});
     x.data<float>()[0] = test.low;
     x.data<float>()[1] = test.high;
@@ -296,7 +313,8 @@ TEST(JitKernel, FunctionsAreAccurate) {
     double worst = 0;
     for (int i = 0; i < 4099; ++i) {
       double wanted = test.function(x.at(i));
-      worst = std::max(worst, std::fabs(y.at(i) - wanted) / std::max(1.0, std::fabs(wanted)));
+      worst = std::max(worst, std::fabs(y.at(i) - wanted) /
+                                  std::max(1.0, std::fabs(wanted)));
     }
     EXPECT_LE(worst, test.tolerance) << test.op;
   }
@@ -310,8 +328,10 @@ TEST(JitKernel, ExtremesOfExp) {
     })mlir");
   float infinity = std::numeric_limits<float>::infinity();
   Tensor y = zeros("y", {4});
-  ASSERT_TRUE(program.run("f", {make<float>("x", {4}, TPRT_F32,
-                                            {-infinity, -1000, 1000, infinity})}, {&y}));
+  ASSERT_TRUE(program.run(
+      "f",
+      {make<float>("x", {4}, TPRT_F32, {-infinity, -1000, 1000, infinity})},
+      {&y}));
   EXPECT_EQ(y.at(0), 0);
   EXPECT_EQ(y.at(1), 0);
   EXPECT_EQ(y.at(2), infinity);

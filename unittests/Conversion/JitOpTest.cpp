@@ -19,7 +19,8 @@ TEST(JitOp, ContractWithBatchDims) {
       %0 = nn.contract %x, %w "bmk,nbk->mbn" : (tensor<2x3x5xf32>, tensor<4x2x5xf32>) -> tensor<3x2x4xf32>
       return %0 : tensor<3x2x4xf32>
     })mlir");
-  Tensor x = random("x", {2, 3, 5}), w = random("w", {4, 2, 5}), y = zeros("y", {3, 2, 4});
+  Tensor x = random("x", {2, 3, 5}), w = random("w", {4, 2, 5}),
+         y = zeros("y", {3, 2, 4});
   ASSERT_TRUE(program.run("f", {x, w}, {&y}));
   for (int m = 0; m < 3; ++m)
     for (int b = 0; b < 2; ++b)
@@ -47,9 +48,9 @@ TEST(JitOp, Layout) {
       return %t, %s, %c, %p, %k, %r : tensor<4x3xf32>, tensor<2x2xf32>, tensor<3x6xf32>,
           tensor<4x7xf32>, tensor<3xf32>, tensor<2x6xf32>
     })mlir");
-  Tensor x = random("x", {3, 4}), t = zeros("t", {4, 3}), s = zeros("s", {2, 2}),
-         c = zeros("c", {3, 6}), p = zeros("p", {4, 7}), k = zeros("k", {3}),
-         r = zeros("r", {2, 6});
+  Tensor x = random("x", {3, 4}), t = zeros("t", {4, 3}),
+         s = zeros("s", {2, 2}), c = zeros("c", {3, 6}), p = zeros("p", {4, 7}),
+         k = zeros("k", {3}), r = zeros("r", {2, 6});
   ASSERT_TRUE(program.run("f", {x, make<int32_t>("i", {}, TPRT_I32, {2})},
                           {&t, &s, &c, &p, &k, &r}));
   for (int i = 0; i < 3; ++i) {
@@ -69,7 +70,9 @@ TEST(JitOp, Layout) {
     EXPECT_EQ(p.at(i), inside ? x.at(row * 4 + column) : 7);
   }
   Tensor unused = zeros("k", {3});
-  EXPECT_NE(program.fail("f", {x, make<int32_t>("i", {}, TPRT_I32, {4})}, {&unused}), "");
+  EXPECT_NE(
+      program.fail("f", {x, make<int32_t>("i", {}, TPRT_I32, {4})}, {&unused}),
+      "");
 }
 
 TEST(JitOp, EmbeddingTopKAndRotary) {
@@ -86,11 +89,13 @@ TEST(JitOp, EmbeddingTopKAndRotary) {
       return %2, %v, %j, %g : tensor<1x3x1x4xf32>, tensor<1x3x2xf32>, tensor<1x3x2xi32>, tensor<9x4xf32>
     })mlir");
   int32_t ids[] = {7, 0, 7};
-  Tensor w = random("w", {9, 4}), cos = random("cos", {3, 2}), sin = random("sin", {3, 2});
+  Tensor w = random("w", {9, 4}), cos = random("cos", {3, 2}),
+         sin = random("sin", {3, 2});
   Tensor y = zeros("y", {1, 3, 1, 4}), v = zeros("v", {1, 3, 2}),
          j = zeros("j", {1, 3, 2}, TPRT_I32), g = zeros("g", {9, 4});
-  ASSERT_TRUE(program.run("f", {make<int32_t>("ids", {1, 3}, TPRT_I32, {7, 0, 7}), w, cos, sin},
-                          {&y, &v, &j, &g}));
+  ASSERT_TRUE(program.run(
+      "f", {make<int32_t>("ids", {1, 3}, TPRT_I32, {7, 0, 7}), w, cos, sin},
+      {&y, &v, &j, &g}));
   for (int s = 0; s < 3; ++s) {
     const float *row = w.data<float>() + ids[s] * 4;
     for (int i = 0; i < 2; ++i) {
@@ -117,7 +122,8 @@ TEST(JitOp, AttentionOverACache) {
     })mlir");
   Tensor q = random("q", {1, 2, 1, 2, 4}), k = random("k", {1, 6, 1, 4}),
          v = random("v", {1, 6, 1, 4}), y = zeros("y", {1, 2, 1, 2, 4});
-  ASSERT_TRUE(program.run("f", {q, k, v, make<int32_t>("p", {}, TPRT_I32, {3})}, {&y}));
+  ASSERT_TRUE(
+      program.run("f", {q, k, v, make<int32_t>("p", {}, TPRT_I32, {3})}, {&y}));
   for (int s = 0; s < 2; ++s)
     for (int g = 0; g < 2; ++g) {
       double sum = 0, out[4] = {};

@@ -25,20 +25,25 @@ TEST(JitState, CacheGrowsInPlace) {
   std::vector<float> wanted(48);
   for (int step = 0; step < 3; ++step) {
     Tensor u = random("u", {1, 2, 2, 3}), y = zeros("y", {1, 8, 2, 3});
-    ASSERT_TRUE(program.run("f", {u, make<int32_t>("p", {}, TPRT_I32, {2 * step}),
-                                  make<int32_t>("n", {}, TPRT_I32, {1 + step % 2})}, {&y}));
+    ASSERT_TRUE(program.run("f",
+                            {u, make<int32_t>("p", {}, TPRT_I32, {2 * step}),
+                             make<int32_t>("n", {}, TPRT_I32, {1 + step % 2})},
+                            {&y}));
     for (int i = 0; i < 6 * (1 + step % 2); ++i)
       wanted[12 * step + i] = u.at(i);
     for (int i = 0; i < 48; ++i)
       EXPECT_EQ(y.at(i), 2 * wanted[i]);
   }
   Tensor u = random("u", {1, 2, 2, 3}), y = zeros("y", {1, 8, 2, 3});
-  EXPECT_NE(program.fail("f", {u, make<int32_t>("p", {}, TPRT_I32, {7}),
-                               make<int32_t>("n", {}, TPRT_I32, {2})}, {&y}), "");
+  EXPECT_NE(program.fail("f",
+                         {u, make<int32_t>("p", {}, TPRT_I32, {7}),
+                          make<int32_t>("n", {}, TPRT_I32, {2})},
+                         {&y}),
+            "");
 }
 
-/// Two states that change places, one that is read after its update, one that is
-/// computed from scratch and one that stays: all must be right in every run.
+/// Two states that change places, one that is read after its update, one that
+/// is computed from scratch and one that stays: all must be right in every run.
 TEST(JitState, CopiesWhereItMust) {
   Program program(R"mlir(
     func.func @f(%a: tensor<5xf32> {nn.state = "a"}, %b: tensor<5xf32> {nn.state = "b"},
@@ -58,7 +63,8 @@ TEST(JitState, CopiesWhereItMust) {
   std::vector<float> a(5), b(5), s(5);
   for (int step = 0; step < 4; ++step) {
     Tensor x = make<float>("x", {5}, TPRT_F32, {1.f + step, 2, 3, 4, 5});
-    Tensor oldA = zeros("old_a", {5}), y = zeros("y", {5}), oldS = zeros("old_s", {5});
+    Tensor oldA = zeros("old_a", {5}), y = zeros("y", {5}),
+           oldS = zeros("old_s", {5});
     ASSERT_TRUE(program.run("f", {x}, {&oldA, &y, &oldS}));
     for (int i = 0; i < 5; ++i) {
       EXPECT_EQ(oldA.at(i), a[i]);

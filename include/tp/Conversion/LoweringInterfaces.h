@@ -19,8 +19,8 @@ namespace mlir::tp {
 /// What `op` is to a kernel, by the interface or by its traits.
 KernelRole getKernelRole(Operation *op);
 
-/// The dims of the result along which the dims of operand `index` of a pointwise
-/// or leaf op run.
+/// The dims of the result along which the dims of operand `index` of a
+/// pointwise or leaf op run.
 SmallVector<int64_t> getOperandDims(Operation *op, unsigned index);
 
 /// Gives nn, tp and rt ops their lowering interfaces.

@@ -36,13 +36,14 @@ struct OffsetPlan {
 };
 
 /// Chooses offsets such that no two buffers that are live together overlap. The
-/// better of two heuristics: by time with the tightest gap, and by size with the
-/// lowest gap; the second is only tried where the first misses the lower bound.
-/// Deterministic. The time taken is near linear in buffers plus live ranges.
+/// better of two heuristics: by time with the tightest gap, and by size with
+/// the lowest gap; the second is only tried where the first misses the lower
+/// bound. Deterministic. The time taken is near linear in buffers plus live
+/// ranges.
 OffsetPlan planOffsets(ArrayRef<LiveBuffer> buffers);
 
-/// The most bytes, rounded up to the alignment, that are live at one instant: no
-/// plan can do with less.
+/// The most bytes, rounded up to the alignment, that are live at one instant:
+/// no plan can do with less.
 int64_t getLiveBytes(ArrayRef<LiveBuffer> buffers);
 
 //===----------------------------------------------------------------------===//

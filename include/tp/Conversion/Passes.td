@@ -159,7 +159,7 @@ def RTToLLVM : Pass<"rt-to-llvm", "::mlir::ModuleOp"> {
     ```mlir
     func.func @f(%x: memref<8xf32>) -> memref<8xf32> {
       %0 = rt.result 0 : memref<8xf32>
-      rt.launch @kernel_0(%x) into (%0) : (memref<8xf32>) -> (memref<8xf32>)
+      rt.launch @kernel_0(%x) into (%0) : (memref<8xf32>) -> memref<8xf32>
       return %0 : memref<8xf32>
     }
     ```

@@ -32,8 +32,8 @@ public:
   /// Compiles a local program, or one at the runtime level; `module` is not
   /// changed. Its context must have what registerLowering registers. Fails with
   /// diagnostics on the ops at fault.
-  static FailureOr<std::unique_ptr<JitProgram>> compile(ModuleOp module,
-                                                        const JitOptions &options = {});
+  static FailureOr<std::unique_ptr<JitProgram>>
+  compile(ModuleOp module, const JitOptions &options = {});
   ~JitProgram();
 
   const std::string &manifest() const { return manifestText; }
@@ -46,7 +46,8 @@ private:
   JitProgram();
 
   std::string manifestText;
-  std::unique_ptr<llvm::orc::LLJIT> jit;
+  /// Kernels are optimised; entries, which call them, are compiled cheaply.
+  std::unique_ptr<llvm::orc::LLJIT> kernelJit, entryJit;
   /// The entries' addresses, found once.
   llvm::StringMap<void *> entries;
 };

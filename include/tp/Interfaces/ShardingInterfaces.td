@@ -55,6 +55,11 @@ def ShardingRuleOpInterface : OpInterface<"ShardingRuleOpInterface"> {
       }], "::mlir::Value", "getShardStart", (ins "unsigned":$factor),
       /*methodBody=*/"", /*defaultImplementation=*/"return {};">,
     InterfaceMethod<[{
+        The true extent of the masked factor f to which the op, as it is, keeps;
+        none if it takes its tensors for whole.
+      }], "::std::optional<int64_t>", "getMaskedExtent", (ins "unsigned":$factor),
+      /*methodBody=*/"", /*defaultImplementation=*/"return std::nullopt;">,
+    InterfaceMethod<[{
         Builds this op with factor f replaced by factors of the given sizes,
         major to minor, in every dim that has it; `operands` have been split
         already. Null if the op cannot (it is positional in f).

@@ -318,3 +318,5 @@ Value TopKOp::getShardStart(unsigned factor) {
   return getShardingRule().operands[0].back().front() == factor ? getStart()
                                                                 : Value();
 }
+
+std::optional<int64_t> TopKOp::getMaskedExtent(unsigned) { return getSize(); }

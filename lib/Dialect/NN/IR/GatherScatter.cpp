@@ -103,6 +103,10 @@ Value EmbeddingOp::getShardStart(unsigned factor) {
                                                             : Value();
 }
 
+std::optional<int64_t> EmbeddingOp::getMaskedExtent(unsigned) {
+  return getVocabulary();
+}
+
 SmallVector<Value> EmbeddingOp::buildDerivative(OpBuilder &builder,
                                                 ValueRange gradients) {
   Value table = EmbeddingGradientOp::create(
@@ -136,6 +140,10 @@ EmbeddingGradientOp::buildLocal(OpBuilder &builder, ValueRange operands,
 Value EmbeddingGradientOp::getShardStart(unsigned factor) {
   return factor == getShardingRule().results[0][0].front() ? getStart()
                                                            : Value();
+}
+
+std::optional<int64_t> EmbeddingGradientOp::getMaskedExtent(unsigned) {
+  return getVocabulary();
 }
 
 //===----------------------------------------------------------------------===//

@@ -68,13 +68,13 @@ private:
       return success();
     auto derivative = dyn_cast<DerivativeOpInterface>(op);
     if (!derivative)
-      return op->emitError("'") << op->getName() << "' has no derivative; it must "
-                                << "implement DerivativeOpInterface";
+      return op->emitError("'")
+             << op->getName() << "' has no derivative; it must "
+             << "implement DerivativeOpInterface";
     SmallVector<Value> incoming;
     for (Value result : op->getResults())
       incoming.push_back(gradientOf(result));
-    SmallVector<Value> outgoing =
-        derivative.buildDerivative(builder, incoming);
+    SmallVector<Value> outgoing = derivative.buildDerivative(builder, incoming);
     for (auto [operand, value] : llvm::zip(op->getOperands(), outgoing))
       if (value)
         accumulate(operand, value);
@@ -113,6 +113,8 @@ struct Differentiate : nn::impl::NNDifferentiateBase<Differentiate> {
   LogicalResult visit(func::FuncOp function) {
     if (!function.getBody().hasOneBlock())
       return function.emitError("a function to differentiate has one block");
+    if (failed(checkStatic(function)))
+      return failure();
     std::string name = (function.getName() + "_gradient").str();
     if (getOperation().lookupSymbol(name))
       return function.emitError("there is a function \"")
@@ -126,11 +128,29 @@ struct Differentiate : nn::impl::NNDifferentiateBase<Differentiate> {
         arguments.push_back(type);
     OpBuilder builder(function);
     builder.setInsertionPointAfter(function);
-    auto gradient = func::FuncOp::create(
-        builder, function.getLoc(), name,
-        builder.getFunctionType(arguments, results));
+    auto gradient =
+        func::FuncOp::create(builder, function.getLoc(), name,
+                             builder.getFunctionType(arguments, results));
     nameSlots(function, gradient);
     return Differentiator(function, gradient).run();
+  }
+
+  /// Gradients start from zeros, whose extents must be known.
+  static LogicalResult checkStatic(func::FuncOp function) {
+    auto check = [&](Location loc, Type type) -> LogicalResult {
+      if (!isDifferentiable(type) || cast<ShapedType>(type).hasStaticShape())
+        return success();
+      return emitError(loc) << "only tensors of static shape can be "
+                            << "differentiated, got " << type;
+    };
+    for (Type type : function.getArgumentTypes())
+      if (failed(check(function.getLoc(), type)))
+        return failure();
+    for (Operation &op : function.getBody().front())
+      for (Type type : op.getResultTypes())
+        if (failed(check(op.getLoc(), type)))
+          return failure();
+    return success();
   }
 
   /// Arguments keep their attributes; gradients are called "<name>.gradient".

@@ -152,7 +152,8 @@ private:
 
   bool canSplit(Value value, int64_t dim) {
     if (auto argument = dyn_cast<BlockArgument>(value))
-      return function.getArgAttr(argument.getArgNumber(), kParameterName) &&
+      return argument.getOwner() == &function.getBody().front() &&
+             function.getArgAttr(argument.getArgNumber(), kParameterName) &&
              !function.getArgAttr(argument.getArgNumber(), "tp.sharding");
     Operation *op = value.getDefiningOp();
     if (isa<ReshapeOp>(op))

@@ -47,9 +47,9 @@ static LogicalResult verifyType(Operation *op, Value buffer,
                                 ArrayRef<int64_t> shape, StringRef what) {
   auto type = cast<MemRefType>(buffer.getType());
   if (type.getShape() != shape)
-    return op->emitOpError() << what << " must be "
-                             << MemRefType::get(shape, type.getElementType())
-                             << ", got " << type;
+    return op->emitOpError()
+           << what << " must be "
+           << MemRefType::get(shape, type.getElementType()) << ", got " << type;
   return success();
 }
 
@@ -69,14 +69,15 @@ LogicalResult rt::ContractOp::verify() {
   auto check = [&](StringRef letters, Value buffer) -> LogicalResult {
     auto type = cast<MemRefType>(buffer.getType());
     if (int64_t(letters.size()) != type.getRank())
-      return emitOpError("\"") << letters << "\" does not name the dims of " << type;
+      return emitOpError("\"")
+             << letters << "\" does not name the dims of " << type;
     for (auto [i, letter] : llvm::enumerate(letters)) {
       if (letters.find(letter, i + 1) != StringRef::npos)
         return emitOpError("dim '") << letter << "' occurs twice in a tensor";
       auto it = sizes.try_emplace(letter, type.getDimSize(i)).first;
       if (it->second != type.getDimSize(i))
-        return emitOpError("dim '") << letter << "' is " << it->second << " and "
-                                    << type.getDimSize(i);
+        return emitOpError("dim '") << letter << "' is " << it->second
+                                    << " and " << type.getDimSize(i);
       ++counts[letter];
     }
     return success();
@@ -93,14 +94,17 @@ LogicalResult rt::ContractOp::verify() {
 }
 
 LogicalResult rt::AttentionOp::verify() {
-  if (failed(verifyElements(*this, {getQuery(), getKey(), getValue(), getOut()})) ||
+  if (failed(verifyElements(*this,
+                            {getQuery(), getKey(), getValue(), getOut()})) ||
       failed(verifyScalar(*this, getOffset())))
     return failure();
   auto q = getQuery().getType(), k = getKey().getType();
-  if (q.getRank() != 5 || k.getRank() != 4 || q.getDimSize(0) != k.getDimSize(0) ||
+  if (q.getRank() != 5 || k.getRank() != 4 ||
+      q.getDimSize(0) != k.getDimSize(0) ||
       q.getDimSize(2) != k.getDimSize(2) || q.getDimSize(4) != k.getDimSize(3))
-    return emitOpError("needs a query [batch, queries, kv_heads, groups, head_dim] "
-                       "and keys [batch, keys, kv_heads, head_dim], got ")
+    return emitOpError(
+               "needs a query [batch, queries, kv_heads, groups, head_dim] "
+               "and keys [batch, keys, kv_heads, head_dim], got ")
            << q << " and " << k;
   if (failed(verifyType(*this, getValue(), k.getShape(), "value")))
     return failure();
@@ -114,8 +118,9 @@ LogicalResult rt::RotaryOp::verify() {
   if (input.getRank() < 3 || table.getRank() != 2 ||
       input.getDimSize(1) != table.getDimSize(0) ||
       2 * table.getDimSize(1) > input.getShape().back())
-    return emitOpError("needs an input [batch, sequence, ..., head_dim] for tables "
-                       "[sequence, at most head_dim / 2], got ")
+    return emitOpError(
+               "needs an input [batch, sequence, ..., head_dim] for tables "
+               "[sequence, at most head_dim / 2], got ")
            << input << " and " << table;
   if (failed(verifyType(*this, getSine(), table.getShape(), "sine")))
     return failure();
@@ -144,8 +149,8 @@ LogicalResult rt::EmbeddingOp::verify() {
 LogicalResult rt::EmbeddingGradientOp::verify() {
   if (failed(verifyElements(*this, {getGradient(), getOut()})))
     return failure();
-  return verifyRows(*this, getIds().getType(), getOut().getType(), getGradient(),
-                    getVocabulary());
+  return verifyRows(*this, getIds().getType(), getOut().getType(),
+                    getGradient(), getVocabulary());
 }
 
 LogicalResult rt::TopKOp::verify() {
@@ -155,8 +160,9 @@ LogicalResult rt::TopKOp::verify() {
   int64_t k = getK(), segments = getSegments();
   if (values.getRank() < 1 || k < 1 || segments < 1 ||
       values.getShape().back() % segments)
-    return emitOpError("needs k of at least 1 and a last dim that is a multiple of "
-                       "its segments, got ")
+    return emitOpError(
+               "needs k of at least 1 and a last dim that is a multiple of "
+               "its segments, got ")
            << values << " in " << segments;
   SmallVector<int64_t> shape(values.getShape());
   if (getIds() && failed(verifyType(*this, getIds(), shape, "ids")))
@@ -178,8 +184,9 @@ LogicalResult rt::CacheUpdateOp::verify() {
   SmallVector<int64_t> shape(cache.getShape());
   shape[1] = getUpdate().getType().getDimSize(1);
   if (shape[1] > cache.getDimSize(1))
-    return emitOpError("an update of ") << shape[1] << " rows does not fit a cache of "
-                                        << cache.getDimSize(1);
+    return emitOpError("an update of ")
+           << shape[1] << " rows does not fit a cache of "
+           << cache.getDimSize(1);
   return verifyType(*this, getUpdate(), shape, "update");
 }
 
@@ -207,8 +214,8 @@ static LogicalResult verifyBox(CopyOp op, MemRefType type, int64_t offset,
     (reach < 0 ? low : high) += reach;
   }
   if (low < 0 || high >= type.getNumElements())
-    return op.emitOpError() << what << " box reaches from element " << low << " to "
-                            << high << " of " << type;
+    return op.emitOpError() << what << " box reaches from element " << low
+                            << " to " << high << " of " << type;
   return success();
 }
 
@@ -227,7 +234,8 @@ LogicalResult CopyOp::verify() {
     return emitOpError("extents cannot be negative");
   if (llvm::is_contained(getExtents(), 0))
     return success();
-  if (failed(verifyBox(*this, input, getInputOffset(), getInputStrides(), "input")))
+  if (failed(verifyBox(*this, input, getInputOffset(), getInputStrides(),
+                       "input")))
     return failure();
   return verifyBox(*this, out, getOutOffset(), getOutStrides(), "output");
 }
@@ -235,7 +243,8 @@ LogicalResult CopyOp::verify() {
 LogicalResult rt::MaskOp::verify() {
   if (failed(verifyElements(*this, {getBuffer()})))
     return failure();
-  if (int64_t(getDim()) < 0 || int64_t(getDim()) >= getBuffer().getType().getRank())
+  if (int64_t(getDim()) < 0 ||
+      int64_t(getDim()) >= getBuffer().getType().getRank())
     return emitOpError("has no dim ") << getDim();
   return success();
 }
@@ -243,7 +252,8 @@ LogicalResult rt::MaskOp::verify() {
 /// `group` is an index into the module's groups.
 static LogicalResult verifyGroup(Operation *op, int64_t group) {
   auto module = op->getParentOfType<ModuleOp>();
-  auto groups = module ? module->getAttrOfType<ArrayAttr>(kGroupsName) : ArrayAttr();
+  auto groups =
+      module ? module->getAttrOfType<ArrayAttr>(kGroupsName) : ArrayAttr();
   if (group < 0 || !groups || group >= int64_t(groups.size()))
     return op->emitOpError("the module has no group ")
            << group << " in '" << kGroupsName << "'";
@@ -260,15 +270,16 @@ LogicalResult CoordinateOp::verify() { return verifyGroup(*this, getGroup()); }
 
 LogicalResult CollectiveOp::verify() {
   if (getInputs().empty() || getInputs().size() > kMaxCollectiveBuffers)
-    return emitOpError("takes 1 to ") << kMaxCollectiveBuffers << " buffers, got "
-                                      << getInputs().size();
+    return emitOpError("takes 1 to ")
+           << kMaxCollectiveBuffers << " buffers, got " << getInputs().size();
   if (failed(verifyBuffers(*this)) || failed(verifyGroup(*this, getGroup())))
     return failure();
   bool needsDims = getKind() != CollectiveKind::AllReduce;
   if (needsDims && (!getDims() || getDims()->size() != getInputs().size()))
     return emitOpError("needs a dim for each buffer");
   bool needsSplit = getKind() == CollectiveKind::AllToAll;
-  if (needsSplit && (!getSplitDims() || getSplitDims()->size() != getInputs().size()))
+  if (needsSplit &&
+      (!getSplitDims() || getSplitDims()->size() != getInputs().size()))
     return emitOpError("needs a dim to split for each buffer");
   for (auto [i, input, output] : llvm::enumerate(getInputs(), getOutputs())) {
     auto type = cast<MemRefType>(input.getType());

@@ -18,7 +18,9 @@ using namespace mlir::rt;
 
 using Words = SmallVector<int64_t>;
 
-static MemRefType typeOf(Value buffer) { return cast<MemRefType>(buffer.getType()); }
+static MemRefType typeOf(Value buffer) {
+  return cast<MemRefType>(buffer.getType());
+}
 
 static int64_t codeOf(Value buffer) {
   return getDTypeCode(typeOf(buffer).getElementType()).value_or(-1);
@@ -34,7 +36,8 @@ static int64_t bitsOf(const APFloat &value) {
 
 /// The three extents that `dim` cuts a shape into: before, itself, after.
 static Words around(ArrayRef<int64_t> shape, int64_t dim) {
-  return {product(shape.take_front(dim)), shape[dim], product(shape.drop_front(dim + 1))};
+  return {product(shape.take_front(dim)), shape[dim],
+          product(shape.drop_front(dim + 1))};
 }
 
 //===----------------------------------------------------------------------===//
@@ -46,7 +49,8 @@ StringRef rt::ContractOp::getCallee() { return "tprt_contract"; }
 /// Elements from one index of `letter` to the next; 0 if the tensor lacks it.
 static int64_t strideOf(StringRef letters, char letter, MemRefType type) {
   size_t dim = letters.find(letter);
-  return dim == StringRef::npos ? 0 : product(type.getShape().drop_front(dim + 1));
+  return dim == StringRef::npos ? 0
+                                : product(type.getShape().drop_front(dim + 1));
 }
 
 Words rt::ContractOp::getDescriptor() {
@@ -54,12 +58,14 @@ Words rt::ContractOp::getDescriptor() {
   auto lhs = typeOf(getLhs()), rhs = typeOf(getRhs()), out = typeOf(getOut());
   Words words{codeOf(getLhs()), 0};
   auto add = [&](char letter, int64_t extent) {
-    bool inLhs = equation.lhs.contains(letter), inRhs = equation.rhs.contains(letter);
+    bool inLhs = equation.lhs.contains(letter),
+         inRhs = equation.rhs.contains(letter);
     bool inOut = equation.result.contains(letter);
     int64_t kind = !inOut ? 3 : inLhs && inRhs ? 0 : inLhs ? 1 : 2;
-    llvm::append_range(words, Words{kind, extent, strideOf(equation.lhs, letter, lhs),
-                                    strideOf(equation.rhs, letter, rhs),
-                                    strideOf(equation.result, letter, out)});
+    llvm::append_range(words,
+                       Words{kind, extent, strideOf(equation.lhs, letter, lhs),
+                             strideOf(equation.rhs, letter, rhs),
+                             strideOf(equation.result, letter, out)});
     ++words[1];
   };
   // The result's dims in its order, then the contracted ones in the left's.
@@ -81,8 +87,16 @@ StringRef rt::AttentionOp::getCallee() { return "tprt_attention"; }
 Words rt::AttentionOp::getDescriptor() {
   ArrayRef<int64_t> q = typeOf(getQuery()).getShape();
   int64_t keys = typeOf(getKey()).getDimSize(1);
-  return {codeOf(getQuery()), q[0], q[1], keys, q[2], q[3], q[4], getCausal(),
-          int64_t(getWindow().value_or(0)), bitsOf(getScale()),
+  return {codeOf(getQuery()),
+          q[0],
+          q[1],
+          keys,
+          q[2],
+          q[3],
+          q[4],
+          getCausal(),
+          int64_t(getWindow().value_or(0)),
+          bitsOf(getScale()),
           getSoftCap() ? bitsOf(*getSoftCap()) : 0};
 }
 
@@ -94,8 +108,13 @@ StringRef rt::RotaryOp::getCallee() { return "tprt_rotary"; }
 
 Words rt::RotaryOp::getDescriptor() {
   ArrayRef<int64_t> x = typeOf(getInput()).getShape();
-  return {codeOf(getInput()), x[0], x[1], product(x.drop_front(2).drop_back()),
-          x.back(), 2 * typeOf(getCosine()).getDimSize(1), getInterleaved()};
+  return {codeOf(getInput()),
+          x[0],
+          x[1],
+          product(x.drop_front(2).drop_back()),
+          x.back(),
+          2 * typeOf(getCosine()).getDimSize(1),
+          getInterleaved()};
 }
 
 //===----------------------------------------------------------------------===//
@@ -106,16 +125,18 @@ StringRef rt::EmbeddingOp::getCallee() { return "tprt_embedding"; }
 
 Words rt::EmbeddingOp::getDescriptor() {
   auto table = typeOf(getTable());
-  return {codeOf(getTable()), typeOf(getIds()).getNumElements(), table.getDimSize(0),
-          table.getDimSize(1), int64_t(getVocabulary())};
+  return {codeOf(getTable()), typeOf(getIds()).getNumElements(),
+          table.getDimSize(0), table.getDimSize(1), int64_t(getVocabulary())};
 }
 
-StringRef rt::EmbeddingGradientOp::getCallee() { return "tprt_embedding_gradient"; }
+StringRef rt::EmbeddingGradientOp::getCallee() {
+  return "tprt_embedding_gradient";
+}
 
 Words rt::EmbeddingGradientOp::getDescriptor() {
   auto table = typeOf(getOut());
-  return {codeOf(getOut()), typeOf(getIds()).getNumElements(), table.getDimSize(0),
-          table.getDimSize(1), int64_t(getVocabulary())};
+  return {codeOf(getOut()), typeOf(getIds()).getNumElements(),
+          table.getDimSize(0), table.getDimSize(1), int64_t(getVocabulary())};
 }
 
 StringRef rt::TopKOp::getCallee() { return "tprt_top_k"; }
@@ -123,8 +144,12 @@ StringRef rt::TopKOp::getCallee() { return "tprt_top_k"; }
 Words rt::TopKOp::getDescriptor() {
   ArrayRef<int64_t> shape = typeOf(getValues()).getShape();
   int64_t segments = getSegments();
-  return {codeOf(getValues()), product(shape.drop_back()), segments,
-          shape.back() / segments, int64_t(getK()), int64_t(getSize())};
+  return {codeOf(getValues()),
+          product(shape.drop_back()),
+          segments,
+          shape.back() / segments,
+          int64_t(getK()),
+          int64_t(getSize())};
 }
 
 SmallVector<Value> rt::TopKOp::getCallOperands() {
@@ -135,8 +160,8 @@ StringRef rt::CacheUpdateOp::getCallee() { return "tprt_cache_update"; }
 
 Words rt::CacheUpdateOp::getDescriptor() {
   Words cache = around(typeOf(getCache()).getShape(), 1);
-  return {codeOf(getCache()), cache[0], cache[1], typeOf(getUpdate()).getDimSize(1),
-          cache[2]};
+  return {codeOf(getCache()), cache[0], cache[1],
+          typeOf(getUpdate()).getDimSize(1), cache[2]};
 }
 
 StringRef rt::TakeOp::getCallee() { return "tprt_take"; }
@@ -157,7 +182,8 @@ Words CopyOp::getDescriptor() {
   Words words{getElementBytes(typeOf(getInput()).getElementType()),
               int64_t(getExtents().size()), int64_t(getInputOffset()),
               int64_t(getOutOffset())};
-  for (ArrayRef<int64_t> part : {getExtents(), getInputStrides(), getOutStrides()}) {
+  for (ArrayRef<int64_t> part :
+       {getExtents(), getInputStrides(), getOutStrides()}) {
     llvm::append_range(words, part);
     words.append(kMaxRank - part.size(), 0);
   }

@@ -98,12 +98,7 @@ ParseResult FusedOp::parse(OpAsmParser &parser, OperationState &state) {
   SmallVector<Type> resultTypes;
   if (parser.parseCommaSeparatedList(OpAsmParser::Delimiter::Paren,
                                      parseInput) ||
-      parser.parseArrow() ||
-      parser.parseCommaSeparatedList(OpAsmParser::Delimiter::OptionalParen,
-                                     [&] {
-                                       return parser.parseType(
-                                           resultTypes.emplace_back());
-                                     }) ||
+      parser.parseOptionalArrowTypeList(resultTypes) ||
       parser.parseOptionalAttrDictWithKeyword(state.attributes))
     return failure();
   SmallVector<Type> operandTypes;
@@ -120,17 +115,14 @@ ParseResult FusedOp::parse(OpAsmParser &parser, OperationState &state) {
 
 void FusedOp::print(OpAsmPrinter &printer) {
   printer << " (";
-  llvm::interleaveComma(
-      llvm::zip(getBlock().getArguments(), getInputs()), printer,
-      [&](auto pair) {
-        printer << std::get<0>(pair) << " = " << std::get<1>(pair) << " : "
-                << std::get<1>(pair).getType();
-      });
-  printer << ") -> ";
-  bool several = getNumResults() != 1;
-  printer << (several ? "(" : "");
-  llvm::interleaveComma(getResultTypes(), printer);
-  printer << (several ? ")" : "");
+  llvm::interleaveComma(llvm::zip(getBlock().getArguments(), getInputs()),
+                        printer, [&](auto pair) {
+                          printer << std::get<0>(pair) << " = "
+                                  << std::get<1>(pair) << " : "
+                                  << std::get<1>(pair).getType();
+                        });
+  printer << ')';
+  printer.printOptionalArrowTypeList(getResultTypes());
   printer.printOptionalAttrDictWithKeyword((*this)->getAttrs());
   printer << ' ';
   printer.printRegion(getBody(), /*printEntryBlockArgs=*/false);
@@ -170,8 +162,8 @@ LogicalResult ArgumentOp::verify() {
     return emitOpError("the function has no argument ") << index;
   auto type = dyn_cast<ShapedType>(function.getArgumentTypes()[index]);
   if (!type || !type.hasStaticShape() || getBytes(type) != getBytes(getType()))
-    return emitOpError("argument ")
-           << index << " is of another size, " << function.getArgumentTypes()[index];
+    return emitOpError("argument ") << index << " is of another size, "
+                                    << function.getArgumentTypes()[index];
   return success();
 }
 
@@ -182,8 +174,8 @@ LogicalResult ResultOp::verify() {
     return emitOpError("the function has no result ") << index;
   auto type = dyn_cast<ShapedType>(function.getResultTypes()[index]);
   if (!type || !type.hasStaticShape() || getBytes(type) != getBytes(getType()))
-    return emitOpError("result ")
-           << index << " is of another size, " << function.getResultTypes()[index];
+    return emitOpError("result ") << index << " is of another size, "
+                                  << function.getResultTypes()[index];
   return success();
 }
 
@@ -220,12 +212,13 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   SmallVector<Type> declared(kernel.getArgumentTypes());
   llvm::append_range(declared, kernel.getResultTypes());
   if (declared.size() != getNumOperands())
-    return emitOpError("passes ") << getNumOperands() << " buffers, the kernel takes "
-                                  << declared.size();
-  for (auto [i, pair] :
-       llvm::enumerate(llvm::zip(declared, getOperandTypes())))
+    return emitOpError("passes ")
+           << getNumOperands() << " buffers, the kernel takes "
+           << declared.size();
+  for (auto [i, pair] : llvm::enumerate(llvm::zip(declared, getOperandTypes())))
     if (!matchesKernelType(std::get<0>(pair), std::get<1>(pair)))
-      return emitOpError("operand ") << i << " is " << std::get<1>(pair)
-                                     << ", the kernel takes " << std::get<0>(pair);
+      return emitOpError("operand ")
+             << i << " is " << std::get<1>(pair) << ", the kernel takes "
+             << std::get<0>(pair);
   return success();
 }

@@ -292,6 +292,15 @@ static LogicalResult checkAxis(AxisRefAttr axis, MeshAttr mesh, Axes &used,
   if (overlap(explicitAxis, used))
     return emitError() << "mesh axis \"" << axis.getName()
                        << "\" is used twice";
+  for (const Axis &other : used) {
+    const Axis &major = other.pre < explicitAxis.pre ? other : explicitAxis;
+    const Axis &minor = other.pre < explicitAxis.pre ? explicitAxis : other;
+    if (other.name == explicitAxis.name && minor.pre % (major.pre * major.size))
+      return emitError() << "parts (" << major.pre << ")" << major.size
+                         << " and (" << minor.pre << ")" << minor.size
+                         << " of axis \"" << axis.getName()
+                         << "\" do not fit together";
+  }
   used.push_back(explicitAxis);
   return success();
 }

@@ -73,8 +73,17 @@ static LogicalResult verifySlot(Operation *function, NamedAttribute attribute,
   auto tensor = dyn_cast<RankedTensorType>(type);
   if (attribute.getName() == kGlobalName) {
     auto global = dyn_cast<TypeAttr>(attribute.getValue());
-    if (!global || !isa<RankedTensorType>(global.getValue()))
+    auto globalTensor = global ? dyn_cast<RankedTensorType>(global.getValue())
+                               : RankedTensorType();
+    if (!globalTensor)
       return emitError() << "expects a ranked tensor type";
+    // With a sharding, the shapes are compared there.
+    bool isSharded = all && all.contains(kShardingName);
+    if (!tensor || tensor.getElementType() != globalTensor.getElementType() ||
+        tensor.getRank() != globalTensor.getRank() ||
+        (!isSharded && tensor != globalTensor))
+      return emitError() << globalTensor << " cannot be " << type
+                         << " on a device";
     return success();
   }
   if (attribute.getName() != kShardingName)
@@ -127,6 +136,8 @@ LogicalResult TPDialect::verifyRegionResultAttribute(Operation *op, unsigned,
 //===----------------------------------------------------------------------===//
 
 LogicalResult ConstraintOp::verify() {
+  if (!getSharding().getPartialAxes().empty())
+    return emitOpError("cannot ask for a partial value");
   return verifyAt(*this, getSharding(), getInput().getType(),
                   [&] { return emitOpError(); });
 }

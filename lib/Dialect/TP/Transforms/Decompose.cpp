@@ -36,6 +36,8 @@ namespace {
 
 struct Decompose : tp::impl::TPDecomposeBase<Decompose> {
   void runOnOperation() override {
+    if (getOperation().isExternal())
+      return;
     SmallVector<Operation *> ops;
     for (Operation &op : getOperation().getBody().front())
       if (isa<DecomposeOpInterface>(op))

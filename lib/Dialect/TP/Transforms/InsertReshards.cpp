@@ -105,6 +105,15 @@ private:
   }
 
   LogicalResult visit(Operation *op) {
+    if (auto given = dyn_cast<ReshardOp>(op)) {
+      // Made before, or by hand: its operand is placed as it says.
+      ArrayRef<int64_t> shape = given.getType().getShape();
+      op->setOperand(0, reshard(given.getInput(),
+                                toPlacement(given.getFrom(), mesh, shape), op));
+      placements[given] = toPlacement(given.getTo(), mesh, shape);
+      writeCache(op);
+      return success();
+    }
     ShardingRule rule = cast<ShardingRuleOpInterface>(op).getShardingRule();
     SmallVector<Axes> factors = chooseFactors(op, rule);
     Axes used;
@@ -306,6 +315,8 @@ private:
         Placement placement =
             toPlacement(asked, mesh, shapeOf(value.getType()));
         wanted.dims = placement.dims;
+        wanted.partial = placement.partial;
+        wanted.partialKind = placement.partialKind;
       } else if (std::optional<unsigned> argument = donor(i)) {
         wanted.dims = placements[function.getArgument(*argument)].dims;
       }

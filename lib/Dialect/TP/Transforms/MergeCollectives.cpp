@@ -26,6 +26,8 @@ struct MergeCollectives
   using TPMergeCollectivesBase::TPMergeCollectivesBase;
 
   void runOnOperation() override {
+    if (getOperation().isExternal())
+      return;
     SmallVector<AllGatherOp> run;
     for (Operation &op :
          llvm::make_early_inc_range(getOperation().getBody().front())) {

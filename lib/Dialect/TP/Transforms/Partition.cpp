@@ -131,6 +131,8 @@ private:
         return failure();
       operands.push_back(*local);
     }
+    if (failed(checkResults(op, rule)))
+      return failure();
     SmallVector<Type> types;
     for (Value result : op->getResults()) {
       FailureOr<Type> type = localType(result);
@@ -142,6 +144,35 @@ private:
     Operation *local = ruled.buildLocal(builder, operands, types, start);
     for (auto [global, value] : llvm::zip(op->getResults(), local->getResults()))
       locals.map(global, value);
+    return success();
+  }
+
+  static LogicalResult cannotPad(Operation *op, size_t dim, int64_t size,
+                                 int64_t padded) {
+    return op->emitError("dim ")
+           << dim << " of size " << size << " is padded to " << padded
+           << ", which '" << op->getName()
+           << "' cannot handle; choose sizes that divide";
+  }
+
+  /// The results may be padded along their dims.
+  LogicalResult checkResults(Operation *op, const ShardingRule &rule) {
+    for (auto [value, dims] : llvm::zip(op->getResults(), rule.results)) {
+      auto tensor = dyn_cast<RankedTensorType>(value.getType());
+      if (!tensor)
+        continue;
+      FailureOr<Placement> placement = placementOf(value);
+      if (failed(placement))
+        return failure();
+      for (auto [dim, factors] : llvm::enumerate(dims)) {
+        bool isWhole = factors.empty() || (factors.size() == 1 &&
+                                           rule.factors[factors.front()].kind ==
+                                               FactorKind::Replicate);
+        if (isWhole && placement->pads[dim] != tensor.getDimSize(dim))
+          return cannotPad(op, dim, tensor.getDimSize(dim),
+                           placement->pads[dim]);
+      }
+    }
     return success();
   }
 
@@ -162,6 +193,8 @@ private:
     for (auto [dim, factors] : llvm::enumerate(dims)) {
       if (placement->pads[dim] == shape[dim])
         continue;
+      if (factors.empty())
+        return cannotPad(op, dim, shape[dim], placement->pads[dim]);
       for (unsigned number : factors) {
         const Factor &factor = rule.factors[number];
         if (factor.masked || factor.kind == FactorKind::Pass)
@@ -170,10 +203,7 @@ private:
           // Segments (compound, masked) take care of their widths.
           if (factors.size() > 1)
             continue;
-          return op->emitError("dim ")
-                 << dim << " of size " << shape[dim] << " is padded to "
-                 << placement->pads[dim] << ", which '" << op->getName()
-                 << "' cannot handle; choose sizes that divide";
+          return cannotPad(op, dim, shape[dim], placement->pads[dim]);
         }
         if (!(isZeroPadded(value) && factor.reduction == ReduceKind::Sum))
           local = mask(local, dim, shape[dim], placement->dims[dim],

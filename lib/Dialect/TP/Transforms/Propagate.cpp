@@ -80,7 +80,7 @@ public:
   Propagator(func::FuncOp function, FlatSymbolRefAttr meshName, MeshAttr mesh)
       : function(function), meshName(meshName), mesh(mesh) {}
 
-  void run() {
+  LogicalResult run() {
     start();
     SmallVector<Operation *> ops;
     for (Operation &op : function.getBody().front())
@@ -96,7 +96,7 @@ public:
       for (Operation *op : llvm::reverse(ops))
         changed |= update(op);
     }
-    write();
+    return write();
   }
 
 private:
@@ -171,23 +171,36 @@ private:
 
   /// One padded extent for each class: the least multiple of every product of
   /// axes placed on it that holds the true size.
-  void choosePads() {
+  LogicalResult choosePads() {
     DimClasses classes(function);
     pads.assign(classes.size(), 0);
     SmallVector<int64_t> multiple(classes.size(), 1), size(classes.size(), 0);
+    // 0: there is none in 64 bits.
+    auto refine = [&](unsigned number, int64_t factor) {
+      int64_t &old = multiple[number];
+      if (old && llvm::MulOverflow(old / std::gcd(old, factor), factor, old))
+        old = 0;
+    };
     forEachTensor(function, [&](Value value) {
       ArrayRef<int64_t> shape = shapeOf(value.getType());
       for (auto [i, axes] : llvm::enumerate(states[value].dims)) {
         unsigned number = classes.classOf(value, i);
-        multiple[number] = std::lcm(multiple[number], sizeOf(axes));
+        refine(number, sizeOf(axes));
         size[number] = shape[i];
       }
     });
     for (auto [value, dim, pad] : asked)
-      multiple[classes.classOf(value, dim)] =
-          std::lcm(multiple[classes.classOf(value, dim)], pad);
+      refine(classes.classOf(value, dim), pad);
+    refineByResults([&](Value value, unsigned dim, int64_t factor) {
+      refine(classes.classOf(value, dim), factor);
+    });
     for (unsigned i = 0; i < classes.size(); ++i)
-      pads[i] = llvm::divideCeil(size[i], multiple[i]) * multiple[i];
+      if (!multiple[i] ||
+          llvm::MulOverflow(int64_t(llvm::divideCeil(size[i], multiple[i])),
+                            multiple[i], pads[i]))
+        return function.emitError("a dim of size ")
+               << size[i] << " has no padded extent that suits all that was "
+               << "asked for";
     forEachTensor(function, [&](Value value) {
       Placement placement;
       for (auto [i, axes] : llvm::enumerate(states[value].dims)) {
@@ -196,6 +209,37 @@ private:
       }
       placements[value] = placement;
     });
+    // What is known of arguments is not changed: they may be partial.
+    for (BlockArgument argument : function.getArguments())
+      if (auto sharding = function.getArgAttrOfType<ShardingAttr>(
+              argument.getArgNumber(), kShardingName);
+          sharding && isa<RankedTensorType>(argument.getType())) {
+        Placement &placement = placements[argument];
+        placement.partialKind = sharding.getPartialKind();
+        for (AxisRefAttr axis : sharding.getPartialAxes())
+          placement.partial.push_back(toAxis(axis, mesh));
+      }
+    return success();
+  }
+
+  /// Results are sharded as asked at the end; their dims must have room for it.
+  void refineByResults(function_ref<void(Value, unsigned, int64_t)> refine) {
+    Operation *terminator = function.getBody().front().getTerminator();
+    for (auto [i, value] : llvm::enumerate(terminator->getOperands())) {
+      auto sharding =
+          i < function.getNumResults()
+              ? function.getResultAttrOfType<ShardingAttr>(i, kShardingName)
+              : ShardingAttr();
+      if (!sharding || !isa<RankedTensorType>(value.getType()))
+        continue;
+      Placement placement =
+          toPlacement(sharding, mesh, shapeOf(value.getType()));
+      for (auto [dim, axes] : llvm::enumerate(placement.dims)) {
+        refine(value, dim, sizeOf(axes));
+        if (sharding.getDims()[dim].getPad())
+          refine(value, dim, placement.pads[dim]);
+      }
+    }
   }
 
   ShardingAttr attributeOf(Value value) {
@@ -203,8 +247,9 @@ private:
                       shapeOf(value.getType()), function.getContext());
   }
 
-  void write() {
-    choosePads();
+  LogicalResult write() {
+    if (failed(choosePads()))
+      return failure();
     for (BlockArgument argument : function.getArguments())
       if (isa<RankedTensorType>(argument.getType()))
         function.setArgAttr(argument.getArgNumber(), kShardingName,
@@ -220,6 +265,7 @@ private:
                                 : empty);
       op.setAttr(kShardingsName, ArrayAttr::get(op.getContext(), shardings));
     }
+    return success();
   }
 
   func::FuncOp function;
@@ -238,9 +284,10 @@ struct Propagate : tp::impl::TPPropagateBase<Propagate> {
     FlatSymbolRefAttr meshName = findMesh(function);
     if (!meshName || function.isExternal())
       return;
-    if (failed(checkShardable(function)))
-      return signalPassFailure();
-    Propagator(function, meshName, lookupMesh(function, meshName)).run();
+    if (failed(checkShardable(function)) ||
+        failed(Propagator(function, meshName, lookupMesh(function, meshName))
+                   .run()))
+      signalPassFailure();
   }
 };
 
@@ -255,9 +302,42 @@ void tp::dropRepeatedAxes(SmallVectorImpl<Axes> &factors) {
       }
 }
 
+LogicalResult tp::checkMesh(func::FuncOp function, FlatSymbolRefAttr meshName) {
+  WalkResult result = function.walk([&](Operation *op) {
+    auto other = op->getAttrDictionary().walk([&](ShardingAttr sharding) {
+      return sharding.getMesh() == meshName ? WalkResult::advance()
+                                            : WalkResult::interrupt();
+    });
+    auto named = op->getAttrOfType<FlatSymbolRefAttr>("mesh");
+    bool isOther = other.wasInterrupted() ||
+                   (isa_and_nonnull<TPDialect>(op->getDialect()) && named &&
+                    named != meshName);
+    if (!isOther)
+      return WalkResult::advance();
+    op->emitError("speaks of another mesh than ")
+        << meshName << ", the first of the module; a program is sharded over "
+        << "one mesh";
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
 LogicalResult tp::checkShardable(func::FuncOp function) {
   if (!function.getBody().hasOneBlock())
     return function.emitError("a function to shard has one block");
+  if (FlatSymbolRefAttr meshName = findMesh(function))
+    if (failed(checkMesh(function, meshName)))
+      return failure();
+  auto isUnfit = [](Type type) {
+    auto tensor = dyn_cast<ShapedType>(type);
+    return tensor &&
+           !(isa<RankedTensorType>(tensor) && tensor.hasStaticShape());
+  };
+  for (BlockArgument argument : function.getArguments())
+    if (isUnfit(argument.getType()))
+      return function.emitError("argument ")
+             << argument.getArgNumber() << ": only ranked tensors of static "
+             << "shape can be sharded, got " << argument.getType();
   for (Operation &op : function.getBody().front()) {
     if (op.hasTrait<OpTrait::IsTerminator>() || isa<ReshardOp>(op))
       continue;
@@ -266,11 +346,10 @@ LogicalResult tp::checkShardable(func::FuncOp function) {
              << op.getName() << "' has no sharding rule, so it cannot be "
              << "sharded; it must implement ShardingRuleOpInterface";
     for (Value result : op.getResults())
-      if (auto tensor = dyn_cast<ShapedType>(result.getType());
-          tensor && !(isa<RankedTensorType>(tensor) && tensor.hasStaticShape()))
+      if (isUnfit(result.getType()))
         return op.emitError("only ranked tensors of static shape can be "
                             "sharded, got ")
-               << tensor;
+               << result.getType();
   }
   return success();
 }

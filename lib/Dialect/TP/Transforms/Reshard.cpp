@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "tp/Dialect/TP/Transforms/Reshard.h"
+#include <functional>
 #include <map>
 #include <queue>
 #include <set>
@@ -63,6 +64,8 @@ public:
     best[start] = {};
     queue.push({Cost(), number(start)});
     while (!queue.empty()) {
+      if (order.size() > kMostStates)
+        return plainPath(start, goal);
       auto [cost, id] = queue.top();
       queue.pop();
       State state = order[id];
@@ -76,6 +79,11 @@ public:
   }
 
 private:
+  /// The states of a few axes are few; of very many axes, the search gives up.
+  static constexpr size_t kMostStates = 20000;
+  /// Up to so many partial parts are reduced and scattered in every order.
+  static constexpr size_t kMostOrdered = 4;
+
   //===--------------------------------------------------------------------===//
   // Parts of axes
   //===--------------------------------------------------------------------===//
@@ -166,12 +174,13 @@ private:
     auto isUnused = [&](unsigned atom) { return !used.count(atom); };
     double bytes = localBytes(state);
 
-    // What is partial and shall not stay so.
-    Atoms reducible;
-    for (unsigned atom : state.partial)
-      if (!llvm::is_contained(goal.partial, atom))
-        reducible.push_back(atom);
-    reduceAll(state, cost, bytes, reducible);
+    // Any of what is partial may be reduced, or scattered, if only for a while.
+    forEachList(state.partial, [&](const Atoms &list) {
+      if (llvm::is_sorted(list))
+        reduce(state, cost, bytes, list, goal);
+      for (size_t dim = 0; dim < state.dims.size(); ++dim)
+        scatterInto(state, cost, bytes, dim, list);
+    });
 
     Atoms unusedPartial;
     for (unsigned atom : goal.partial)
@@ -190,27 +199,50 @@ private:
       for (unsigned atom = 0; atom < atoms.size(); ++atom)
         if (isUnused(atom))
           sliceInto(state, cost, dim, {atom});
-      scatterInto(state, cost, bytes, dim, goal);
       moveSuffixes(state, cost, bytes, dim);
     }
   }
 
-  void reduceAll(const State &state, Cost cost, double bytes,
-                 const Atoms &reducible) {
-    auto reduce = [&](const Atoms &list) {
-      State next = state;
-      llvm::erase_if(next.partial, [&](unsigned atom) {
-        return llvm::is_contained(list, atom);
-      });
-      double n = sizeOfAtoms(list);
-      relax(state, next, {Move::AllReduce, list}, cost,
-            2 * (n - 1) / n * bytes);
+  /// Calls `visit` with every list of distinct atoms of `from`; of many atoms,
+  /// with all of them and with each by itself.
+  static void forEachList(const Atoms &from,
+                          function_ref<void(const Atoms &)> visit) {
+    if (from.size() > kMostOrdered) {
+      visit(from);
+      for (unsigned atom : from)
+        visit({atom});
+      return;
+    }
+    Atoms list;
+    std::function<void()> extend = [&] {
+      for (unsigned atom : from) {
+        if (llvm::is_contained(list, atom))
+          continue;
+        list.push_back(atom);
+        visit(list);
+        extend();
+        list.pop_back();
+      }
     };
-    if (!reducible.empty())
-      reduce(reducible);
-    if (reducible.size() > 1)
-      for (unsigned atom : reducible)
-        reduce({atom});
+    extend();
+  }
+
+  static State withoutPartial(State state, const Atoms &list) {
+    llvm::erase_if(state.partial, [&](unsigned atom) {
+      return llvm::is_contained(list, atom);
+    });
+    return state;
+  }
+
+  void reduce(const State &state, Cost cost, double bytes, const Atoms &list,
+              const State &goal) {
+    double n = sizeOfAtoms(list);
+    bool isWanted = llvm::none_of(list, [&](unsigned atom) {
+      return llvm::is_contained(goal.partial, atom);
+    });
+    if (isWanted)
+      relax(state, withoutPartial(state, list), {Move::AllReduce, list}, cost,
+            2 * (n - 1) / n * bytes);
   }
 
   void sliceInto(const State &state, Cost cost, size_t dim, const Atoms &list) {
@@ -225,27 +257,14 @@ private:
   }
 
   void scatterInto(const State &state, Cost cost, double bytes, size_t dim,
-                   const State &goal) {
-    auto scatter = [&](const Atoms &list) {
-      if (list.empty() || !divides(state, dim, list))
-        return;
-      State next = state;
-      llvm::erase_if(next.partial, [&](unsigned atom) {
-        return llvm::is_contained(list, atom);
-      });
-      next.dims[dim].append(list);
-      double n = sizeOfAtoms(list);
-      relax(state, next, {Move::ReduceScatter, list, int64_t(dim)}, cost,
-            (n - 1) / n * bytes);
-    };
-    auto isPartial = [&](unsigned atom) {
-      return llvm::is_contained(state.partial, atom) &&
-             !llvm::is_contained(goal.partial, atom);
-    };
-    scatter(wanted(state, goal, dim, isPartial));
-    for (unsigned atom : state.partial)
-      if (isPartial(atom))
-        scatter({atom});
+                   const Atoms &list) {
+    if (!divides(state, dim, list))
+      return;
+    State next = withoutPartial(state, list);
+    next.dims[dim].append(list);
+    double n = sizeOfAtoms(list);
+    relax(state, next, {Move::ReduceScatter, list, int64_t(dim)}, cost,
+          (n - 1) / n * bytes);
   }
 
   /// All-gathers and all-to-alls of the last 1, 2, ... parts of a dim.
@@ -291,6 +310,57 @@ private:
     return it->second;
   }
 
+  /// Reduce, gather to what the ends have in common, then slice: right, if not
+  /// the cheapest.
+  FailureOr<std::vector<ReshardStep>> plainPath(const State &start,
+                                                const State &goal) {
+    previous.clear();
+    State state = start;
+    auto step = [&](const State &next, const Edge &edge) {
+      previous[next] = {state, edge};
+      state = next;
+    };
+    Atoms reducible, missing;
+    for (unsigned atom : start.partial)
+      if (!llvm::is_contained(goal.partial, atom))
+        reducible.push_back(atom);
+    if (!reducible.empty())
+      step(withoutPartial(state, reducible), {Move::AllReduce, reducible});
+    for (size_t dim = 0; dim < start.dims.size(); ++dim) {
+      const Atoms &have = start.dims[dim], &want = goal.dims[dim];
+      size_t common = 0;
+      while (common < std::min(have.size(), want.size()) &&
+             have[common] == want[common])
+        ++common;
+      Atoms suffix(have.begin() + common, have.end());
+      State next = state;
+      next.dims[dim].truncate(common);
+      if (!suffix.empty())
+        step(next, {Move::AllGather, suffix, int64_t(dim)});
+    }
+    for (unsigned atom : goal.partial)
+      if (!llvm::is_contained(state.partial, atom))
+        missing.push_back(atom);
+    if (!missing.empty()) {
+      if (to.partialKind != ReduceKind::Sum)
+        return failure();
+      State next = state;
+      next.partial = goal.partial;
+      step(next, {Move::MakePartial, missing});
+    }
+    for (size_t dim = 0; dim < start.dims.size(); ++dim) {
+      const Atoms &want = goal.dims[dim];
+      Atoms more(want.begin() + state.dims[dim].size(), want.end());
+      if (!divides(state, dim, more))
+        return failure();
+      State next = state;
+      next.dims[dim] = want;
+      if (!more.empty())
+        step(next, {Move::Slice, more, int64_t(dim)});
+    }
+    return path(start, state);
+  }
+
   std::vector<ReshardStep> path(const State &start, State state) {
     std::vector<ReshardStep> steps;
     while (!(state == start)) {
@@ -328,12 +398,42 @@ private:
 
 } // namespace
 
+/// `placement` without those of its axes that `other` cuts elsewhere, so that
+/// they have no parts in common: (1)2 and (1)3 of an axis of 6.
+static Placement withoutClashes(const Placement &placement,
+                                const Placement &other) {
+  auto divides = [](int64_t a, int64_t b) { return a % b == 0 || b % a == 0; };
+  auto clashes = [&](const Axis &axis) {
+    return llvm::any_of(other.usedAxes(), [&](const Axis &part) {
+      int64_t end = axis.pre * axis.size, partEnd = part.pre * part.size;
+      return axis.name == part.name &&
+             !(divides(axis.pre, part.pre) && divides(axis.pre, partEnd) &&
+               divides(end, part.pre) && divides(end, partEnd));
+    });
+  };
+  Placement kept = placement;
+  for (Axes &axes : kept.dims)
+    llvm::erase_if(axes, clashes);
+  llvm::erase_if(kept.partial, clashes);
+  return kept;
+}
+
 FailureOr<std::vector<ReshardStep>> tp::planReshard(const Placement &from,
                                                     const Placement &to,
                                                     int64_t elementBytes) {
   if (from.dims.size() != to.dims.size() || from.pads != to.pads)
     return failure();
-  return Search(from, to, elementBytes).run();
+  Placement kept = withoutClashes(from, to);
+  if (kept == from)
+    return Search(from, to, elementBytes).run();
+  FailureOr<std::vector<ReshardStep>> path =
+      Search(from, kept, elementBytes).run();
+  FailureOr<std::vector<ReshardStep>> rest =
+      Search(kept, to, elementBytes).run();
+  if (failed(path) || failed(rest))
+    return failure();
+  llvm::append_range(*path, *rest);
+  return path;
 }
 
 double tp::costOf(const Placement &from, ArrayRef<ReshardStep> path,

@@ -30,6 +30,8 @@ struct Dim {
   /// The content does not depend on the position along this dim (broadcast,
   /// splat): it is right for any sharding of any global extent.
   bool uniform = false;
+  /// The content is right for every true size up to the padded one (an index).
+  bool anySize = false;
 };
 
 /// What is known of a local value.
@@ -109,6 +111,12 @@ private:
     return tensor;
   }
 
+  /// Partial axes have no order.
+  static Axes sorted(Axes axes) {
+    llvm::sort(axes);
+    return normalised(axes);
+  }
+
   LogicalResult assume(BlockArgument argument) {
     unsigned number = argument.getArgNumber();
     auto type = globalType(function.getArgAttrOfType<TypeAttr>(number, kGlobalName),
@@ -125,7 +133,7 @@ private:
     for (auto [axes, size] : llvm::zip(placement.dims, type.getShape()))
       fact.dims.push_back({normalised(axes), size,
                            zero ? Padding::Zero : Padding::Unknown, false});
-    fact.partial = normalised(placement.partial);
+    fact.partial = sorted(placement.partial);
     fact.partialKind = placement.partialKind;
     return success();
   }
@@ -142,12 +150,15 @@ private:
                                ? toPlacement(sharding, mesh, type.getShape())
                                : Placement::replicated(type.getShape());
       const Fact &fact = facts[value];
-      bool matches = fact.dims.size() == declared.dims.size() &&
-                     normalised(declared.partial) == fact.partial;
+      bool matches =
+          fact.dims.size() == declared.dims.size() &&
+          sorted(declared.partial) == fact.partial &&
+          (fact.partial.empty() || declared.partialKind == fact.partialKind);
       for (size_t d = 0; matches && d < fact.dims.size(); ++d)
         matches = fact.dims[d].uniform ||
                   (normalised(declared.dims[d]) == fact.dims[d].axes &&
-                   fact.dims[d].size == type.getDimSize(d) &&
+                   (fact.dims[d].anySize ||
+                    fact.dims[d].size == type.getDimSize(d)) &&
                    declared.pads[d] == padded(value, d));
       if (!matches) {
         InFlightDiagnostic error = terminator->emitError("result ")
@@ -232,6 +243,8 @@ private:
     int64_t block = extent(op.getInput(), op.getDim());
     if (failed(checkStart(op, op.getStart(), dim.axes, block)))
       return failure();
+    if (std::exchange(dim.anySize, false))
+      dim.size = op.getSize();
     if (int64_t(op.getSize()) != dim.size)
       return op.emitOpError("masks from ")
              << op.getSize() << " on, but dim " << op.getDim()
@@ -321,8 +334,17 @@ private:
     const Fact &fact = facts[value];
     for (auto [d, dimFactors] : llvm::enumerate(dims)) {
       const Dim &dim = fact.dims[d];
-      if (dimFactors.empty())
-        continue;
+      if (dimFactors.empty()) {
+        // One element, which belongs to nothing: true only of a whole dim.
+        if (dim.uniform || (dim.axes.empty() && dim.size == 1))
+          continue;
+        InFlightDiagnostic error = op->emitError("'")
+                                   << op->getName() << "' needs dim " << d
+                                   << " of operand " << i << " whole, of one "
+                                   << "element, but it is of size " << dim.size
+                                   << " and " << show(value);
+        return path(error, value);
+      }
       if (dimFactors.size() > 1) {
         if (failed(readCompound(op, value, d, dimFactors, rule, factors)))
           return failure();
@@ -335,7 +357,12 @@ private:
         known = {dim, true, extent(value, d), value};
         continue;
       }
-      bool agrees = known.dim.axes == dim.axes && known.dim.size == dim.size &&
+      if (known.dim.anySize && !dim.anySize) {
+        known.dim.anySize = false;
+        known.dim.size = dim.size;
+      }
+      bool agrees = known.dim.axes == dim.axes &&
+                    (known.dim.size == dim.size || dim.anySize) &&
                     known.block == extent(value, d);
       if (!agrees) {
         InFlightDiagnostic error = op->emitError("'")
@@ -359,6 +386,12 @@ private:
                              const ShardingRule &rule,
                              SmallVectorImpl<FactorFact> &factors) {
     const Dim &dim = facts[value].dims[d];
+    if (dim.uniform) { // So is every part of it.
+      for (unsigned factor : dimFactors)
+        if (!factors[factor].known)
+          factors[factor] = {dim, true, rule.factors[factor].size, value};
+      return success();
+    }
     SmallVector<Axes> spread = spreadOver(dim.axes, dimFactors, rule);
     SmallVector<Axes> all(rule.factors.size());
     int64_t product = 1;
@@ -394,9 +427,20 @@ private:
   LogicalResult checkFactors(Operation *op, ShardingRuleOpInterface ruled,
                              const ShardingRule &rule,
                              ArrayRef<FactorFact> factors) {
+    Axes used;
     for (auto [number, factor] : llvm::enumerate(rule.factors)) {
       const FactorFact &known = factors[number];
       Value start = ruled.getShardStart(number);
+      // Two dims of the op on one axis: each device would have a block of the
+      // diagonal only.
+      if (overlap(known.dim.axes, used)) {
+        InFlightDiagnostic error =
+            op->emitError("'")
+            << op->getName() << "' has two dims that are "
+            << "sharded over the same axes; one is " << show(known.from);
+        return path(error, known.from);
+      }
+      used.append(known.dim.axes);
       if (!known.known)
         continue; // Only results have it.
       bool needsWhole = factor.kind == FactorKind::Replicate ||
@@ -413,6 +457,9 @@ private:
           failed(checkStart(op, start, known.dim.axes,
                             blockOf(op, rule, number, known))))
         return failure();
+      if (factor.masked && !known.dim.uniform &&
+          failed(checkMaskedExtent(op, ruled, rule, number)))
+        return failure();
       bool padded = !known.dim.uniform &&
                     known.block * sizeOf(known.dim.axes) != known.dim.size;
       if (factor.kind == FactorKind::Reduce && padded && !factor.masked &&
@@ -423,6 +470,29 @@ private:
         return path(error, known.from);
       }
     }
+    return success();
+  }
+
+  /// An op that ignores padding by itself must be told where it begins.
+  LogicalResult checkMaskedExtent(Operation *op, ShardingRuleOpInterface ruled,
+                                  const ShardingRule &rule, unsigned number) {
+    std::optional<int64_t> given = ruled.getMaskedExtent(number);
+    for (auto [value, dims] : llvm::zip(op->getOperands(), rule.operands))
+      for (auto [d, dimFactors] : llvm::enumerate(dims)) {
+        if (dimFactors.empty() || dimFactors.front() != number)
+          continue;
+        int64_t size = facts[value].dims[d].size;
+        if (given ? *given == size : !isPadded(value, d))
+          continue;
+        InFlightDiagnostic error = op->emitError("'") << op->getName() << "' ";
+        if (given)
+          error << "keeps to " << *given << " elements of a dim of size "
+                << size;
+        else
+          error << "is not told that a dim of size " << size << " is padded to "
+                << padded(value, d);
+        return path(error, value);
+      }
     return success();
   }
 
@@ -506,6 +576,11 @@ private:
     if (dimFactors.size() == 1) {
       const FactorFact &known = factors[dimFactors.front()];
       if (known.known) {
+        if (!known.dim.uniform && known.block != local)
+          return op->emitError("'")
+                 << op->getName() << "' has a dim " << d << " of " << local
+                 << " on a device, which is not the " << known.block
+                 << " that its operands have";
         Dim dim = known.dim;
         // What the op makes of padding is not known.
         dim.padding = Padding::Unknown;
@@ -536,18 +611,26 @@ private:
   }
 
   /// A dim that no operand has: broadcast, iota, a constant's.
-  Dim newDim(Value value, unsigned d, const ShardingRule &rule, unsigned factor,
-             int64_t local) {
+  FailureOr<Dim> newDim(Value value, unsigned d, const ShardingRule &rule,
+                        unsigned factor, int64_t local) {
     Operation *op = value.getDefiningOp();
     Dim dim;
     dim.size = local;
     const Factor &kind = rule.factors[factor];
     if (kind.indexed) {
-      Value start = cast<ShardingRuleOpInterface>(op).getShardStart(factor);
-      if (auto given = start ? start.getDefiningOp<ShardStartOp>()
-                             : ShardStartOp()) {
+      auto ruled = cast<ShardingRuleOpInterface>(op);
+      Value start = ruled.getShardStart(factor);
+      auto given = start ? start.getDefiningOp<ShardStartOp>() : ShardStartOp();
+      if (given)
         dim.axes = normalised(toAxes(given.getAxes(), mesh));
-        dim.size = local * sizeOf(dim.axes);
+      if (start && failed(checkStart(op, start, dim.axes, local)))
+        return failure();
+      dim.size = local * sizeOf(dim.axes);
+      dim.anySize = true;
+      if (std::optional<int64_t> size =
+              kind.masked ? ruled.getMaskedExtent(factor) : std::nullopt) {
+        dim.size = *size;
+        dim.anySize = false;
       }
       return dim;
     }
@@ -572,6 +655,8 @@ struct VerifyPlacements
       function.emitError("a function to verify has one block");
       return signalPassFailure();
     }
+    if (failed(checkMesh(function, meshName)))
+      return signalPassFailure();
     if (failed(
             Prover(function, meshName, lookupMesh(function, meshName)).run()))
       signalPassFailure();

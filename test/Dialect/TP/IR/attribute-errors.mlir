@@ -154,6 +154,13 @@ func.func private @f(tensor<8x8xf32> {tp.sharding = #tp.sharding<@mesh, [{"tp":(
 
 // -----
 
+tp.mesh @mesh = <["tp"=12]>
+// Parts that do not overlap, and yet are not coordinates of one numbering.
+// expected-error @+1 {{parts (1)2 and (3)2 of axis "tp" do not fit together}}
+func.func private @f(tensor<8x8xf32> {tp.sharding = #tp.sharding<@mesh, [{"tp":(3)2}, {"tp":(1)2}]>})
+
+// -----
+
 tp.mesh @mesh = <["tp"=2]>
 // expected-error @+1 {{argument 0: 'tp.sharding': sharding has 1 dims, the tensor has 2}}
 func.func private @f(tensor<8x8xf32> {tp.sharding = #tp.sharding<@mesh, [{"tp"}]>})
@@ -194,6 +201,27 @@ func.func private @f(tensor<8xf32> {tp.global = f32})
 
 // expected-error @+1 {{result 0: 'tp.global': expects a ranked tensor type}}
 func.func private @f() -> (tensor<8xf32> {tp.global = 3 : i64})
+
+// -----
+
+// expected-error @+1 {{argument 0: 'tp.global': 'tensor<8x8xf32>' cannot be 'tensor<8xf32>' on a device}}
+func.func private @f(tensor<8xf32> {tp.global = tensor<8x8xf32>})
+
+// -----
+
+// expected-error @+1 {{argument 0: 'tp.global': 'tensor<8xf32>' cannot be 'tensor<8xi32>' on a device}}
+func.func private @f(tensor<8xi32> {tp.global = tensor<8xf32>})
+
+// -----
+
+// expected-error @+1 {{argument 0: 'tp.global': 'tensor<8xf32>' cannot be 'index' on a device}}
+func.func private @f(index {tp.global = tensor<8xf32>})
+
+// -----
+
+// Without a sharding, a device has all of it.
+// expected-error @+1 {{result 0: 'tp.global': 'tensor<8xf32>' cannot be 'tensor<4xf32>' on a device}}
+func.func private @f() -> (tensor<4xf32> {tp.global = tensor<8xf32>})
 
 // -----
 

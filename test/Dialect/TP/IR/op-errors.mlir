@@ -23,6 +23,15 @@ func.func @constraint_sharding(%x: tensor<8xf32>) {
 // -----
 
 tp.mesh @mesh = <["tp"=4]>
+func.func @constraint_partial(%x: tensor<8xf32>) {
+  // expected-error @+1 {{'tp.constraint' op cannot ask for a partial value}}
+  %0 = tp.constraint %x to <@mesh, [{}], partial = sum{"tp"}> : tensor<8xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
 func.func @reshard_from(%x: tensor<8xf32>) {
   // expected-error @+1 {{'tp.reshard' op 'from': sharding has 2 dims, the tensor has 1}}
   %0 = tp.reshard %x from <@mesh, [{}, {}]> to <@mesh, [{"tp"}]> : tensor<8xf32>

@@ -219,7 +219,8 @@ def NN_TakeOp : NN_Op<"take"> {
   }];
 }
 
-def NN_EmbeddingOp : NN_Op<"embedding", ["buildLocal", "getShardStart"],
+def NN_EmbeddingOp : NN_Op<"embedding",
+    ["buildLocal", "getShardStart", "getMaskedExtent"],
                            [Derivative]> {
   let summary = "rows of a table";
   let description = [{
@@ -241,7 +242,8 @@ def NN_EmbeddingOp : NN_Op<"embedding", ["buildLocal", "getShardStart"],
 }
 
 def NN_EmbeddingGradientOp
-    : NN_Op<"embedding_gradient", ["buildLocal", "getShardStart"]> {
+    : NN_Op<"embedding_gradient",
+            ["buildLocal", "getShardStart", "getMaskedExtent"]> {
   let summary = "adds rows into a table of zeros: the transpose of embedding";
   let description = [{
     ```mlir
@@ -356,7 +358,8 @@ def NN_AttentionOp : NN_Op<"attention"> {
   }];
 }
 
-def NN_TopKOp : NN_Op<"top_k", ["buildLocal", "getShardStart"],
+def NN_TopKOp : NN_Op<"top_k",
+    ["buildLocal", "getShardStart", "getMaskedExtent"],
                       [Decompose, AttrSizedOperandSegments]> {
   let summary = "the k largest of the last dim, with their ids";
   let description = [{

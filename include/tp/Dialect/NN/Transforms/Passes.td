@@ -66,6 +66,7 @@ def NNDifferentiate : Pass<"nn-differentiate", "::mlir::ModuleOp"> {
     }
     ```
   }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
 }
 
 #endif // TP_DIALECT_NN_TRANSFORMS_PASSES

@@ -31,6 +31,7 @@ namespace mlir::rt {
 inline constexpr StringLiteral kPlacesName = "rt.places";
 inline constexpr StringLiteral kArenaBytesName = "rt.arena_bytes";
 inline constexpr StringLiteral kMemoryName = "rt.memory";
+inline constexpr StringLiteral kSlotName = "rt.slot";
 inline constexpr StringLiteral kKernelName = "rt.kernel";
 inline constexpr StringLiteral kGroupsName = "rt.groups";
 

@@ -26,11 +26,15 @@ def RT_Dialect : Dialect {
     - `rt.places`, on an op on tensors: where memory planning put each result;
     - `rt.arena_bytes` and `rt.memory`, on a function: the size of its arena and a
       summary of its memory, in bytes;
+    - `rt.slot`, on an argument or result of an entry: what it was as a tensor, its
+      name, kind, sharding and global type in one dictionary;
     - `rt.kernel`, on a private function: it is the body of a kernel;
     - `rt.groups`, on the module: the groups of devices that collectives and
       coordinates refer to by their index, each a list of mesh axes.
   }];
   let useDefaultAttributePrinterParser = 1;
+  // Collectives have its reductions and axes as attributes.
+  let dependentDialects = ["::mlir::tp::TPDialect"];
   let extraClassDeclaration = [{
     void registerAttributes();
   }];

@@ -303,7 +303,7 @@ def RT_CollectiveOp : RT_CallOp<"collective", [],
 
     ```mlir
     rt.collective all_reduce sum (%x) into (%y) group 0 id 3 name "model.norm"
-        : (memref<8x64xf32>) -> (memref<8x64xf32>)
+        : (memref<8x64xf32>) -> memref<8x64xf32>
     ```
   }];
   let arguments = (ins RT_CollectiveKindAttr:$kind, TP_ReduceKindAttr:$reduction,
@@ -315,7 +315,7 @@ def RT_CollectiveOp : RT_CallOp<"collective", [],
   let assemblyFormat = [{
     $kind $reduction `(` $inputs `)` `into` `(` $outputs `)` `group` $group
     `id` $id `name` $name (`dims` $dims^)? (`split` $split_dims^)? attr-dict
-    `:` `(` type($inputs) `)` `->` `(` type($outputs) `)`
+    `:` functional-type($inputs, $outputs)
   }];
 }
 
@@ -338,7 +338,7 @@ def RT_LaunchOp : RT_Op<"launch",
 
     ```mlir
     rt.launch @kernel_0(%x, %y) into (%z)
-        : (memref<8x64xf32>, memref<8x64xf32>) -> (memref<8x64xf32>)
+        : (memref<8x64xf32>, memref<8x64xf32>) -> memref<8x64xf32>
     ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel,
@@ -346,7 +346,7 @@ def RT_LaunchOp : RT_Op<"launch",
     Arg<Variadic<RT_Buffer>, "", [MemWrite]>:$outputs);
   let assemblyFormat = [{
     $kernel `(` $inputs `)` `into` `(` $outputs `)` attr-dict
-    `:` `(` type($inputs) `)` `->` `(` type($outputs) `)`
+    `:` functional-type($inputs, $outputs)
   }];
 }
 

@@ -15,8 +15,12 @@ namespace mlir::tp {
 /// The mesh of the module that `op` is in: the first; null if there is none.
 FlatSymbolRefAttr findMesh(Operation *op);
 
-/// Every op has a rule and works on ranked tensors of static shape; otherwise an
-/// error that names the op.
+/// All shardings and collectives of the function are of this mesh; otherwise an
+/// error.
+LogicalResult checkMesh(func::FuncOp function, FlatSymbolRefAttr meshName);
+
+/// Every op has a rule and works on ranked tensors of static shape, on the
+/// first mesh of the module; otherwise an error that names the op.
 LogicalResult checkShardable(func::FuncOp function);
 
 /// What padding must hold so that a reduction of this kind ignores it.

@@ -131,10 +131,12 @@ def TPVerifyPlacements : Pass<"tp-verify-placements", "::mlir::func::FuncOp"> {
     arguments, by the ops' rules and the collectives' semantics alone, trusting no
     cached attribute: a local value denotes the global value V under sharding S if,
     block by block, combining it over S's partial axes gives V. Refuses:
-    - an op whose operands disagree in a factor, or that needs a factor whole;
+    - an op whose operands disagree in a factor, or that needs a factor whole, or
+      two of whose factors are sharded over the same axes;
     - a partial value in an op that is not linear in it;
     - a partial value that meets a replicated one in an addition;
-    - a reduction over padding that nothing masks;
+    - a reduction over padding that nothing masks, or that an op which masks it by
+      itself was not told of;
     - a shard's start that is not the start of the shard;
     - a result that is not placed as the function declares.
     Changes nothing.

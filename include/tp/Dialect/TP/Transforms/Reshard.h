@@ -1,4 +1,4 @@
-//===- Reshard.h - the cheapest way from one placement to another -*- C++ -*-===//
+//===- Reshard.h - the cheapest way between placements ----------*- C++ -*-===//
 //
 // Part of tp-mlir, under the Apache License v2.0.
 //
@@ -14,8 +14,11 @@
 //   reduce_scatter   (n - 1) / n b    partial axes become a dim's most minor
 //   all_to_all       (n - 1) / n b    a dim's most minor axes move to another's
 //
-// The path is a shortest one over this table: bytes first, then the number of
-// collectives, then the number of moves, then the order of the table.
+// The path is a shortest one over this table and the axes that the two ends
+// use: bytes first, then the number of collectives, then the number of moves,
+// then the order of the table. (Where the ends use very many axes, or cut an
+// axis in ways that have no parts in common, it is a path, and not always the
+// shortest.)
 //
 //===----------------------------------------------------------------------===//
 

@@ -1,0 +1,367 @@
+// RUN: tp-opt %s --split-input-file --verify-diagnostics
+
+func.func @fused(%x: tensor<4xf32>) {
+  // expected-error @+1 {{must yield values of its results' types}}
+  %0 = rt.fused (%a = %x : tensor<4xf32>) -> tensor<5xf32> {
+    rt.yield %a : tensor<4xf32>
+  }
+  return
+}
+
+// -----
+
+// expected-error @+1 {{a place cannot be negative, got -1}}
+func.func @place() attributes {a = #rt.place<arena -1>} {
+  return
+}
+
+// -----
+
+func.func @buffer() {
+  // expected-error @+1 {{offset 2 is not a multiple of the element's size}}
+  %0 = rt.buffer 2 : memref<4xf32>
+  return
+}
+
+// -----
+
+func.func @arena() attributes {rt.arena_bytes = 64 : i64} {
+  // expected-error @+1 {{ends beyond the arena of 64 bytes}}
+  %0 = rt.buffer 64 : memref<4xf32>
+  return
+}
+
+// -----
+
+func.func @argument(%x: memref<4xf32>) {
+  // expected-error @+1 {{the function has no argument 1}}
+  %0 = rt.argument 1 : memref<4xf32>
+  return
+}
+
+// -----
+
+func.func @argument(%x: memref<4xf32>) {
+  // expected-error @+1 {{argument 0 is of another size}}
+  %0 = rt.argument 0 : memref<5xf32>
+  return
+}
+
+// -----
+
+func.func @result() {
+  // expected-error @+1 {{the function has no result 0}}
+  %0 = rt.result 0 : memref<4xf32>
+  return
+}
+
+// -----
+
+func.func @result(%x: memref<4xf32>) -> memref<4xf32> {
+  // expected-error @+1 {{result 0 is of another size}}
+  %0 = rt.result 0 : memref<5xf32>
+  return %x : memref<4xf32>
+}
+
+// -----
+
+func.func @view(%x: memref<4xf32>) {
+  // expected-error @+1 {{needs as many elements}}
+  %0 = rt.view %x : memref<4xf32> to memref<5xf32>
+  return
+}
+
+// -----
+
+func.func @view(%x: memref<4xf32>) {
+  // expected-error @+1 {{needs elements of one type}}
+  %0 = rt.view %x : memref<4xf32> to memref<4xi32>
+  return
+}
+
+// -----
+
+func.func @view(%x: memref<4xf32>, %i: index) {
+  // expected-error @+1 {{needs no more elements}}
+  %0 = rt.view %x from %i : memref<4xf32> to memref<5xf32>
+  return
+}
+
+// -----
+
+func.func @contract(%x: memref<2x3xf32>, %y: memref<2x2xf32>) {
+  // expected-error @+1 {{equation must look like}}
+  rt.contract %x, %x into %y "mk" : memref<2x3xf32>, memref<2x3xf32>, memref<2x2xf32>
+  return
+}
+
+// -----
+
+func.func @contract(%x: memref<2x3xf32>, %y: memref<2x2xf32>) {
+  // expected-error @+1 {{"m" does not name the dims of}}
+  rt.contract %x, %x into %y "m,nk->mn" : memref<2x3xf32>, memref<2x3xf32>, memref<2x2xf32>
+  return
+}
+
+// -----
+
+func.func @contract(%x: memref<2x3xf32>, %y: memref<2x2xf32>) {
+  // expected-error @+1 {{dim 'k' is 3 and 2}}
+  rt.contract %x, %x into %y "mk,kn->mn" : memref<2x3xf32>, memref<2x3xf32>, memref<2x2xf32>
+  return
+}
+
+// -----
+
+func.func @contract(%x: memref<2x3xf32>, %y: memref<2x2xf32>) {
+  // expected-error @+1 {{dim 'k' occurs in one tensor only}}
+  rt.contract %x, %x into %y "mk,nj->mn" : memref<2x3xf32>, memref<2x3xf32>, memref<2x2xf32>
+  return
+}
+
+// -----
+
+func.func @contract(%x: memref<2x2xf32>) {
+  // expected-error @+1 {{dim 'm' occurs twice in a tensor}}
+  rt.contract %x, %x into %x "mm,nm->mn" : memref<2x2xf32>, memref<2x2xf32>, memref<2x2xf32>
+  return
+}
+
+// -----
+
+func.func @contract(%x: memref<2x2xi8>) {
+  // expected-error @+1 {{the runtime has no element type 'i8'}}
+  rt.contract %x, %x into %x "mk,nk->mn" : memref<2x2xi8>, memref<2x2xi8>, memref<2x2xi8>
+  return
+}
+
+// -----
+
+func.func @contract(%x: memref<2x2xf32>, %y: memref<2x2xf64>) {
+  // expected-error @+1 {{needs buffers of one element type}}
+  rt.contract %x, %y into %x "mk,nk->mn" : memref<2x2xf32>, memref<2x2xf64>, memref<2x2xf32>
+  return
+}
+
+// -----
+
+func.func @strided(%x: memref<2x2xf32, strided<[4, 1]>>) {
+  // expected-error @+1 {{needs dense buffers}}
+  rt.contract %x, %x into %x "mk,nk->mn" : memref<2x2xf32, strided<[4, 1]>>, memref<2x2xf32, strided<[4, 1]>>, memref<2x2xf32, strided<[4, 1]>>
+  return
+}
+
+// -----
+
+func.func @rank(%x: memref<1x1x1x1x1x1x1x1x1xf32>) {
+  // expected-error @+1 {{the runtime takes at most 8 dims}}
+  rt.copy %x to %x extents [1] from 0 [1] to 0 [1] : memref<1x1x1x1x1x1x1x1x1xf32>, memref<1x1x1x1x1x1x1x1x1xf32>
+  return
+}
+
+// -----
+
+func.func @attention(%q: memref<1x2x1x3x4xf32>, %k: memref<1x5x2x4xf32>) {
+  // expected-error @+1 {{needs a query [batch, queries, kv_heads, groups, head_dim]}}
+  rt.attention %q, %k, %k into %q scale 0.5 : memref<1x2x1x3x4xf32>, memref<1x5x2x4xf32>, memref<1x5x2x4xf32>, memref<1x2x1x3x4xf32>
+  return
+}
+
+// -----
+
+func.func @attention(%q: memref<1x2x1x3x4xf32>, %k: memref<1x5x1x4xf32>, %p: memref<2xi32>) {
+  // expected-error @+1 {{needs a single number}}
+  rt.attention %q, %k, %k at %p into %q scale 0.5 : memref<1x2x1x3x4xf32>, memref<1x5x1x4xf32>, memref<1x5x1x4xf32>, memref<2xi32>, memref<1x2x1x3x4xf32>
+  return
+}
+
+// -----
+
+func.func @rotary(%x: memref<1x2x3x4xf32>, %c: memref<2x3xf32>) {
+  // expected-error @+1 {{for tables [sequence, at most head_dim / 2]}}
+  rt.rotary %x, %c, %c into %x : memref<1x2x3x4xf32>, memref<2x3xf32>, memref<2x3xf32>, memref<1x2x3x4xf32>
+  return
+}
+
+// -----
+
+func.func @embedding(%i: memref<3xi32>, %w: memref<6x4xf32>, %s: index) {
+  // expected-error @+1 {{rows must be 'memref<3x4xf32>'}}
+  rt.embedding %i, %w from %s into %w of 12 : memref<3xi32>, memref<6x4xf32>, memref<6x4xf32>
+  return
+}
+
+// -----
+
+func.func @embedding(%i: memref<3xi32>, %w: memref<6x4xf32>, %o: memref<3x4xf32>, %s: index) {
+  // expected-error @+1 {{needs a positive vocabulary}}
+  rt.embedding %i, %w from %s into %o of 0 : memref<3xi32>, memref<6x4xf32>, memref<3x4xf32>
+  return
+}
+
+// -----
+
+func.func @embedding_gradient(%i: memref<3xi32>, %w: memref<6xf32>, %o: memref<3x4xf32>, %s: index) {
+  // expected-error @+1 {{needs a table of rank 2}}
+  rt.embedding_gradient %i, %o from %s into %w of 12 : memref<3xi32>, memref<3x4xf32>, memref<6xf32>
+  return
+}
+
+// -----
+
+func.func @top_k(%x: memref<2x5xf32>, %v: memref<2x2xf32>, %j: memref<2x2xi32>, %s: index) {
+  // expected-error @+1 {{a last dim that is a multiple of its segments}}
+  rt.top_k %x from %s into %v, %j k 1 segments 2 of 5 : memref<2x5xf32>, memref<2x2xf32>, memref<2x2xi32>
+  return
+}
+
+// -----
+
+func.func @cache(%c: memref<1x4x2xf32>, %u: memref<1x5x2xf32>, %p: memref<i32>) {
+  // expected-error @+1 {{an update of 5 rows does not fit a cache of 4}}
+  rt.cache_update %c, %u at %p length %p : memref<1x4x2xf32>, memref<1x5x2xf32>, memref<i32>, memref<i32>
+  return
+}
+
+// -----
+
+func.func @cache(%c: memref<1x4x2xf32>, %u: memref<1x3x3xf32>, %p: memref<i32>) {
+  // expected-error @+1 {{update must be 'memref<1x3x2xf32>'}}
+  rt.cache_update %c, %u at %p length %p : memref<1x4x2xf32>, memref<1x3x3xf32>, memref<i32>, memref<i32>
+  return
+}
+
+// -----
+
+func.func @take(%x: memref<4x2xf32>, %p: memref<i32>, %o: memref<2xf32>) {
+  // expected-error @+1 {{has no dim 2}}
+  rt.take %x, %p into %o dim 2 : memref<4x2xf32>, memref<i32>, memref<2xf32>
+  return
+}
+
+// -----
+
+func.func @copy(%x: memref<4x2xf32>) {
+  // expected-error @+1 {{input box reaches from element 1 to 8}}
+  rt.copy %x to %x extents [8] from 1 [1] to 0 [1] : memref<4x2xf32>, memref<4x2xf32>
+  return
+}
+
+// -----
+
+func.func @copy(%x: memref<4x2xf32>) {
+  // expected-error @+1 {{output box reaches from element -7 to 0}}
+  rt.copy %x to %x extents [8] from 0 [1] to 0 [-1] : memref<4x2xf32>, memref<4x2xf32>
+  return
+}
+
+// -----
+
+func.func @copy(%x: memref<4x2xf32>) {
+  // expected-error @+1 {{needs an extent and two strides for each}}
+  rt.copy %x to %x extents [8] from 0 [1, 1] to 0 [1] : memref<4x2xf32>, memref<4x2xf32>
+  return
+}
+
+// -----
+
+func.func @mask(%x: memref<4x2xf32>, %s: index) {
+  // expected-error @+1 {{has no dim 2}}
+  rt.mask %x dim 2 from %s size 3 fill 0.0 : memref<4x2xf32>
+  return
+}
+
+// -----
+
+func.func @group(%x: memref<4xf32>) {
+  // expected-error @+1 {{the module has no group 0 in 'rt.groups'}}
+  rt.make_partial %x group 0 : memref<4xf32>
+  return
+}
+
+// -----
+
+func.func @group() {
+  // expected-error @+1 {{the module has no group 0 in 'rt.groups'}}
+  %0 = rt.coordinate group 0
+  return
+}
+
+// -----
+
+module attributes {rt.groups = [[]]} {
+func.func @dims(%x: memref<4xf32>) {
+  // expected-error @+1 {{needs a dim for each buffer}}
+  rt.collective all_gather sum (%x) into (%x) group 0 id 0 name "" : (memref<4xf32>) -> memref<4xf32>
+  return
+}
+}
+
+// -----
+
+module attributes {rt.groups = [[]]} {
+func.func @dims(%x: memref<4xf32>) {
+  // expected-error @+1 {{buffer 0 has no dim 1}}
+  rt.collective all_gather sum (%x) into (%x) group 0 id 0 name "" dims [1] : (memref<4xf32>) -> memref<4xf32>
+  return
+}
+}
+
+// -----
+
+module attributes {rt.groups = [[]]} {
+func.func @split(%x: memref<4xf32>) {
+  // expected-error @+1 {{needs a dim to split for each buffer}}
+  rt.collective all_to_all sum (%x) into (%x) group 0 id 0 name "" dims [0] : (memref<4xf32>) -> memref<4xf32>
+  return
+}
+}
+
+// -----
+
+module attributes {rt.groups = [[]]} {
+func.func @types(%x: memref<4xf32>, %y: memref<4xi32>) {
+  // expected-error @+1 {{cannot send 'memref<4xf32>' to 'memref<4xi32>'}}
+  rt.collective all_reduce sum (%x) into (%y) group 0 id 0 name "" : (memref<4xf32>) -> memref<4xi32>
+  return
+}
+}
+
+// -----
+
+module attributes {rt.groups = [[]]} {
+func.func @many(%x: memref<4xf32>) {
+  // expected-error @+1 {{takes 1 to 4 buffers, got 5}}
+  rt.collective all_reduce sum (%x, %x, %x, %x, %x) into (%x, %x, %x, %x, %x) group 0 id 0 name ""
+      : (memref<4xf32>, memref<4xf32>, memref<4xf32>, memref<4xf32>, memref<4xf32>) -> (memref<4xf32>, memref<4xf32>, memref<4xf32>, memref<4xf32>, memref<4xf32>)
+  return
+}
+}
+
+// -----
+
+func.func @launch(%x: memref<4xf32>) {
+  // expected-error @+1 {{refers to an unknown kernel @kernel}}
+  rt.launch @kernel(%x) into (%x) : (memref<4xf32>) -> memref<4xf32>
+  return
+}
+
+// -----
+
+func.func @launch(%x: memref<4xf32>) {
+  // expected-error @+1 {{passes 1 buffers, the kernel takes 2}}
+  rt.launch @kernel() into (%x) : () -> memref<4xf32>
+  return
+}
+func.func private @kernel(%x: memref<4xf32>, %y: memref<4xf32>) attributes {rt.kernel} {
+  return
+}
+
+// -----
+
+func.func @launch(%x: memref<4xf32>) {
+  // expected-error @+1 {{operand 1 is 'memref<4xf32>', the kernel takes 'tensor<5xf32>'}}
+  rt.launch @kernel(%x) into (%x) : (memref<4xf32>) -> memref<4xf32>
+  return
+}
+func.func private @kernel(%x: tensor<4xf32>) -> tensor<5xf32> attributes {rt.kernel}

@@ -1,0 +1,66 @@
+// All-gathers over the same axes, side by side, become one message.
+// RUN: tp-opt %s -tp-merge-collectives="bytes=1000" | FileCheck %s
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+
+// The example of the pass's description; only index arithmetic stands between.
+// CHECK-LABEL: func.func @documented
+// CHECK-NEXT: tp.shard_start
+// CHECK-NEXT: %[[BOTH:.*]]:2 = tp.all_gather %arg0, %arg1 dims [1, 0] over [#tp.axis<"tp">] of @mesh reason "values; also: ids" module "top" : (tensor<2x1xf32>, tensor<1x2xi32>) -> (tensor<2x4xf32>, tensor<4x2xi32>)
+// CHECK-NEXT: return %[[BOTH]]#0, %[[BOTH]]#1
+func.func @documented(%values: tensor<2x1xf32>, %ids: tensor<1x2xi32>) -> (tensor<2x4xf32>, tensor<4x2xi32>) {
+  %0 = tp.all_gather %values dims [1] over [#tp.axis<"tp">] of @mesh reason "values" module "top" : (tensor<2x1xf32>) -> tensor<2x4xf32>
+  %start = tp.shard_start [#tp.axis<"tp">] of @mesh block 2
+  %1 = tp.all_gather %ids dims [0] over [#tp.axis<"tp">] of @mesh reason "ids" module "other" : (tensor<1x2xi32>) -> tensor<4x2xi32>
+  return %0, %1 : tensor<2x4xf32>, tensor<4x2xi32>
+}
+
+// At most four tensors are packed in one message; the rest make another.
+// CHECK-LABEL: func.func @five
+// CHECK: :4 = tp.all_gather
+// CHECK: = tp.all_gather %arg0 dims [0]
+// CHECK-NOT: tp.all_gather
+func.func @five(%x: tensor<2xf32>) {
+  %0 = tp.all_gather %x dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
+  %1 = tp.all_gather %x dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
+  %2 = tp.all_gather %x dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
+  %3 = tp.all_gather %x dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
+  %4 = tp.all_gather %x dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
+  return
+}
+
+// Each sends 3 x 200 bytes a device; together they are too large.
+// CHECK-LABEL: func.func @large
+// CHECK-COUNT-2: = tp.all_gather %arg0 dims
+func.func @large(%x: tensor<50xf32>) {
+  %0 = tp.all_gather %x dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<50xf32>) -> tensor<200xf32>
+  %1 = tp.all_gather %x dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<50xf32>) -> tensor<200xf32>
+  return
+}
+
+// Other axes, a result that is needed, an op in between: not merged.
+// CHECK-LABEL: func.func @axes
+// CHECK-COUNT-2: = tp.all_gather %arg0 dims
+func.func @axes(%x: tensor<2xf32>) {
+  %0 = tp.all_gather %x dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
+  %1 = tp.all_gather %x dims [0] over [#tp.axis<"dp">] of @mesh : (tensor<2xf32>) -> tensor<4xf32>
+  return
+}
+// CHECK-LABEL: func.func @needed
+// CHECK: %[[ONE:.*]] = tp.all_gather %arg0
+// CHECK: tp.all_gather %[[ONE]]
+func.func @needed(%x: tensor<2xf32>) {
+  %0 = tp.all_gather %x dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
+  %1 = tp.all_gather %0 dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<8xf32>) -> tensor<32xf32>
+  return
+}
+// CHECK-LABEL: func.func @apart
+// CHECK: tp.all_gather
+// CHECK-NEXT: arith.negf
+// CHECK-NEXT: tp.all_gather
+func.func @apart(%x: tensor<2xf32>) {
+  %0 = tp.all_gather %x dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
+  %1 = arith.negf %x : tensor<2xf32>
+  %2 = tp.all_gather %x dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
+  return
+}

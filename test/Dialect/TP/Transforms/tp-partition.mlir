@@ -1,0 +1,134 @@
+// From global tensors to what one device holds.
+// RUN: tp-opt %s -tp-propagate -tp-insert-reshards -tp-partition | FileCheck %s
+// The proof finds nothing wrong.
+// RUN: tp-opt %s -tp-propagate -tp-insert-reshards -tp-partition -tp-verify-placements -o /dev/null
+
+tp.mesh @mesh = <["tp"=4]>
+
+// The example of the pass's description: a reshard becomes a collective and says
+// why; arguments and results keep their sharding and their global type.
+// CHECK-LABEL: func.func @documented
+// CHECK-SAME: %arg0: tensor<8x6xf32> {tp.global = tensor<8x24xf32>, tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>}
+// CHECK-SAME: -> (tensor<8x64xf32> {tp.global = tensor<8x64xf32>, tp.sharding = #tp.sharding<@mesh, [{}, {}]>})
+// CHECK-NEXT: %[[DOT:.*]] = nn.contract %arg0, %arg1 "sk,nk->sn" : (tensor<8x6xf32>, tensor<64x6xf32>) -> tensor<8x64xf32>
+// CHECK-NEXT: %[[SUM:.*]] = tp.all_reduce %[[DOT]] sum over [#tp.axis<"tp">] of @mesh reason "output of o_proj is [tp: Partial(sum)]; its user needs [tp: Replicate]" module "o_proj" : (tensor<8x64xf32>) -> tensor<8x64xf32>
+// CHECK-NEXT: %[[Y:.*]] = nn.rms_norm %[[SUM]], %arg2 epsilon 1.000000e-05 : (tensor<8x64xf32>, tensor<64xf32>) -> tensor<8x64xf32>
+// CHECK-NEXT: return %[[Y]]
+func.func @documented(
+    %x: tensor<8x24xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>},
+    %w: tensor<64x24xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>},
+    %g: tensor<64xf32>) -> tensor<8x64xf32> {
+  %0 = nn.contract %x, %w "sk,nk->sn" : (tensor<8x24xf32>, tensor<64x24xf32>) -> tensor<8x64xf32> loc("o_proj")
+  %1 = nn.rms_norm %0, %g epsilon 1.0e-5 : (tensor<8x64xf32>, tensor<64xf32>) -> tensor<8x64xf32>
+  return %1 : tensor<8x64xf32>
+}
+
+// The other moves of a placement.
+// CHECK-LABEL: func.func @moves
+// CHECK: tp.all_to_all %arg0 gather [0] split [1] {{.*}} : (tensor<2x8xf32>) -> tensor<8x2xf32>
+// CHECK: tp.all_gather %arg0 dims [0] {{.*}} : (tensor<2x8xf32>) -> tensor<8x8xf32>
+// CHECK: tp.slice %arg1 dim 0 over [#tp.axis<"tp">] of @mesh : (tensor<8x8xf32>) -> tensor<2x8xf32>
+// CHECK: tp.make_partial %arg1 over [#tp.axis<"tp">] of @mesh : tensor<8x8xf32>
+// CHECK: tp.reduce_scatter %arg2 sum dims [1] {{.*}} : (tensor<8x8xf32>) -> tensor<8x2xf32>
+func.func @moves(
+    %sharded: tensor<8x8xf32> {tp.sharding = #tp.sharding<@mesh, [{"tp"}, {}]>},
+    %whole: tensor<8x8xf32>,
+    %partial: tensor<8x8xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {}], partial = sum{"tp"}>})
+    -> (tensor<8x8xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>},
+        tensor<8x8xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {}]>},
+        tensor<8x8xf32> {tp.sharding = #tp.sharding<@mesh, [{"tp"}, {}]>},
+        tensor<8x8xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {}], partial = sum{"tp"}>},
+        tensor<8x8xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>}) {
+  return %sharded, %sharded, %whole, %whole, %partial : tensor<8x8xf32>, tensor<8x8xf32>, tensor<8x8xf32>, tensor<8x8xf32>, tensor<8x8xf32>
+}
+
+// Ops that read global positions are given the start of their shard, once.
+// CHECK-LABEL: func.func @positions
+// CHECK-NEXT: %[[TABLE:.*]] = tp.shard_start [#tp.axis<"tp">] of @mesh block 128
+// CHECK-NEXT: %[[ROWS:.*]] = tp.shard_start [#tp.axis<"tp">] of @mesh block 2
+// CHECK-NEXT: %[[IOTA:.*]] = nn.iota from %[[ROWS]] dim 0 : tensor<2xi32>
+// CHECK-NEXT: arith.addi %[[IOTA]], %arg0
+// 510 rows are padded to 512; the embedding itself takes care of them.
+// CHECK-NEXT: nn.embedding %arg2, %arg1 from %[[TABLE]] of 510 : (tensor<3xi32>, tensor<128x64xf32>, index) -> tensor<3x64xf32>
+// CHECK-NEXT: nn.iota from %[[ROWS]] dim 0 : tensor<2xi32>
+func.func @positions(
+    %x: tensor<8xi32> {tp.sharding = #tp.sharding<@mesh, [{"tp"}]>},
+    %table: tensor<510x64xf32> {tp.sharding = #tp.sharding<@mesh, [{"tp"}, {}]>},
+    %ids: tensor<3xi32>)
+    -> (tensor<8xi32>, tensor<3x64xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {}], partial = sum{"tp"}>}, tensor<8xi32>) {
+  %iota = nn.iota dim 0 : tensor<8xi32>
+  %0 = arith.addi %iota, %x : tensor<8xi32>
+  %1 = nn.embedding %ids, %table : (tensor<3xi32>, tensor<510x64xf32>) -> tensor<3x64xf32>
+  %again = nn.iota dim 0 : tensor<8xi32>
+  %2 = arith.addi %again, %x : tensor<8xi32>
+  return %0, %1, %2 : tensor<8xi32>, tensor<3x64xf32>, tensor<8xi32>
+}
+
+// Padding is masked before reductions, with what is neutral, once; a parameter's
+// is zero already.
+// CHECK-LABEL: func.func @padding
+// CHECK-NEXT: %[[START:.*]] = tp.shard_start [#tp.axis<"tp">] of @mesh block 3
+// CHECK-NEXT: %[[X:.*]] = math.exp %arg0 : tensor<8x3xf32>
+// CHECK-NEXT: %[[ZERO:.*]] = tp.mask %[[X]] dim 1 from %[[START]] size 9 fill 0.000000e+00 : tensor<8x3xf32>
+// CHECK-NEXT: nn.contract %[[ZERO]], %arg1 "sk,nk->sn"
+// CHECK-NEXT: %[[LOW:.*]] = tp.mask %[[X]] dim 1 from %[[START]] size 9 fill 0xFFF0000000000000
+// CHECK-NEXT: nn.reduce %[[LOW]] "max"
+// CHECK-NEXT: %[[HIGH:.*]] = tp.mask %[[X]] dim 1 from %[[START]] size 9 fill 0x7FF0000000000000
+// CHECK-NEXT: nn.reduce %[[HIGH]] "min"
+// CHECK-NEXT: %[[ONE:.*]] = tp.mask %[[X]] dim 1 from %[[START]] size 9 fill 1.000000e+00
+// CHECK-NEXT: nn.reduce %[[ONE]] "product"
+// CHECK-NEXT: nn.reduce %[[ZERO]] "sum"
+// CHECK-NOT: tp.mask
+// CHECK: return
+func.func @padding(
+    %x: tensor<8x9xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>},
+    %w: tensor<64x9xf32> {nn.parameter = #nn.parameter<name = "w", tensor = "w", shape = [64, 9], offset = [0, 0],
+                          dims = [0, 1], strides = [1, 1], initialisation = "normal">})
+    -> (tensor<8x64xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) {
+  %0 = math.exp %x : tensor<8x9xf32>
+  %1 = nn.contract %0, %w "sk,nk->sn" : (tensor<8x9xf32>, tensor<64x9xf32>) -> tensor<8x64xf32>
+  %2 = nn.reduce %0 "max" dims [1] : (tensor<8x9xf32>) -> tensor<8xf32>
+  %3 = nn.reduce %0 "min" dims [1] : (tensor<8x9xf32>) -> tensor<8xf32>
+  %4 = nn.reduce %0 "product" dims [1] : (tensor<8x9xf32>) -> tensor<8xf32>
+  %5 = nn.reduce %0 "sum" dims [1] : (tensor<8x9xf32>) -> tensor<8xf32>
+  return %1, %2, %3, %4, %5 : tensor<8x64xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>
+}
+
+// A local reshape keeps the global shapes, which say what corresponds; a splat is
+// cut; a constraint that is met is gone.
+// CHECK-LABEL: func.func @shapes
+// CHECK-NEXT: nn.reshape %arg0 from [8, 24] to [8, 4, 6] : (tensor<8x6xf32>) -> tensor<8x1x6xf32>
+// CHECK-NEXT: arith.constant dense<2.000000e+00> : tensor<8x1x6xf32>
+// CHECK-NEXT: arith.mulf
+// CHECK-NEXT: return
+func.func @shapes(%x: tensor<8x24xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>}) -> tensor<8x4x6xf32> {
+  %0 = nn.reshape %x : (tensor<8x24xf32>) -> tensor<8x4x6xf32>
+  %two = arith.constant dense<2.0> : tensor<8x4x6xf32>
+  %1 = arith.mulf %0, %two : tensor<8x4x6xf32>
+  %2 = tp.constraint %1 to <@mesh, [{}, {"tp"}, {}]> : tensor<8x4x6xf32>
+  return %2 : tensor<8x4x6xf32>
+}
+
+// Any other constant is whole on every device.
+// CHECK-LABEL: func.func @constant
+// CHECK: %[[ALL:.*]] = arith.constant dense<[1, 2, 3, 4]> : tensor<4xi32>
+// CHECK-NEXT: %[[MINE:.*]] = tp.slice %[[ALL]] dim 0 {{.*}} -> tensor<1xi32>
+// CHECK-NEXT: arith.addi %[[MINE]], %arg0 : tensor<1xi32>
+func.func @constant(%x: tensor<4xi32> {tp.sharding = #tp.sharding<@mesh, [{"tp"}]>}) -> tensor<4xi32> {
+  %0 = arith.constant dense<[1, 2, 3, 4]> : tensor<4xi32>
+  %1 = arith.addi %0, %x : tensor<4xi32>
+  return %1 : tensor<4xi32>
+}
+
+// Values that are no tensors, and nothing at all.
+// CHECK-LABEL: func.func @scalars(%arg0: index, %arg1: tensor<f32> {tp.global = tensor<f32>, tp.sharding = #tp.sharding<@mesh, []>})
+// CHECK-SAME: -> (index, tensor<f32> {tp.global
+func.func @scalars(%i: index, %x: tensor<f32>) -> (index, tensor<f32>) {
+  return %i, %x : index, tensor<f32>
+}
+// CHECK-LABEL: func.func @empty
+func.func @empty() {
+  return
+}
+// CHECK: func.func private @external(tensor<8xf32>)
+func.func private @external(tensor<8xf32>)

@@ -1,0 +1,111 @@
+// What cannot be sharded is an error that names it.
+// RUN: tp-opt %s -tp-propagate -split-input-file -verify-diagnostics -allow-unregistered-dialect
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @unknown(%x: tensor<8xf32>) -> tensor<8xf32> {
+  // expected-error @+1 {{'my.op' has no sharding rule, so it cannot be sharded; it must implement ShardingRuleOpInterface}}
+  %0 = "my.op"(%x) : (tensor<8xf32>) -> tensor<8xf32>
+  return %0 : tensor<8xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func private @callee(tensor<8xf32>) -> tensor<8xf32>
+func.func @call(%x: tensor<8xf32>) -> tensor<8xf32> {
+  // expected-error @+1 {{'func.call' has no sharding rule}}
+  %0 = func.call @callee(%x) : (tensor<8xf32>) -> tensor<8xf32>
+  return %0 : tensor<8xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+// A local program: its collectives are no part of a global one.
+func.func @local(%x: tensor<8xf32>) -> tensor<8xf32> {
+  // expected-error @+1 {{'tp.all_reduce' has no sharding rule}}
+  %0 = tp.all_reduce %x sum over [#tp.axis<"tp">] of @mesh : (tensor<8xf32>) -> tensor<8xf32>
+  return %0 : tensor<8xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+// expected-error @+1 {{a function to shard has one block}}
+func.func @blocks(%x: tensor<8xf32>) -> tensor<8xf32> {
+  "my.branch"()[^end] : () -> ()
+^end:
+  return %x : tensor<8xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+// expected-error @+1 {{argument 0: only ranked tensors of static shape can be sharded, got 'tensor<?x8xf32>'}}
+func.func @dynamic(%x: tensor<?x8xf32> {tp.sharding = #tp.sharding<@mesh, [{"tp"}, {}]>}) -> tensor<?x8xf32> {
+  return %x : tensor<?x8xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+// expected-error @+1 {{argument 1: only ranked tensors of static shape can be sharded, got 'tensor<*xf32>'}}
+func.func @unranked(%i: index, %x: tensor<*xf32>) {
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @vector() {
+  // expected-error @+1 {{only ranked tensors of static shape can be sharded, got 'vector<4xf32>'}}
+  %0 = arith.constant dense<0.0> : vector<4xf32>
+  return
+}
+
+// -----
+
+tp.mesh @a = <["tp"=4]>
+tp.mesh @b = <["x"=4]>
+// expected-error @+1 {{speaks of another mesh than @a, the first of the module; a program is sharded over one mesh}}
+func.func @argument_mesh(%x: tensor<8xf32> {tp.sharding = #tp.sharding<@b, [{"x"}]>}) {
+  return
+}
+
+// -----
+
+tp.mesh @a = <["tp"=4]>
+tp.mesh @b = <["x"=4]>
+func.func @constraint_mesh(%x: tensor<8xf32>) {
+  // expected-error @+1 {{speaks of another mesh than @a}}
+  %0 = tp.constraint %x to <@b, [{"x"}]> : tensor<8xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+// Each padded extent is sound by itself; together they do not fit 64 bits.
+// expected-error @+1 {{a dim of size 8 has no padded extent that suits all that was asked for}}
+func.func @pads(
+    %x: tensor<8xf32> {tp.sharding = #tp.sharding<@mesh, [{} pad 9223372036854775807]>},
+    %y: tensor<8xf32> {tp.sharding = #tp.sharding<@mesh, [{} pad 9223372036854775806]>}) {
+  %0 = arith.addf %x, %y : tensor<8xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+// expected-error @+1 {{a dim of size 9223372036854775807 has no padded extent that suits all that was asked for}}
+func.func @huge(%x: tensor<9223372036854775807xf32> {tp.sharding = #tp.sharding<@mesh, [{"tp"}]>}) {
+  return
+}
+
+// -----
+
+// Without a mesh there is nothing to do.
+func.func @no_mesh(%x: tensor<?xf32>) -> tensor<?xf32> {
+  %0 = "my.op"(%x) : (tensor<?xf32>) -> tensor<?xf32>
+  return %0 : tensor<?xf32>
+}

@@ -1,0 +1,325 @@
+// Wrong local programs: dims that do not correspond, and collectives that do not
+// do what their operands need.
+// RUN: tp-opt %s -tp-verify-placements -split-input-file -verify-diagnostics
+
+//===----------------------------------------------------------------------===//
+// Dims
+//===----------------------------------------------------------------------===//
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// Operands that are sharded differently, though of one local type.
+func.func @disagree(
+    %x: tensor<2x8xf32> {tp.global = tensor<8x8xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}, {}]>},
+    %y: tensor<2x8xf32> {tp.global = tensor<2x8xf32>, tp.sharding = #tp.sharding<@mesh, [{}, {}]>})
+    -> (tensor<2x8xf32> {tp.global = tensor<8x8xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}, {}]>}) {
+  // expected-error @+1 {{'arith.addf' has operands that disagree: dim 0 of operand 1 is of size 2 and [dp: Replicate, tp: Replicate], the other of size 8 and [dp: Replicate, tp: Shard(0)]}}
+  %0 = arith.addf %x, %y : tensor<2x8xf32>
+  return %0 : tensor<2x8xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// The same axes in another order.
+func.func @order(
+    %x: tensor<1xf32> {tp.global = tensor<8xf32>, tp.sharding = #tp.sharding<@mesh, [{"dp", "tp"}]>},
+    %y: tensor<1xf32> {tp.global = tensor<8xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp", "dp"}]>})
+    -> (tensor<1xf32> {tp.global = tensor<8xf32>, tp.sharding = #tp.sharding<@mesh, [{"dp", "tp"}]>}) {
+  // expected-error @+1 {{'arith.addf' has operands that disagree}}
+  %0 = arith.addf %x, %y : tensor<1xf32>
+  return %0 : tensor<1xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// A contraction over a dim that one operand has whole.
+func.func @contracted(
+    %x: tensor<8x6xf32> {tp.global = tensor<8x24xf32>, tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>},
+    %w: tensor<64x6xf32> {tp.global = tensor<64x6xf32>})
+    -> (tensor<8x64xf32> {tp.global = tensor<8x64xf32>}) {
+  // expected-error @+1 {{'nn.contract' has operands that disagree: dim 1 of operand 1 is of size 6}}
+  %0 = nn.contract %x, %w "sk,nk->sn" : (tensor<8x6xf32>, tensor<64x6xf32>) -> tensor<8x64xf32>
+  %1 = tp.all_reduce %0 sum over [#tp.axis<"tp">] of @mesh : (tensor<8x64xf32>) -> tensor<8x64xf32>
+  return %1 : tensor<8x64xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// Both sides of a product over one axis: each device has a block of the diagonal.
+func.func @diagonal(
+    %x: tensor<2x8xf32> {tp.global = tensor<8x8xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}, {}]>},
+    %y: tensor<2x8xf32> {tp.global = tensor<8x8xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}, {}]>})
+    -> (tensor<8x2xf32> {tp.global = tensor<8x8xf32>, tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>}) {
+  // expected-error @+1 {{'nn.contract' has two dims that are sharded over the same axes; one is [dp: Replicate, tp: Shard(0)]}}
+  %0 = nn.contract %x, %y "mk,nk->mn" : (tensor<2x8xf32>, tensor<2x8xf32>) -> tensor<2x2xf32>
+  %1 = tp.all_gather %0 dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2x2xf32>) -> tensor<8x2xf32>
+  return %1 : tensor<8x2xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// A rotary embedding needs a head whole.
+func.func @whole(
+    %x: tensor<1x8x4xf32> {tp.global = tensor<1x8x16xf32>, tp.sharding = #tp.sharding<@mesh, [{}, {}, {"tp"}]>},
+    %c: tensor<8x2xf32> {tp.global = tensor<8x2xf32>})
+    -> (tensor<1x8x4xf32> {tp.global = tensor<1x8x16xf32>, tp.sharding = #tp.sharding<@mesh, [{}, {}, {"tp"}]>}) {
+  // expected-error @+1 {{'nn.rotary' needs the dim of size 16 whole, without padding, but it is [dp: Replicate, tp: Shard(2)]}}
+  %0 = nn.rotary %x, %c, %c : (tensor<1x8x4xf32>, tensor<8x2xf32>, tensor<8x2xf32>) -> tensor<1x8x4xf32>
+  return %0 : tensor<1x8x4xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// A norm that was not decomposed.
+func.func @norm_of_shard(
+    %x: tensor<8x6xf32> {tp.global = tensor<8x24xf32>, tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>},
+    %g: tensor<6xf32> {tp.global = tensor<24xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}]>})
+    -> (tensor<8x6xf32> {tp.global = tensor<8x24xf32>, tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>}) {
+  // expected-error @+1 {{'nn.rms_norm' needs the dim of size 24 whole, without padding, but it is [dp: Replicate, tp: Shard(1)]}}
+  %0 = nn.rms_norm %x, %g epsilon 1.0e-5 : (tensor<8x6xf32>, tensor<6xf32>) -> tensor<8x6xf32>
+  return %0 : tensor<8x6xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// Whole, but padded.
+func.func @padded_whole(
+    %x: tensor<1x12xf32> {tp.global = tensor<1x9xf32>, tp.sharding = #tp.sharding<@mesh, [{}, {} pad 12]>},
+    %g: tensor<12xf32> {tp.global = tensor<9xf32>, tp.sharding = #tp.sharding<@mesh, [{} pad 12]>})
+    -> (tensor<1x12xf32> {tp.global = tensor<1x9xf32>, tp.sharding = #tp.sharding<@mesh, [{}, {} pad 12]>}) {
+  // expected-error @+1 {{'nn.rms_norm' needs the dim of size 9 whole, without padding}}
+  %0 = nn.rms_norm %x, %g epsilon 1.0e-5 : (tensor<1x12xf32>, tensor<12xf32>) -> tensor<1x12xf32>
+  return %0 : tensor<1x12xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// Shards side by side are not the tensors side by side.
+func.func @concat(
+    %x: tensor<2xf32> {tp.global = tensor<8xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}]>})
+    -> (tensor<4xf32> {tp.global = tensor<16xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}]>}) {
+  // expected-error @+1 {{'nn.concat' needs the dim of size 8 whole}}
+  %0 = nn.concat %x, %x dim 0 : (tensor<2xf32>, tensor<2xf32>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// Heads that end inside a shard.
+func.func @cut(
+    %x: tensor<8x6xf32> {tp.global = tensor<8x24xf32>, tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>})
+    -> (tensor<8x3x2xf32> {tp.global = tensor<8x3x8xf32>, tp.sharding = #tp.sharding<@mesh, [{}, {}, {"tp"}]>}) {
+  // expected-error @+1 {{'nn.reshape' cuts dim 1 of size 24 where its shards do not end: [dp: Replicate, tp: Shard(1)]}}
+  %0 = nn.reshape %x from [8, 24] to [8, 3, 8] : (tensor<8x6xf32>) -> tensor<8x3x2xf32>
+  return %0 : tensor<8x3x2xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// Merged with a whole dim above a sharded one.
+func.func @merged(
+    %x: tensor<4x6xf32> {tp.global = tensor<4x24xf32>, tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>})
+    -> (tensor<24xf32> {tp.global = tensor<96xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}]>}) {
+  // expected-error @+1 {{'nn.reshape' merges dims into dim 0, of which a minor one is sharded below a major one that is not}}
+  %0 = nn.reshape %x from [4, 24] to [96] : (tensor<4x6xf32>) -> tensor<24xf32>
+  return %0 : tensor<24xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// Global shapes that are those of the device.
+func.func @local_reshape(
+    %x: tensor<2x8xf32> {tp.global = tensor<8x8xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}, {}]>})
+    -> (tensor<16xf32> {tp.global = tensor<16xf32>, tp.sharding = #tp.sharding<@mesh, [{}]>}) {
+  // expected-error @+1 {{'nn.reshape' has a dim 0 of 16 on a device, which is not the share of 16}}
+  %0 = nn.reshape %x : (tensor<2x8xf32>) -> tensor<16xf32>
+  return %0 : tensor<16xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// A dim of one element on a device is not a dim of one element.
+func.func @dropped_dim(
+    %x: tensor<1x8xf32> {tp.global = tensor<4x8xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}, {}]>})
+    -> (tensor<8xf32> {tp.global = tensor<8xf32>}) {
+  // expected-error @+1 {{'nn.reshape' needs dim 0 of operand 0 whole, of one element, but it is of size 4 and [dp: Replicate, tp: Shard(0)]}}
+  %0 = nn.reshape %x : (tensor<1x8xf32>) -> tensor<8xf32>
+  return %0 : tensor<8xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// Elements that change places inside a shard.
+func.func @extent(
+    %x: tensor<2x6xf32> {tp.global = tensor<8x6xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}, {}]>})
+    -> (tensor<2x6xf32> {tp.global = tensor<8x6xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}, {}]>}) {
+  // expected-error @+1 {{'nn.reshape' has a dim 0 of 3 on a device, which is not the 2 that its operands have}}
+  %0 = nn.reshape %x from [8, 6] to [8, 6] : (tensor<2x6xf32>) -> tensor<3x4xf32>
+  %1 = nn.reshape %0 from [8, 6] to [8, 6] : (tensor<3x4xf32>) -> tensor<2x6xf32>
+  return %1 : tensor<2x6xf32>
+}
+
+// -----
+
+//===----------------------------------------------------------------------===//
+// Collectives
+//===----------------------------------------------------------------------===//
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// Gathered along the wrong dim ...
+func.func @gather_dim(
+    %x: tensor<2x8xf32> {tp.global = tensor<8x8xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}, {}]>})
+    -> (tensor<8x8xf32> {tp.global = tensor<8x8xf32>}) {
+  // expected-error @+1 {{'tp.all_gather' op needs dim 1 sharded by its axes, most minor, but input 0 is [dp: Replicate, tp: Shard(0)]}}
+  %0 = tp.all_gather %x dims [1] over [#tp.axis<"tp">] of @mesh : (tensor<2x8xf32>) -> tensor<2x32xf32>
+  %1 = nn.reshape %0 : (tensor<2x32xf32>) -> tensor<8x8xf32>
+  return %1 : tensor<8x8xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// ... over the wrong axis ...
+func.func @gather_axis(
+    %x: tensor<2x8xf32> {tp.global = tensor<8x8xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}, {}]>})
+    -> (tensor<4x8xf32> {tp.global = tensor<4x8xf32>}) {
+  // expected-error @+1 {{'tp.all_gather' op needs dim 0 sharded by its axes, most minor}}
+  %0 = tp.all_gather %x dims [0] over [#tp.axis<"dp">] of @mesh : (tensor<2x8xf32>) -> tensor<4x8xf32>
+  return %0 : tensor<4x8xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// ... or over the major axis first: blocks in the wrong order.
+func.func @gather_major(
+    %x: tensor<1xf32> {tp.global = tensor<8xf32>, tp.sharding = #tp.sharding<@mesh, [{"dp", "tp"}]>})
+    -> (tensor<8xf32> {tp.global = tensor<8xf32>}) {
+  // expected-error @+1 {{'tp.all_gather' op needs dim 0 sharded by its axes, most minor, but input 0 is [dp: Shard(0), tp: Shard(0)]}}
+  %0 = tp.all_gather %x dims [0] over [#tp.axis<"dp">] of @mesh : (tensor<1xf32>) -> tensor<2xf32>
+  %1 = tp.all_gather %0 dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
+  return %1 : tensor<8xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// The major part of an axis before the minor one.
+func.func @gather_part(
+    %x: tensor<2xf32> {tp.global = tensor<8xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}]>})
+    -> (tensor<8xf32> {tp.global = tensor<8xf32>}) {
+  // expected-error @+1 {{'tp.all_gather' op needs dim 0 sharded by its axes, most minor}}
+  %0 = tp.all_gather %x dims [0] over [#tp.axis<"tp":(1)2>] of @mesh : (tensor<2xf32>) -> tensor<4xf32>
+  %1 = tp.all_gather %0 dims [0] over [#tp.axis<"tp":(2)2>] of @mesh : (tensor<4xf32>) -> tensor<8xf32>
+  return %1 : tensor<8xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// The second tensor of a message.
+func.func @second_input(
+    %x: tensor<2xf32> {tp.global = tensor<8xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}]>},
+    %y: tensor<2xf32> {tp.global = tensor<2xf32>})
+    -> (tensor<8xf32> {tp.global = tensor<8xf32>}) {
+  // expected-error @+1 {{needs dim 0 sharded by its axes, most minor, but input 1 is [dp: Replicate, tp: Replicate]}}
+  %0:2 = tp.all_gather %x, %y dims [0, 0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>, tensor<2xf32>) -> (tensor<8xf32>, tensor<8xf32>)
+  return %0#0 : tensor<8xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// A replicated value is not reduced.
+func.func @scatter(
+    %x: tensor<8xf32> {tp.global = tensor<8xf32>})
+    -> (tensor<2xf32> {tp.global = tensor<8xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}]>}) {
+  // expected-error @+1 {{'tp.reduce_scatter' op needs a value that is partial (sum) over its axes, but input 0 is [dp: Replicate, tp: Replicate]}}
+  %0 = tp.reduce_scatter %x sum dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<8xf32>) -> tensor<2xf32>
+  return %0 : tensor<2xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// Exchanged from a dim that is not sharded ...
+func.func @exchange(
+    %x: tensor<2x8xf32> {tp.global = tensor<8x8xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}, {}]>})
+    -> (tensor<2x8xf32> {tp.global = tensor<8x8xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}, {}]>}) {
+  // expected-error @+1 {{'tp.all_to_all' op needs dim 1 sharded by its axes, most minor}}
+  %0 = tp.all_to_all %x gather [1] split [0] over [#tp.axis<"tp":(1)2>] of @mesh : (tensor<2x8xf32>) -> tensor<1x16xf32>
+  %1 = nn.reshape %0 : (tensor<1x16xf32>) -> tensor<2x8xf32>
+  return %1 : tensor<2x8xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// ... or to the same dim.
+func.func @exchange_same(
+    %x: tensor<8xf32> {tp.global = tensor<32xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}]>})
+    -> (tensor<8xf32> {tp.global = tensor<32xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}]>}) {
+  // expected-error @+1 {{'tp.all_to_all' op needs dim 0 sharded by its axes, most minor}}
+  %0 = tp.all_to_all %x gather [0] split [0] over [#tp.axis<"tp">] of @mesh : (tensor<8xf32>) -> tensor<8xf32>
+  return %0 : tensor<8xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// Sliced by an axis that is in use: devices would skip blocks.
+func.func @slice_twice(
+    %x: tensor<2x8xf32> {tp.global = tensor<8x8xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}, {}]>})
+    -> (tensor<2x8xf32> {tp.global = tensor<8x8xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}, {}]>}) {
+  // expected-error @+1 {{'tp.slice' op the value already uses these axes, but input 0 is [dp: Replicate, tp: Shard(0)]}}
+  %0 = tp.slice %x dim 1 over [#tp.axis<"tp">] of @mesh : (tensor<2x8xf32>) -> tensor<2x2xf32>
+  %1 = tp.all_gather %0 dims [1] over [#tp.axis<"tp">] of @mesh : (tensor<2x2xf32>) -> tensor<2x8xf32>
+  return %1 : tensor<2x8xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// Sliced by an axis over which it is partial.
+func.func @slice_partial(
+    %x: tensor<8xf32> {tp.global = tensor<8xf32>, tp.sharding = #tp.sharding<@mesh, [{}], partial = sum{"tp"}>})
+    -> (tensor<2xf32> {tp.global = tensor<8xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}]>}) {
+  // expected-error @+1 {{'tp.slice' op the value already uses these axes}}
+  %0 = tp.slice %x dim 0 over [#tp.axis<"tp">] of @mesh : (tensor<8xf32>) -> tensor<2xf32>
+  return %0 : tensor<2xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// Made partial over an axis in use.
+func.func @partial_twice(
+    %x: tensor<8xf32> {tp.global = tensor<8xf32>, tp.sharding = #tp.sharding<@mesh, [{}], partial = sum{"tp"}>})
+    -> (tensor<8xf32> {tp.global = tensor<8xf32>, tp.sharding = #tp.sharding<@mesh, [{}], partial = sum{"tp"}>}) {
+  // expected-error @+1 {{'tp.make_partial' op the value already uses these axes}}
+  %0 = tp.make_partial %x over [#tp.axis<"tp">] of @mesh : tensor<8xf32>
+  return %0 : tensor<8xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// Made a sum beside a maximum.
+func.func @partial_kind(
+    %x: tensor<8xf32> {tp.global = tensor<8xf32>, tp.sharding = #tp.sharding<@mesh, [{}], partial = max{"tp"}>})
+    -> (tensor<8xf32> {tp.global = tensor<8xf32>}) {
+  // expected-error @+1 {{'tp.make_partial' op the value is partial of another kind}}
+  %0 = tp.make_partial %x over [#tp.axis<"dp">] of @mesh : tensor<8xf32>
+  return %0 : tensor<8xf32>
+}
