@@ -9,6 +9,7 @@
 #include "tp/InitAll.h"
 #include "tp/Support/Tool.h"
 #include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/MemoryBuffer.h"
 
 using namespace mlir;
 
