@@ -17,6 +17,7 @@ struct NamedFile {
 };
 
 struct ForwardOptions {
+  std::string entry = "forward"; ///< the function to run
   std::vector<NamedFile> inputs, outputs;
 };
 
@@ -39,7 +40,7 @@ struct RunOptions {
   std::string report; ///< a file for the runtime's own report
 };
 
-/// Runs @forward on files. Returns the exit status.
+/// Runs an entry point on files. Returns the exit status.
 int runForward(RunOptions run, const ForwardOptions &options,
                MLIRContext *context);
 

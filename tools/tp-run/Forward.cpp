@@ -136,10 +136,10 @@ int tp::runForward(RunOptions run, const ForwardOptions &options,
   FailureOr<Programs> programs = createPrograms(run, context);
   if (failed(programs))
     return 1;
-  auto entry = programs->main->entries().find("forward");
+  auto entry = programs->main->entries().find(options.entry);
   if (entry == programs->main->entries().end()) {
-    printError("the module has no function \"forward\"; import it with "
-               "--entry=forward");
+    printError("the module has no function \"" + options.entry +
+               "\"; import it with --entry=forward");
     return 1;
   }
   if (!matchInputs(entry->second, inputs))
@@ -151,12 +151,12 @@ int tp::runForward(RunOptions run, const ForwardOptions &options,
       return 1;
     }
   Arrays outputs;
-  if (!programs->main->run("forward", inputs, outputs))
+  if (!programs->main->run(options.entry, inputs, outputs))
     return 1;
   bool good = true;
   if (programs->unsharded) {
     Arrays reference;
-    if (!programs->unsharded->run("forward", inputs, reference))
+    if (!programs->unsharded->run(options.entry, inputs, reference))
       return 1;
     good = compare(outputs, reference);
   }

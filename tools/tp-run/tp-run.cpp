@@ -51,6 +51,9 @@ static cl::opt<std::string> dtype("dtype", BOTH, cl::init("auto"),
                                   cl::value_desc("auto|f64|f32|bf16"),
                                   cl::desc("type to compute in (checkpoints)"));
 
+static cl::opt<std::string> entry("entry", cl::sub(forward),
+                                  cl::init("forward"),
+                                  cl::desc("the function to run"));
 static cl::list<std::string> inputs("input", cl::sub(forward),
                                     cl::value_desc("NAME=FILE.npy"),
                                     cl::desc("an input"));
@@ -123,6 +126,7 @@ static int runCommand(MLIRContext &context) {
     return 1;
   if (forward) {
     ForwardOptions options;
+    options.entry = entry;
     if (!readFiles(inputs, "input", options.inputs) ||
         !readFiles(outputs, "output", options.outputs))
       return 1;
