@@ -43,8 +43,8 @@ private:
 
   StringRef word() {
     text = text.ltrim();
-    StringRef result = text.take_while(
-        [](char c) { return llvm::isAlnum(c) || c == '_'; });
+    StringRef result =
+        text.take_while([](char c) { return llvm::isAlnum(c) || c == '_'; });
     text = text.drop_front(result.size());
     return result;
   }
@@ -199,8 +199,8 @@ ShardingRule ShardingRule::elementwise(Operation *op) {
   return rule;
 }
 
-Operation *tp::cloneWith(OpBuilder &builder, Operation *op,
-                         ValueRange operands, TypeRange resultTypes) {
+Operation *tp::cloneWith(OpBuilder &builder, Operation *op, ValueRange operands,
+                         TypeRange resultTypes) {
   OperationState state(op->getLoc(), op->getName());
   state.addOperands(operands);
   state.addTypes(resultTypes);

@@ -59,7 +59,8 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
     if (failed(makeMesh(file)))
       return failure();
     getOperation()->setAttr(
-        kPlanName, StringAttr::get(&getContext(), file ? "file" : StringRef(plan)));
+        kPlanName,
+        StringAttr::get(&getContext(), file ? "file" : StringRef(plan)));
     if (plan == "none")
       replicateAll();
     return file ? applyFile(*file) : success();
@@ -87,8 +88,8 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
         llvm::sort(*own);
         llvm::sort(*asked);
         if (*own != *asked)
-          return emit() << file->name << ": the plan is for mesh " << *file->mesh
-                        << ", not " << text;
+          return emit() << file->name << ": the plan is for mesh "
+                        << *file->mesh << ", not " << text;
       } else {
         text = *file->mesh;
       }
@@ -109,8 +110,7 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
     auto emitHere = [&] { return emit(); };
     auto attribute =
         MeshAttr::getChecked(function_ref<InFlightDiagnostic()>(emitHere),
-                             &getContext(),
-                             ArrayRef<MeshAxisAttr>(attributes));
+                             &getContext(), ArrayRef<MeshAxisAttr>(attributes));
     if (!attribute)
       return failure();
     OpBuilder builder = OpBuilder::atBlockBegin(module.getBody());
@@ -124,9 +124,11 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
     auto name = FlatSymbolRefAttr::get(meshOp().getSymNameAttr());
     for (auto function : getOperation().getOps<func::FuncOp>())
       for (unsigned i = 0; i < function.getNumArguments(); ++i)
-        if (auto type = dyn_cast<RankedTensorType>(function.getArgumentTypes()[i]))
-          function.setArgAttr(i, kShardingName,
-                              ShardingAttr::getReplicated(name, type.getRank()));
+        if (auto type =
+                dyn_cast<RankedTensorType>(function.getArgumentTypes()[i]))
+          function.setArgAttr(
+              i, kShardingName,
+              ShardingAttr::getReplicated(name, type.getRank()));
   }
 
   /// The axis that the plan's styles speak of.
@@ -143,10 +145,11 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
       }
     if (others == 1)
       return only;
-    return emit() << file.name
-                  << ": which mesh axis does the plan speak of? Name one \"tp\"; "
-                     "the mesh is "
-                  << attribute;
+    return emit()
+           << file.name
+           << ": which mesh axis does the plan speak of? Name one \"tp\"; "
+              "the mesh is "
+           << attribute;
   }
 
   //===--------------------------------------------------------------------===//
@@ -158,8 +161,8 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
     llvm::MapVector<StringRef, Module> modules;
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       for (unsigned i = 0; i < function.getNumArguments(); ++i) {
-        auto parameter = function.getArgAttrOfType<nn::ParameterAttr>(
-            i, nn::kParameterName);
+        auto parameter =
+            function.getArgAttrOfType<nn::ParameterAttr>(i, nn::kParameterName);
         if (!parameter)
           continue;
         auto add = [&](StringRef name, bool isAlias) {
@@ -247,12 +250,11 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
       int64_t dim = ask.kind == Ask::Replicated ? -1 : ask.dim;
       if (dim >= rank)
         return emit() << file.name << ": \"" << entry.pattern << "\" asks \""
-                      << entry.style->name << "\" of \"" << name
-                      << "\", whose " << parameter.leaf << " has no dim "
-                      << dim;
+                      << entry.style->name << "\" of \"" << name << "\", whose "
+                      << parameter.leaf << " has no dim " << dim;
       DictionaryAttr wanted = makeRequest(axis, dim);
-      auto before = parameter.function.getArgAttr(parameter.argument,
-                                                  kRequestName);
+      auto before =
+          parameter.function.getArgAttr(parameter.argument, kRequestName);
       if (before && before != wanted)
         return emit() << file.name << ": tied parameter \""
                       << attribute.getName().getValue()
@@ -267,15 +269,15 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
       if (ask.kind == Ask::Nothing || rank == 0 ||
           !isa<FloatType>(op.getType().getElementType()))
         continue;
-      op->setAttr(kRequestName,
-                  makeRequest(axis, ask.kind == Ask::Replicated ? -1
-                                                                : rank - 1));
+      op->setAttr(
+          kRequestName,
+          makeRequest(axis, ask.kind == Ask::Replicated ? -1 : rank - 1));
     }
     return success();
   }
 
-  /// Whether a parameter is looked up by position: some user reads its first dim
-  /// as an index.
+  /// Whether a parameter is looked up by position: some user reads its first
+  /// dim as an index.
   static bool isTable(Parameter &parameter) {
     if (parameter.isAlias)
       return false;

@@ -152,8 +152,8 @@ DimGroups::DimGroups(func::FuncOp function, const DimClasses &classes,
   std::map<unsigned, SmallVector<SmallVector<unsigned, 3>>> narrower;
   for (size_t i : order) {
     DimGroup &group = found[i];
-    bool taken = llvm::any_of(
-        group.classes, [&](unsigned c) { return owner[c] != ~0u; });
+    bool taken = llvm::any_of(group.classes,
+                              [&](unsigned c) { return owner[c] != ~0u; });
     if (taken) {
       for (unsigned c : group.classes)
         if (owner[c] != ~0u) {
@@ -182,8 +182,8 @@ namespace {
 
 /// What the choice needs to know of one op.
 struct OpFacts {
-  double work = 0;        ///< multiply-adds, of a contraction
-  double left = 0;        ///< work that no chosen group has shared out
+  double work = 0; ///< multiply-adds, of a contraction
+  double left = 0; ///< work that no chosen group has shared out
   double resultBytes = 0;
   SmallVector<std::pair<unsigned, const Factor *>> factors; ///< by class
 };
@@ -229,8 +229,8 @@ private:
       for (Value result : op->getResults())
         if (auto type = dyn_cast<RankedTensorType>(result.getType());
             type && type.getElementType().isIntOrFloat())
-          facts.resultBytes += double(type.getNumElements()) *
-                               type.getElementTypeBitWidth() / 8;
+          facts.resultBytes +=
+              double(type.getNumElements()) * type.getElementTypeBitWidth() / 8;
       llvm::SmallBitVector done(rule.factors.size());
       auto add = [&](Value value, const TensorFactors &dims) {
         for (auto [i, list] : llvm::enumerate(dims))
@@ -297,8 +297,8 @@ private:
     return factor;
   }
 
-  /// An axis may shard one dim of an op: a group that meets a chosen one in some
-  /// op would undo it there.
+  /// An axis may shard one dim of an op: a group that meets a chosen one in
+  /// some op would undo it there.
   bool conflicts(unsigned group) {
     for (unsigned number : opsOf[group])
       for (auto &[dimClass, factor] : ops[number].factors) {

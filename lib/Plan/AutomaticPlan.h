@@ -29,9 +29,9 @@ struct DimGroup {
 };
 
 /// Shares an axis of `devices` out over the group: the shares (each a divisor,
-/// their product one too) with the smallest block, then with the smallest blocks
-/// of `narrower` (classes of the group that others use without the rest: KV
-/// heads), then over the fewest devices, then the most major.
+/// their product one too) with the smallest block, then with the smallest
+/// blocks of `narrower` (classes of the group that others use without the rest:
+/// KV heads), then over the fewest devices, then the most major.
 ///
 ///   3 KV heads x 3 groups on 4: 4 x 1 (padded to 4 KV heads): 3 query heads
 ///   4 x 2 on 8: 4 x 2, one head each; 3 x 3 on 6: 3 x 2, two heads each
@@ -55,9 +55,9 @@ private:
 };
 
 /// Chooses the groups to share an axis out over: so that the work of every
-/// contraction is shared out, those that send the fewest bytes for it first, and
-/// then what is left of the large parameters, for their storage. Returns one flag
-/// a group.
+/// contraction is shared out, those that send the fewest bytes for it first,
+/// and then what is left of the large parameters, for their storage. Returns
+/// one flag a group.
 SmallVector<bool> chooseGroups(func::FuncOp function, const DimClasses &classes,
                                const DimGroups &groups);
 

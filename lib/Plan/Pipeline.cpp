@@ -32,7 +32,8 @@ void tp::buildShardPipeline(OpPassManager &manager,
 
 void tp::registerShardPipeline() {
   PassPipelineRegistration<ShardOptions>(
-      "tp-shard", "the whole sharding pipeline, from a global module to a "
-                  "checked local one",
+      "tp-shard",
+      "the whole sharding pipeline, from a global module to a "
+      "checked local one",
       buildShardPipeline);
 }

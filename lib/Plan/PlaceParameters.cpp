@@ -21,7 +21,8 @@ namespace mlir::tp {
 
 namespace {
 
-/// Axes of every dim of a tensor; nothing is said of a parameter without an entry.
+/// Axes of every dim of a tensor; nothing is said of a parameter without an
+/// entry.
 using DimAxes = SmallVector<Axes, 4>;
 
 /// Reads `tp.request`.
@@ -141,8 +142,9 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
       }
       if (request && request->dim >= 0 && !isShared && devices > 1)
         return emit() << "parameter \"" << parameter.getName().getValue()
-                      << "\": dim " << request->dim << " cannot be sharded over \""
-                      << axis << "\", because an op needs it whole";
+                      << "\": dim " << request->dim
+                      << " cannot be sharded over \"" << axis
+                      << "\", because an op needs it whole";
       if (request && request->dim >= 0 &&
           failed(checkRequest(parameter, *request, argument, devices)))
         return failure();
@@ -252,8 +254,8 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
       if (axis.getName() == "dp")
         name = axis.getName();
     for (BlockArgument argument : function.getArguments()) {
-      auto names = function.getArgAttrOfType<ArrayAttr>(
-          argument.getArgNumber(), nn::kDimsName);
+      auto names = function.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(),
+                                                        nn::kDimsName);
       ArrayRef<int64_t> shape = shapeOf(argument.getType());
       if (!names || names.size() != shape.size())
         continue;
@@ -271,7 +273,8 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
         isBatch = true;
       }
       // State is left open: its other dims follow what is written to it.
-      if (isBatch && function.getArgAttr(argument.getArgNumber(), nn::kInputName))
+      if (isBatch &&
+          function.getArgAttr(argument.getArgNumber(), nn::kInputName))
         setSharding(function, argument, dims);
     }
     return success();

@@ -93,7 +93,8 @@ readMesh(const PlanFile &plan, const llvm::json::Value &value,
     if (!size)
       return emitError() << plan.name << ": size of mesh axis \"" << name
                          << "\" must be a whole number";
-    text += (text.empty() ? "" : ",") + name.str() + "=" + std::to_string(*size);
+    text +=
+        (text.empty() ? "" : ",") + name.str() + "=" + std::to_string(*size);
   }
   return text;
 }

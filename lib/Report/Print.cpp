@@ -29,11 +29,10 @@ std::map<std::string, Total> totalsOf(const Report &report) {
 }
 
 std::string dtypes(const ReportCollective &collective) {
-  return llvm::join(llvm::map_range(collective.tensors,
-                                    [](const ReportTensor &tensor) {
-                                      return tensor.dtype;
-                                    }),
-                    ",");
+  return llvm::join(
+      llvm::map_range(collective.tensors,
+                      [](const ReportTensor &tensor) { return tensor.dtype; }),
+      ",");
 }
 } // namespace
 
@@ -190,7 +189,8 @@ void tp::printText(const Report &report, llvm::raw_ostream &os) {
   if (rows.empty())
     os << "no collectives\n";
   else
-    os << "phase    collective      axes      group  tensor                count  "
+    os << "phase    collective      axes      group  tensor                "
+          "count  "
           "sent each  module\n";
   for (const Row &row : rows) {
     const ReportCollective &collective = *row.first;
@@ -216,11 +216,12 @@ void tp::printText(const Report &report, llvm::raw_ostream &os) {
     total.bytes += collective.count * collective.bytesSent;
   }
   for (auto &entry : perPhase)
-    os << entry.first << ": " << entry.second.count
-       << " collectives, " << formatBytes(entry.second.bytes)
+    os << entry.first << ": " << entry.second.count << " collectives, "
+       << formatBytes(entry.second.bytes)
        << " sent by each device in one execution\n";
-  os << "memory of a device: parameters " << formatBytes(report.memory.parameters)
-     << ", state " << formatBytes(report.memory.state) << ", activations "
+  os << "memory of a device: parameters "
+     << formatBytes(report.memory.parameters) << ", state "
+     << formatBytes(report.memory.state) << ", activations "
      << formatBytes(report.memory.activationsPeak) << ", peak "
      << formatBytes(report.memory.peak) << "\n";
 }

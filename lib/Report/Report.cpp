@@ -41,7 +41,8 @@ static std::string textOf(Location location) {
   return {};
 }
 
-static ReportCollective describeCollective(CollectiveOpInterface op, StringRef phase) {
+static ReportCollective describeCollective(CollectiveOpInterface op,
+                                           StringRef phase) {
   ReportCollective collective;
   collective.kind = op->getName().stripDialect().str();
   for (AxisRefAttr axis : op.getGroupAxes().getAsRange<AxisRefAttr>())
@@ -67,8 +68,9 @@ static ReportCollective describeCollective(CollectiveOpInterface op, StringRef p
 FailureOr<Report> tp::buildReport(ModuleOp module) {
   auto meshes = module.getOps<MeshOp>();
   if (meshes.empty())
-    return module.emitError("there is no tp.mesh in this module; shard it first, "
-                            "with tp-opt --tp-shard");
+    return module.emitError(
+        "there is no tp.mesh in this module; shard it first, "
+        "with tp-opt --tp-shard");
   Report report;
   for (MeshAxisAttr axis : (*meshes.begin()).getMesh().getAxes())
     report.axes.push_back({axis.getName().str(), axis.getSize()});

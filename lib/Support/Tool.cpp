@@ -106,8 +106,8 @@ static llvm::Error replace(StringRef path,
   return file->keep(path);
 }
 
-/// Only a regular file may be replaced: a device or a pipe is written to, and so
-/// is what a link points to.
+/// Only a regular file may be replaced: a device or a pipe is written to, and
+/// so is what a link points to.
 static llvm::Error writeFile(StringRef path,
                              function_ref<void(raw_ostream &)> write) {
   SmallString<256> target(path);
@@ -138,6 +138,7 @@ bool tp::writeOutput(StringRef path, function_ref<void(raw_ostream &)> write) {
       path == "-" ? writeStandardOutput(write) : writeFile(path, write);
   if (!error)
     return true;
-  printError("cannot write \"" + path + "\": " + llvm::toString(std::move(error)));
+  printError("cannot write \"" + path +
+             "\": " + llvm::toString(std::move(error)));
   return false;
 }

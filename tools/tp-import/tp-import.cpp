@@ -75,7 +75,7 @@ int main(int argc, char **argv) {
       tp::importModel(modelPath, options, &context);
   if (failed(module))
     return EXIT_FAILURE;
-  bool written = tp::writeOutput(
-      outputPath, [&](raw_ostream &os) { print(**module, os); });
+  bool written = tp::writeOutput(outputPath,
+                                 [&](raw_ostream &os) { print(**module, os); });
   return written ? EXIT_SUCCESS : EXIT_FAILURE;
 }

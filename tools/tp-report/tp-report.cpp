@@ -22,11 +22,11 @@ static llvm::cl::opt<std::string> outputName("o", llvm::cl::desc("output file"),
                                              llvm::cl::value_desc("file"),
                                              llvm::cl::init("-"));
 enum class Format { Text, Json };
-static llvm::cl::opt<Format> format(
-    "format", llvm::cl::desc("output format"),
-    llvm::cl::values(clEnumValN(Format::Text, "text", "a table"),
-                     clEnumValN(Format::Json, "json", "JSON, schema 1")),
-    llvm::cl::init(Format::Text));
+static llvm::cl::opt<Format>
+    format("format", llvm::cl::desc("output format"),
+           llvm::cl::values(clEnumValN(Format::Text, "text", "a table"),
+                            clEnumValN(Format::Json, "json", "JSON, schema 1")),
+           llvm::cl::init(Format::Text));
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);

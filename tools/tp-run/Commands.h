@@ -44,8 +44,8 @@ struct RunOptions {
 int runForward(RunOptions run, const ForwardOptions &options,
                MLIRContext *context);
 
-/// Runs @prefill and @decode on a prompt; ids go to standard output. Returns the
-/// exit status.
+/// Runs @prefill and @decode on a prompt; ids go to standard output. Returns
+/// the exit status.
 int runGenerate(RunOptions run, const GenerateOptions &options,
                 MLIRContext *context);
 

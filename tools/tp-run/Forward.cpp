@@ -27,8 +27,8 @@ FailureOr<Programs> tp::createPrograms(const RunOptions &run,
       return failure();
     }
     OwningOpRef<ModuleOp> copy(source->module->clone());
-    programs.unsharded = Program::create(std::move(copy), *source, "",
-                                         run.program);
+    programs.unsharded =
+        Program::create(std::move(copy), *source, "", run.program);
     if (!programs.unsharded)
       return failure();
   }
@@ -82,8 +82,8 @@ static bool convert(Array &array, const Slot &slot) {
 }
 
 static std::string namesOf(const std::vector<Slot> &slots) {
-  return llvm::join(llvm::map_range(slots, [](const Slot &s) { return s.name; }),
-                    ", ");
+  return llvm::join(
+      llvm::map_range(slots, [](const Slot &s) { return s.name; }), ", ");
 }
 
 static const Slot *find(const std::vector<Slot> &slots, StringRef name) {
@@ -107,8 +107,8 @@ static bool matchInputs(const Entry &entry, Arrays &inputs) {
   }
   for (const Slot &slot : entry.inputs)
     if (!inputs.count(slot.name)) {
-      printError("input \"" + slot.name + "\" is missing: --input " + slot.name +
-                 "=FILE.npy");
+      printError("input \"" + slot.name + "\" is missing: --input " +
+                 slot.name + "=FILE.npy");
       return false;
     }
   return true;

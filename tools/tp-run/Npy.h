@@ -12,12 +12,12 @@
 
 namespace mlir::tp {
 
-/// Reads a little-endian, C-ordered array of f4, f8, i4 or i8. Returns false and
-/// a message that names the file otherwise.
+/// Reads a little-endian, C-ordered array of f4, f8, i4 or i8. Returns false
+/// and a message that names the file otherwise.
 bool readNpy(StringRef path, Array &array, std::string &message);
 
-/// Writes an array; bf16 is written as f4, which NumPy knows. False after printing
-/// what is wrong.
+/// Writes an array; bf16 is written as f4, which NumPy knows. False after
+/// printing what is wrong.
 bool writeNpy(StringRef path, const Array &array);
 
 } // namespace mlir::tp

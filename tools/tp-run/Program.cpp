@@ -40,10 +40,11 @@ static bool isLocalModule(ModuleOp module) {
   return found;
 }
 
-/// The checkpoint that a module names, relative to its own file; checked against
-/// what it was when the module was made.
+/// The checkpoint that a module names, relative to its own file; checked
+/// against what it was when the module was made.
 static LogicalResult findCheckpoint(Source &source, StringRef modulePath) {
-  auto name = source.module.get()->getAttrOfType<StringAttr>(nn::kCheckpointName);
+  auto name =
+      source.module.get()->getAttrOfType<StringAttr>(nn::kCheckpointName);
   if (!name || name.getValue().empty())
     return success();
   SmallString<256> path(name.getValue());
@@ -143,8 +144,8 @@ static LogicalResult addSlot(func::FuncOp function, const Twine &what,
                name.getValue() + "\" has a type that cannot be exchanged");
     return failure();
   }
-  slots.push_back({name.getValue().str(), *dtype,
-                   SmallVector<int64_t>(tensor.getShape())});
+  slots.push_back(
+      {name.getValue().str(), *dtype, SmallVector<int64_t>(tensor.getShape())});
   return success();
 }
 
@@ -155,12 +156,12 @@ static LogicalResult collectEntries(ModuleOp module,
       continue;
     Entry &entry = entries[function.getName().str()];
     for (unsigned i = 0; i < function.getNumArguments(); ++i)
-      if (failed(addSlot(
-              function, "input",
-              function.getArgAttrOfType<StringAttr>(i, nn::kInputName),
-              function.getArgumentTypes()[i],
-              function.getArgAttrOfType<TypeAttr>(i, kGlobalName),
-              entry.inputs)))
+      if (failed(
+              addSlot(function, "input",
+                      function.getArgAttrOfType<StringAttr>(i, nn::kInputName),
+                      function.getArgumentTypes()[i],
+                      function.getArgAttrOfType<TypeAttr>(i, kGlobalName),
+                      entry.inputs)))
         return failure();
     for (unsigned i = 0; i < function.getNumResults(); ++i)
       if (failed(addSlot(
@@ -300,8 +301,8 @@ static bool readCounters(StringRef text, Report &report) {
     return false;
   for (const llvm::json::Value &value : *entries) {
     const llvm::json::Object *entry = value.getAsObject();
-    std::optional<StringRef> name = entry ? entry->getString("name")
-                                          : std::nullopt;
+    std::optional<StringRef> name =
+        entry ? entry->getString("name") : std::nullopt;
     const llvm::json::Array *counted =
         entry ? entry->getArray("collectives") : nullptr;
     if (!name || !counted)
@@ -386,9 +387,9 @@ bool tp::compare(const Arrays &got, const Arrays &wanted) {
     double tolerance = toleranceOf(reference.dtype);
     bool good = comparable && ratio <= tolerance;
     within &= good;
-    llvm::errs() << "check: " << name << ": max|a-b| / max|b| = "
-                 << llvm::format("%.3g", ratio) << " (tolerance "
-                 << llvm::format("%.3g", tolerance) << ")"
+    llvm::errs() << "check: " << name
+                 << ": max|a-b| / max|b| = " << llvm::format("%.3g", ratio)
+                 << " (tolerance " << llvm::format("%.3g", tolerance) << ")"
                  << (good ? "" : " FAILED") << "\n";
   }
   return within;

@@ -29,8 +29,7 @@ int32_t Sampler::draw(ArrayRef<double> values, ArrayRef<int32_t> ids) {
   std::vector<double> weights;
   double total = 0;
   for (size_t i = 0; i < count; ++i) {
-    weights.push_back(
-        std::exp((values[i] - values[0]) / options.temperature));
+    weights.push_back(std::exp((values[i] - values[0]) / options.temperature));
     total += weights.back();
   }
   // The fewest candidates that hold top_p of the mass.

@@ -30,9 +30,9 @@ static cl::opt<std::string> weights("weights", BOTH, cl::value_desc("PATH"),
 static cl::opt<std::string>
     randomWeights("random-weights", BOTH, cl::value_desc("SEED"),
                   cl::desc("random weights, the same on every mesh"));
-static cl::opt<bool>
-    check("check", BOTH,
-          cl::desc("compare with the unsharded program, and fail if they differ"));
+static cl::opt<bool> check(
+    "check", BOTH,
+    cl::desc("compare with the unsharded program, and fail if they differ"));
 static cl::opt<std::string>
     report("report", BOTH, cl::value_desc("FILE"),
            cl::desc("write the runtime's own report (JSON, schema 1)"));
@@ -41,9 +41,9 @@ static cl::opt<double> timeout("timeout", BOTH, cl::init(60),
                                cl::desc("longest wait for another rank"));
 static cl::opt<int64_t> batch("batch", BOTH, cl::init(1),
                               cl::desc("sequences at a time (checkpoints)"));
-static cl::opt<int64_t> sequence(
-    "seq", BOTH, cl::init(0),
-    cl::desc("tokens of a sequence or a prefill chunk (checkpoints)"));
+static cl::opt<int64_t>
+    sequence("seq", BOTH, cl::init(0),
+             cl::desc("tokens of a sequence or a prefill chunk (checkpoints)"));
 static cl::opt<int64_t>
     maxSequence("max-seq", BOTH, cl::init(0),
                 cl::desc("tokens that the cache holds (checkpoints)"));
@@ -112,7 +112,8 @@ static bool readOptions(RunOptions &run) {
   if (randomWeights.getNumOccurrences()) {
     uint64_t value;
     if (StringRef(randomWeights).getAsInteger(10, value)) {
-      printError("--random-weights=" + randomWeights + " must be a whole number");
+      printError("--random-weights=" + randomWeights +
+                 " must be a whole number");
       return false;
     }
     run.program.randomWeights = value;
@@ -148,7 +149,8 @@ static int runCommand(MLIRContext &context) {
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   if (!parseCommandLine(
-          argc, argv, "compiles a model just in time and runs it on CPU ranks\n"))
+          argc, argv,
+          "compiles a model just in time and runs it on CPU ranks\n"))
     return 1;
   if (!forward && !generate) {
     printError("say what to do: tp-run forward or tp-run generate; see --help");

@@ -21,7 +21,8 @@
 //   indexed{f}        the op reads global positions along f: the local op is
 //                     given the shard's start
 //   masked{f}         the op itself ignores padding along f
-//   each{i,j}         linear in each of these operands: on each axis at most one
+//   each{i,j}         linear in each of these operands: on each axis at most
+//   one
 //                     of them may be partial, and the results are then partial
 //   joint{i,j}        linear in these operands together: all are partial over
 //                     the same axes, or none is

@@ -18,8 +18,9 @@ namespace mlir::tp {
 #define GEN_PASS_REGISTRATION
 #include "tp/Plan/Passes.h.inc"
 
-/// What a plan asks of a parameter (in the stored tensor's dims) or of a boundary
-/// (in the value's dims): a dictionary {axis, dim}; dim -1 is replicated.
+/// What a plan asks of a parameter (in the stored tensor's dims) or of a
+/// boundary (in the value's dims): a dictionary {axis, dim}; dim -1 is
+/// replicated.
 inline constexpr StringLiteral kRequestName = "tp.request";
 /// On the module: which plan it was given.
 inline constexpr StringLiteral kPlanName = "tp.plan";
@@ -39,7 +40,8 @@ struct ShardOptions : public PassPipelineOptions<ShardOptions> {
 
 /// From a global module to a checked local one: tp-apply-plan, nn-normalise,
 /// tp-place-parameters, tp-propagate, tp-decompose, tp-propagate,
-/// tp-insert-reshards, tp-partition, tp-merge-collectives, tp-verify-placements.
+/// tp-insert-reshards, tp-partition, tp-merge-collectives,
+/// tp-verify-placements.
 void buildShardPipeline(OpPassManager &manager, const ShardOptions &options);
 
 /// Registers `--tp-shard`.

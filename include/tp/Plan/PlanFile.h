@@ -45,8 +45,8 @@ struct PlanFile {
   std::vector<PlanEntry> entries;
 };
 
-/// Reads a plan. Errors: the file cannot be read, is not JSON, is neither form, or
-/// names an unknown style.
+/// Reads a plan. Errors: the file cannot be read, is not JSON, is neither form,
+/// or names an unknown style.
 FailureOr<PlanFile> readPlan(StringRef path,
                              function_ref<InFlightDiagnostic()> emitError);
 
@@ -54,13 +54,14 @@ FailureOr<PlanFile> readPlan(StringRef path,
 FailureOr<std::vector<std::pair<std::string, int64_t>>>
 parseMesh(StringRef text, function_ref<InFlightDiagnostic()> emitError);
 
-/// Whether `pattern` names the module: component by component, from the end, with
-/// shell wildcards. "layers.*.self_attn.q_proj" and "self_attn.q_proj" both name
-/// "model.layers.7.self_attn.q_proj".
+/// Whether `pattern` names the module: component by component, from the end,
+/// with shell wildcards. "layers.*.self_attn.q_proj" and "self_attn.q_proj"
+/// both name "model.layers.7.self_attn.q_proj".
 bool matchesModule(StringRef pattern, StringRef module);
 
-/// The module names nearest to `pattern` that it might have meant, layer numbers
-/// as "*", with how many modules each stands for; empty if none is near.
+/// The module names nearest to `pattern` that it might have meant, layer
+/// numbers as "*", with how many modules each stands for; empty if none is
+/// near.
 std::optional<std::pair<std::string, unsigned>>
 nearestModule(StringRef pattern, ArrayRef<StringRef> modules);
 

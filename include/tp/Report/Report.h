@@ -24,7 +24,7 @@ struct ReportCollective {
   std::string kind; ///< "all_reduce", ...
   std::vector<std::string> axes;
   int64_t groupSize = 1;
-  std::string reduction;             ///< "sum", ...; empty if it reduces nothing
+  std::string reduction; ///< "sum", ...; empty if it reduces nothing
   std::vector<ReportTensor> tensors; ///< more than one if packed
   int64_t bytesSent = 0; ///< one execution, per device, ring algorithms
   int64_t count = 1;
@@ -43,8 +43,8 @@ struct Report {
   ReportMemory memory;                       ///< bytes per device
 };
 
-/// The report of a local module, from IR alone. A diagnostic if it has no mesh or
-/// is not partitioned yet.
+/// The report of a local module, from IR alone. A diagnostic if it has no mesh
+/// or is not partitioned yet.
 FailureOr<Report> buildReport(ModuleOp module);
 
 /// JSON, schema 1; see docs/report.md.

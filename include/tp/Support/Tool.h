@@ -15,12 +15,12 @@ namespace mlir::tp {
 /// "error: ..." on standard error.
 void printError(const Twine &message);
 
-/// Reads the command line into the tool's llvm::cl options. What is wrong is one
-/// line that begins with "error:"; false then.
+/// Reads the command line into the tool's llvm::cl options. What is wrong is
+/// one line that begins with "error:"; false then.
 bool parseCommandLine(int argc, char **argv, StringRef overview);
 
-/// Writes a file ("-" is standard output). A regular file appears whole or not at
-/// all. False after printing what is wrong.
+/// Writes a file ("-" is standard output). A regular file appears whole or not
+/// at all. False after printing what is wrong.
 bool writeOutput(StringRef path, function_ref<void(raw_ostream &)> write);
 
 /// Prints a diagnostic as "error: module: message", for tools whose users have

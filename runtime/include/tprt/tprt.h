@@ -96,8 +96,8 @@ typedef struct tprt_error {
 /// A compiled entry point. `arena` is this rank's planned memory; `arguments`
 /// and `results` hold one local buffer each, in the manifest's order. A result
 /// that is a donated argument has the same address as that argument.
-typedef void (*tprt_entry)(tprt_rank *rank, void *arena,
-                           void *const *arguments, void *const *results);
+typedef void (*tprt_entry)(tprt_rank *rank, void *arena, void *const *arguments,
+                           void *const *results);
 
 /// Finds the compiled code of an entry point by its symbol; null if unknown.
 typedef tprt_entry (*tprt_lookup)(const char *symbol, void *context);
@@ -107,17 +107,18 @@ typedef struct tprt_options {
 } tprt_options;
 
 /// Makes a session from a manifest (JSON, described in docs/manifest.md) and
-/// starts its rank threads. Memory is reserved by tprt_session_load. TPRT_INVALID
-/// if the manifest is malformed or of another version, TPRT_OUT_OF_MEMORY.
+/// starts its rank threads. Memory is reserved by tprt_session_load.
+/// TPRT_INVALID if the manifest is malformed or of another version,
+/// TPRT_OUT_OF_MEMORY.
 tprt_status tprt_session_create(const char *manifest, tprt_lookup lookup,
                                 void *context, const tprt_options *options,
                                 tprt_session **session, tprt_error *error);
 
 /// Reserves one block a rank (parameters, then state, then the arena) and fills
-/// the parameters from the checkpoint at `path` (a GGUF file, a safetensors file
-/// or a Hugging Face directory). Each rank reads only its own shard. With `path`
-/// null the weights are random from `seed`, the same on every mesh. State is
-/// zeroed.
+/// the parameters from the checkpoint at `path` (a GGUF file, a safetensors
+/// file or a Hugging Face directory). Each rank reads only its own shard. With
+/// `path` null the weights are random from `seed`, the same on every mesh.
+/// State is zeroed.
 tprt_status tprt_session_load(tprt_session *session, const char *path,
                               uint64_t seed, tprt_error *error);
 
@@ -164,7 +165,8 @@ void tprt_session_destroy(tprt_session *session);
 
 /// The dims of a contraction C[..] = sum A[..] * B[..], each with its role.
 typedef struct tprt_contract_dim {
-  int64_t kind; ///< 0 batch (A, B, C), 1 row (A, C), 2 column (B, C), 3 contracted (A, B)
+  int64_t kind; ///< 0 batch (A, B, C), 1 row (A, C), 2 column (B, C), 3
+                ///< contracted (A, B)
   int64_t extent;
   int64_t stride_a, stride_b, stride_c; ///< elements; 0 where absent
 } tprt_contract_dim;
@@ -178,13 +180,13 @@ typedef struct tprt_contract_desc {
 void tprt_contract(tprt_rank *rank, const tprt_contract_desc *desc,
                    const void *a, const void *b, void *c);
 
-/// out[b,s,k,g,:] = softmax(scale * q . K) V over the keys that a query may see,
-/// without a score matrix. q, out: [batch, queries, kv_heads, groups, head_dim];
-/// k, v: [batch, keys, kv_heads, head_dim]. Query i stands at position
-/// *offset + i and sees keys j <= its position if `causal`, else all keys, and
-/// only j > position - window if window > 0. With soft_cap c > 0 scores are
-/// c * tanh(score / c). A query that sees no key gives zeros. Accumulates in f32
-/// (f64 for TPRT_F64).
+/// out[b,s,k,g,:] = softmax(scale * q . K) V over the keys that a query may
+/// see, without a score matrix. q, out: [batch, queries, kv_heads, groups,
+/// head_dim]; k, v: [batch, keys, kv_heads, head_dim]. Query i stands at
+/// position *offset + i and sees keys j <= its position if `causal`, else all
+/// keys, and only j > position - window if window > 0. With soft_cap c > 0
+/// scores are c * tanh(score / c). A query that sees no key gives zeros.
+/// Accumulates in f32 (f64 for TPRT_F64).
 typedef struct tprt_attention_desc {
   int64_t dtype, batch, queries, keys, kv_heads, groups, head_dim;
   int64_t causal, window, scale_bits, soft_cap_bits;
@@ -215,17 +217,17 @@ void tprt_embedding(tprt_rank *rank, const tprt_embedding_desc *desc,
                     const int32_t *ids, const void *table, int64_t start,
                     void *out);
 
-/// table_gradient[r, :] = sum of gradient[i, :] over i with ids[i] == start + r:
-/// the transpose of tprt_embedding, same descriptor, in order of i.
+/// table_gradient[r, :] = sum of gradient[i, :] over i with ids[i] == start +
+/// r: the transpose of tprt_embedding, same descriptor, in order of i.
 void tprt_embedding_gradient(tprt_rank *rank, const tprt_embedding_desc *desc,
                              const int32_t *ids, const void *gradient,
                              int64_t start, void *table_gradient);
 
-/// The k largest of each segment of the last dim, in descending order, lowest id
-/// first among equals; NaN is larger than everything. values: [outer, segments *
-/// extent]; the element j of a row stands for id start + j, or for ids[row, j] if
-/// `ids` is not null. Elements whose id is outside [0, size) do not take part;
-/// missing places are filled with -infinity and id INT32_MAX.
+/// The k largest of each segment of the last dim, in descending order, lowest
+/// id first among equals; NaN is larger than everything. values: [outer,
+/// segments * extent]; the element j of a row stands for id start + j, or for
+/// ids[row, j] if `ids` is not null. Elements whose id is outside [0, size) do
+/// not take part; missing places are filled with -infinity and id INT32_MAX.
 /// out_values, out_ids: [outer, segments * k].
 typedef struct tprt_top_k_desc {
   int64_t dtype, outer, segments, extent, k, size;
@@ -236,16 +238,16 @@ void tprt_top_k(tprt_rank *rank, const tprt_top_k_desc *desc,
                 void *out_values, int32_t *out_ids);
 
 /// cache[b, *position + i, :] = update[b, i, :] for i < *length, in place.
-/// cache: [outer, capacity, inner]; update: [outer, extent, inner]. An error that
-/// names the sizes if *position < 0, *length is outside [0, extent] or the sum
-/// exceeds capacity.
+/// cache: [outer, capacity, inner]; update: [outer, extent, inner]. An error
+/// that names the sizes if *position < 0, *length is outside [0, extent] or the
+/// sum exceeds capacity.
 typedef struct tprt_cache_update_desc {
   int64_t dtype, outer, capacity, extent, inner;
 } tprt_cache_update_desc;
 
 void tprt_cache_update(tprt_rank *rank, const tprt_cache_update_desc *desc,
-                       void *cache, const void *update,
-                       const int32_t *position, const int32_t *length);
+                       void *cache, const void *update, const int32_t *position,
+                       const int32_t *length);
 
 /// out[o, :] = x[o, *index, :]; x: [outer, extent, inner]. An error that names
 /// the sizes if *index is outside [0, extent).
@@ -267,9 +269,9 @@ typedef struct tprt_copy_desc {
 void tprt_copy(tprt_rank *rank, const tprt_copy_desc *desc, const void *x,
                void *out);
 
-/// In place: elements of x ([outer, extent, inner]) whose index along the middle
-/// dim, start + i, is at or beyond `size` become `fill`. What masks the padding
-/// of an uneven dim before a reduction.
+/// In place: elements of x ([outer, extent, inner]) whose index along the
+/// middle dim, start + i, is at or beyond `size` become `fill`. What masks the
+/// padding of an uneven dim before a reduction.
 typedef struct tprt_mask_desc {
   int64_t dtype, outer, extent, inner, size, fill_bits;
 } tprt_mask_desc;
@@ -289,8 +291,8 @@ void tprt_make_partial(tprt_rank *rank, const tprt_make_partial_desc *desc,
 /// One tensor of a collective: its shape before, and the dims it acts on.
 typedef struct tprt_collective_buffer {
   int64_t dtype, rank, shape[TPRT_MAX_RANK];
-  int64_t dim;       ///< all_gather, reduce_scatter: the dim that grows or shrinks;
-                     ///< all_to_all: the dim that grows (gathered)
+  int64_t dim; ///< all_gather, reduce_scatter: the dim that grows or shrinks;
+               ///< all_to_all: the dim that grows (gathered)
   int64_t split_dim; ///< all_to_all: the dim that shrinks
 } tprt_collective_buffer;
 

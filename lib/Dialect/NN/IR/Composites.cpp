@@ -27,9 +27,15 @@ class Writer {
 public:
   Writer(OpBuilder &builder, Location loc) : builder(builder), loc(loc) {}
 
-  Value add(Value a, Value b) { return arith::AddFOp::create(builder, loc, a, b); }
-  Value sub(Value a, Value b) { return arith::SubFOp::create(builder, loc, a, b); }
-  Value mul(Value a, Value b) { return arith::MulFOp::create(builder, loc, a, b); }
+  Value add(Value a, Value b) {
+    return arith::AddFOp::create(builder, loc, a, b);
+  }
+  Value sub(Value a, Value b) {
+    return arith::SubFOp::create(builder, loc, a, b);
+  }
+  Value mul(Value a, Value b) {
+    return arith::MulFOp::create(builder, loc, a, b);
+  }
   Value rsqrt(Value a) { return math::RsqrtOp::create(builder, loc, a); }
 
   /// A tensor of `like`'s type full of `value`.
@@ -51,7 +57,8 @@ public:
     for (int64_t i = 0; i < type.getRank(); ++i)
       if (!llvm::is_contained(dims, i))
         shape.push_back(type.getDimSize(i));
-    return ReduceOp::create(builder, loc, type.clone(shape), value, "sum", dims);
+    return ReduceOp::create(builder, loc, type.clone(shape), value, "sum",
+                            dims);
   }
   /// `value` with elements of type `element`.
   Value cast_(Value value, Type element) {
@@ -114,7 +121,8 @@ static Value inverseRootMeanSquare(Writer &write, Value x, double epsilon) {
   auto type = cast<RankedTensorType>(x.getType());
   int64_t last = type.getRank() - 1;
   Value sum = write.sum(write.mul(x, x), {last});
-  Value mean = write.mul(sum, write.splat(sum, 1.0 / double(type.getDimSize(last))));
+  Value mean =
+      write.mul(sum, write.splat(sum, 1.0 / double(type.getDimSize(last))));
   Value inverse = write.rsqrt(write.add(mean, write.splat(mean, epsilon)));
   return write.broadcast(inverse, type, leadingDims(type));
 }
@@ -143,11 +151,13 @@ SmallVector<Value> RMSNormOp::buildDerivative(OpBuilder &builder,
   Value x = write.cast_(getInput(), accumulator);
   Value g = write.cast_(gradients[0], accumulator);
   auto wide = cast<RankedTensorType>(x.getType());
-  Value w = write.broadcast(write.cast_(getWeight(), accumulator), wide, {last});
+  Value w =
+      write.broadcast(write.cast_(getWeight(), accumulator), wide, {last});
   Value r = inverseRootMeanSquare(write, x, getEpsilon().convertToDouble());
   Value u = write.mul(g, w);
   Value dot = write.sum(write.mul(u, x), {last});
-  Value mean = write.mul(dot, write.splat(dot, 1.0 / double(type.getDimSize(last))));
+  Value mean =
+      write.mul(dot, write.splat(dot, 1.0 / double(type.getDimSize(last))));
   Value correction = write.mul(write.mul(x, write.mul(r, r)),
                                write.broadcast(mean, wide, leadingDims(wide)));
   Value dx = write.mul(r, write.sub(u, correction));
@@ -203,8 +213,8 @@ LogicalResult AttentionOp::verify() {
     return emitOpError("needs a positive window");
   if (!getScale().isFinite())
     return emitOpError("needs a finite scale");
-  if (getSoftCap() && (!getSoftCap()->isFinite() || getSoftCap()->isNegative() ||
-                       getSoftCap()->isZero()))
+  if (getSoftCap() && (!getSoftCap()->isFinite() ||
+                       getSoftCap()->isNegative() || getSoftCap()->isZero()))
     return emitOpError("needs a positive soft cap");
   return success();
 }
@@ -226,10 +236,11 @@ LogicalResult TopKOp::verify() {
   if (k < 1 || segments < 1 || segments > (int64_t(1) << 40))
     return emitOpError("needs k and segments of at least 1");
   int64_t extent = values.getShape().back();
-  // A segment of a shard may hold fewer than k true elements; the whole may not.
+  // A segment of a shard may hold fewer than k true elements; the whole may
+  // not.
   if (segments == 1 && !getStart() && k > extent)
-    return emitOpError("k = ") << k << " is more than the " << extent
-                               << " elements there are";
+    return emitOpError("k = ")
+           << k << " is more than the " << extent << " elements there are";
   if (getIds() && getIds().getType().getShape() != values.getShape())
     return emitOpError("needs ids of the values' shape");
   SmallVector<int64_t> shape(values.getShape());
@@ -238,8 +249,9 @@ LogicalResult TopKOp::verify() {
                         ? getTopValues().getType().getShape().back()
                         : 0;
   if (answers < k || answers % k || segments % (answers / k))
-    return emitOpError("the last dim of the results must be k times a divisor of "
-                       "the number of segments");
+    return emitOpError(
+        "the last dim of the results must be k times a divisor of "
+        "the number of segments");
   shape.back() = answers;
   if (getTopValues().getType() != values.clone(shape) ||
       getTopIds().getType().getShape() != ArrayRef<int64_t>(shape))
@@ -287,10 +299,10 @@ SmallVector<Value> TopKOp::decompose(OpBuilder &builder, unsigned,
                                      int64_t shards, int64_t) {
   SmallVector<int64_t> shape(getValues().getType().getShape());
   shape.back() = shards * int64_t(getK());
-  auto candidates = TopKOp::create(
-      builder, getLoc(), getValues().getType().clone(shape),
-      getTopIds().getType().clone(shape), getValues(), getIds(), Value(),
-      getK(), shards, IntegerAttr());
+  auto candidates =
+      TopKOp::create(builder, getLoc(), getValues().getType().clone(shape),
+                     getTopIds().getType().clone(shape), getValues(), getIds(),
+                     Value(), getK(), shards, IntegerAttr());
   auto best = TopKOp::create(builder, getLoc(), getTopValues().getType(),
                              getTopIds().getType(), candidates.getTopValues(),
                              candidates.getTopIds(), Value(), getK(), 1,

@@ -37,18 +37,17 @@ static LogicalResult checkLetters(ContractOp op, StringRef letters,
                                   llvm::SmallDenseMap<char, int64_t> &sizes,
                                   llvm::SmallDenseMap<char, int> &counts) {
   if (int64_t(letters.size()) != type.getRank())
-    return op.emitOpError() << what << " has " << type.getRank()
-                            << " dims, the equation names \"" << letters
-                            << "\"";
+    return op.emitOpError()
+           << what << " has " << type.getRank()
+           << " dims, the equation names \"" << letters << "\"";
   for (auto [i, letter] : llvm::enumerate(letters)) {
     if (letters.find(letter, i + 1) != StringRef::npos)
-      return op.emitOpError() << "dim '" << letter << "' occurs twice in "
-                              << what;
+      return op.emitOpError()
+             << "dim '" << letter << "' occurs twice in " << what;
     auto [it, inserted] = sizes.try_emplace(letter, type.getDimSize(i));
     if (!inserted && it->second != type.getDimSize(i))
-      return op.emitOpError()
-             << "dim '" << letter << "' is " << it->second << " and "
-             << type.getDimSize(i);
+      return op.emitOpError() << "dim '" << letter << "' is " << it->second
+                              << " and " << type.getDimSize(i);
     ++counts[letter];
   }
   return success();
@@ -112,9 +111,8 @@ Operation *ContractOp::splitFactor(OpBuilder &builder, unsigned factor,
     return nullptr;
   // The letter of the factor, and unused letters for its parts.
   char letter = 0;
-  for (auto [tensor, letters] :
-       {std::pair(&rule.operands[0], equation->lhs),
-        std::pair(&rule.operands[1], equation->rhs)})
+  for (auto [tensor, letters] : {std::pair(&rule.operands[0], equation->lhs),
+                                 std::pair(&rule.operands[1], equation->rhs)})
     for (auto [dim, name] : llvm::zip(*tensor, letters))
       if (dim.front() == factor)
         letter = name;

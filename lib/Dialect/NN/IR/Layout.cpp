@@ -18,8 +18,8 @@ static LogicalResult verifyType(Operation *op, ArrayRef<int64_t> shape) {
   return success();
 }
 
-/// One factor a dim, shared by input and result dims that correspond; `resultOf`
-/// gives the result dim of an input dim, or -1.
+/// One factor a dim, shared by input and result dims that correspond;
+/// `resultOf` gives the result dim of an input dim, or -1.
 static void addFactors(ShardingRule &rule, ArrayRef<int64_t> input) {
   rule.operands.resize(1);
   rule.results.resize(1);
@@ -50,8 +50,9 @@ LogicalResult ReshapeOp::verify() {
       int64_t(getGlobalResult()->size()) != result.getRank() ||
       elements(*getGlobalInput()) < 0 ||
       elements(*getGlobalInput()) != elements(*getGlobalResult()))
-    return emitOpError("needs both global shapes, of the ranks of the tensors and "
-                       "of equally many elements");
+    return emitOpError(
+        "needs both global shapes, of the ranks of the tensors and "
+        "of equally many elements");
   return success();
 }
 
@@ -212,9 +213,9 @@ LogicalResult SliceOp::verify() {
     int64_t size = result.getDimSize(i);
     __int128 last = offset + __int128(size - 1) * stride;
     if (offset < 0 || stride < 1 || (size && last >= input.getDimSize(i)))
-      return emitOpError("dim ") << i << " of size " << input.getDimSize(i)
-                                 << " has no box of " << size << " from "
-                                 << offset << " with stride " << stride;
+      return emitOpError("dim ")
+             << i << " of size " << input.getDimSize(i) << " has no box of "
+             << size << " from " << offset << " with stride " << stride;
   }
   return success();
 }

@@ -32,11 +32,12 @@ void NNDialect::initialize() {
 // Attributes
 //===----------------------------------------------------------------------===//
 
-LogicalResult ParameterAttr::verify(
-    function_ref<InFlightDiagnostic()> emitError, StringAttr name,
-    StringAttr tensor, DenseI64ArrayAttr shape, DenseI64ArrayAttr offset,
-    DenseI64ArrayAttr dims, DenseI64ArrayAttr strides,
-    StringAttr initialisation, ArrayAttr aliases) {
+LogicalResult
+ParameterAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                      StringAttr name, StringAttr tensor,
+                      DenseI64ArrayAttr shape, DenseI64ArrayAttr offset,
+                      DenseI64ArrayAttr dims, DenseI64ArrayAttr strides,
+                      StringAttr initialisation, ArrayAttr aliases) {
   if (!name || !tensor || !shape || !offset || !dims || !strides ||
       !initialisation)
     return emitError() << "#nn.parameter needs all of its fields";
@@ -69,13 +70,13 @@ ParameterAttr ParameterAttr::getWhole(MLIRContext *context, StringRef name,
   SmallVector<int64_t> zeros(shape.size(), 0), ones(shape.size(), 1), dims;
   for (size_t i = 0; i < shape.size(); ++i)
     dims.push_back(i);
-  return ParameterAttr::get(
-      context, StringAttr::get(context, name), StringAttr::get(context, tensor),
-      DenseI64ArrayAttr::get(context, shape),
-      DenseI64ArrayAttr::get(context, zeros),
-      DenseI64ArrayAttr::get(context, dims),
-      DenseI64ArrayAttr::get(context, ones),
-      StringAttr::get(context, initialisation), aliases);
+  return ParameterAttr::get(context, StringAttr::get(context, name),
+                            StringAttr::get(context, tensor),
+                            DenseI64ArrayAttr::get(context, shape),
+                            DenseI64ArrayAttr::get(context, zeros),
+                            DenseI64ArrayAttr::get(context, dims),
+                            DenseI64ArrayAttr::get(context, ones),
+                            StringAttr::get(context, initialisation), aliases);
 }
 
 /// Every element of the parameter must lie inside the stored tensor.

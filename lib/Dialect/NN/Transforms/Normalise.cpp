@@ -49,8 +49,8 @@ SmallVector<Cut> cutsOf(const ShardingRule &rule, const TensorFactors &one) {
   return cuts;
 }
 
-/// Whether every dim of `one` is a single factor (or one element) and none is whole
-/// on every device: the other side then has the compound dims, if any.
+/// Whether every dim of `one` is a single factor (or one element) and none is
+/// whole on every device: the other side then has the compound dims, if any.
 bool isPlain(const ShardingRule &rule, const TensorFactors &one) {
   return llvm::all_of(one, [&](const DimFactors &factors) {
     return factors.empty() ||
@@ -172,8 +172,7 @@ private:
     auto ruled = cast<ShardingRuleOpInterface>(op);
     ShardingRule rule = ruled.getShardingRule();
     if (rule.factors[factor].kind == FactorKind::Replicate ||
-        rule.factors[factor].kind == FactorKind::Decompose ||
-        !splits(ruled))
+        rule.factors[factor].kind == FactorKind::Decompose || !splits(ruled))
       return false;
     for (auto [operand, dims] : llvm::zip(op->getOperands(), rule.operands))
       for (auto [i, factors] : llvm::enumerate(dims))
@@ -215,8 +214,8 @@ private:
       if (type == reshape.getInput().getType())
         return reshape.getInput();
       OpBuilder builder(op);
-      auto composed = ReshapeOp::create(builder, op->getLoc(), type,
-                                        reshape.getInput());
+      auto composed =
+          ReshapeOp::create(builder, op->getLoc(), type, reshape.getInput());
       worklist.push_back(composed);
       return composed;
     }
@@ -298,8 +297,7 @@ private:
                            parameter.getAliases()));
     // Everyone else still sees the old shape; the caller takes the argument.
     OpBuilder builder = OpBuilder::atBlockBegin(argument.getOwner());
-    auto merged =
-        ReshapeOp::create(builder, argument.getLoc(), old, argument);
+    auto merged = ReshapeOp::create(builder, argument.getLoc(), old, argument);
     argument.replaceAllUsesExcept(merged, merged);
     worklist.push_back(merged);
     return argument;

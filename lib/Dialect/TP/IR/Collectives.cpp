@@ -235,8 +235,10 @@ static LogicalResult verifyShapes(Operation *op, int64_t size,
     auto input = cast<RankedTensorType>(op->getOperand(i).getType());
     auto result = cast<RankedTensorType>(op->getResult(i).getType());
     SmallVector<int64_t> shape(input.getShape());
-    for (int64_t dim : {grow.empty() ? 0 : grow[i], shrink.empty() ? 0 : shrink[i]})
-      if (dim < 0 || (dim >= input.getRank() && !(grow.empty() && shrink.empty())))
+    for (int64_t dim :
+         {grow.empty() ? 0 : grow[i], shrink.empty() ? 0 : shrink[i]})
+      if (dim < 0 ||
+          (dim >= input.getRank() && !(grow.empty() && shrink.empty())))
         return op->emitOpError("input ") << i << " has no dim " << dim;
     if (!grow.empty())
       shape[grow[i]] *= size;
@@ -249,7 +251,8 @@ static LogicalResult verifyShapes(Operation *op, int64_t size,
     }
     if (result.getShape() != ArrayRef<int64_t>(shape) ||
         result.getElementType() != input.getElementType())
-      return op->emitOpError("result ") << i << " must be "
+      return op->emitOpError("result ")
+             << i << " must be "
              << RankedTensorType::get(shape, input.getElementType());
   }
   return success();

@@ -63,8 +63,8 @@ Attribute MeshAttr::parse(AsmParser &parser, Type) {
     if (parser.parseString(&name) || parser.parseEqual() ||
         parser.parseInteger(size))
       return failure();
-    auto axis = MeshAxisAttr::getChecked(
-        [&] { return parser.emitError(loc); }, parser.getContext(), name, size);
+    auto axis = MeshAxisAttr::getChecked([&] { return parser.emitError(loc); },
+                                         parser.getContext(), name, size);
     axes.push_back(axis);
     return success(axis != nullptr);
   };
@@ -174,9 +174,8 @@ static FailureOr<DimShardingAttr> parseDim(AsmParser &parser) {
 
 static void printDim(AsmPrinter &printer, DimShardingAttr dim) {
   printer << '{';
-  llvm::interleaveComma(dim.getAxes(), printer, [&](AxisRefAttr axis) {
-    printAxisRef(printer, axis);
-  });
+  llvm::interleaveComma(dim.getAxes(), printer,
+                        [&](AxisRefAttr axis) { printAxisRef(printer, axis); });
   if (dim.getOpen())
     printer << (dim.getAxes().empty() ? "?" : ", ?");
   printer << '}';
@@ -245,9 +244,8 @@ Attribute ShardingAttr::parse(AsmParser &parser, Type) {
 
 void ShardingAttr::print(AsmPrinter &printer) const {
   printer << '<' << getMesh() << ", [";
-  llvm::interleaveComma(getDims(), printer, [&](DimShardingAttr dim) {
-    printDim(printer, dim);
-  });
+  llvm::interleaveComma(getDims(), printer,
+                        [&](DimShardingAttr dim) { printDim(printer, dim); });
   printer << ']';
   if (!getPartialAxes().empty()) {
     printer << ", partial = " << stringifyReduceKind(getPartialKind()) << '{';
@@ -284,8 +282,7 @@ static LogicalResult checkAxis(AxisRefAttr axis, MeshAttr mesh, Axes &used,
     return emitError() << "unknown mesh axis \"" << axis.getName()
                        << "\"; the mesh is " << mesh;
   Axis explicitAxis = toAxis(axis, mesh);
-  if (full % explicitAxis.pre ||
-      (full / explicitAxis.pre) % explicitAxis.size)
+  if (full % explicitAxis.pre || (full / explicitAxis.pre) % explicitAxis.size)
     return emitError() << "sub-axis (" << explicitAxis.pre << ")"
                        << explicitAxis.size << " does not divide axis \""
                        << axis.getName() << "\" of size " << full;
@@ -305,9 +302,9 @@ static LogicalResult checkAxis(AxisRefAttr axis, MeshAttr mesh, Axes &used,
   return success();
 }
 
-LogicalResult
-tp::verifySharding(ShardingAttr sharding, MeshAttr mesh, RankedTensorType type,
-                   function_ref<InFlightDiagnostic()> emitError) {
+LogicalResult tp::verifySharding(ShardingAttr sharding, MeshAttr mesh,
+                                 RankedTensorType type,
+                                 function_ref<InFlightDiagnostic()> emitError) {
   Axes used;
   if (type && size_t(type.getRank()) != sharding.getDims().size())
     return emitError() << "sharding has " << sharding.getDims().size()

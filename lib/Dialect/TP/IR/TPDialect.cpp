@@ -53,11 +53,9 @@ LogicalResult TPDialect::verifyOperationAttribute(Operation *op,
     return op->emitError() << "'" << kShardingsName
                            << "' expects one sharding for each result";
   for (auto [sharding, result] : llvm::zip(shardings, op->getResults()))
-    if (failed(verifyAt(op, sharding,
-                        dyn_cast<RankedTensorType>(result.getType()), [&] {
-                          return op->emitError()
-                                 << "'" << kShardingsName << "': ";
-                        })))
+    if (failed(verifyAt(
+            op, sharding, dyn_cast<RankedTensorType>(result.getType()),
+            [&] { return op->emitError() << "'" << kShardingsName << "': "; })))
       return failure();
   return success();
 }
@@ -67,8 +65,8 @@ static LogicalResult verifySlot(Operation *function, NamedAttribute attribute,
                                 DictionaryAttr all, Type type,
                                 const Twine &what) {
   auto emitError = [&] {
-    return function->emitError() << what << ": '" << attribute.getName().str()
-                                 << "': ";
+    return function->emitError()
+           << what << ": '" << attribute.getName().str() << "': ";
   };
   auto tensor = dyn_cast<RankedTensorType>(type);
   if (attribute.getName() == kGlobalName) {
@@ -127,8 +125,7 @@ LogicalResult TPDialect::verifyRegionResultAttribute(Operation *op, unsigned,
   if (!function || index >= function.getNumResults())
     return success();
   return verifySlot(op, attribute, function.getResultAttrDict(index),
-                    function.getResultTypes()[index],
-                    "result " + Twine(index));
+                    function.getResultTypes()[index], "result " + Twine(index));
 }
 
 //===----------------------------------------------------------------------===//
@@ -181,7 +178,8 @@ LogicalResult ShardStartOp::verify() {
   for (Attribute axis : getAxes())
     if (!isa<AxisRefAttr>(axis) ||
         !mesh.getAxisSize(cast<AxisRefAttr>(axis).getName()))
-      return emitOpError("expects axes of ") << getMeshAttr() << ", got " << axis;
+      return emitOpError("expects axes of ")
+             << getMeshAttr() << ", got " << axis;
   return success();
 }
 

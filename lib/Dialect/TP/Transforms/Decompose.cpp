@@ -19,8 +19,7 @@ namespace mlir::tp {
 
 ShardingAttr tp::shardingOf(Value value) {
   if (auto argument = dyn_cast<BlockArgument>(value)) {
-    auto function =
-        dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
+    auto function = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
     return function ? function.getArgAttrOfType<ShardingAttr>(
                           argument.getArgNumber(), kShardingName)
                     : ShardingAttr();
@@ -69,9 +68,8 @@ struct Decompose : tp::impl::TPDecomposeBase<Decompose> {
         if (shards == 1 && placement.pads[i] == shape[i])
           continue;
         OpBuilder builder(op);
-        SmallVector<Value> values =
-            cast<DecomposeOpInterface>(op).decompose(
-                builder, factors[0], shards, placement.pads[i]);
+        SmallVector<Value> values = cast<DecomposeOpInterface>(op).decompose(
+            builder, factors[0], shards, placement.pads[i]);
         op->replaceAllUsesWith(values);
         op->erase();
         return success();

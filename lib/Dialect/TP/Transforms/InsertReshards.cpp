@@ -21,9 +21,8 @@ namespace {
 
 double bytesOf(Value value) {
   auto type = cast<RankedTensorType>(value.getType());
-  double bits = type.getElementType().isIntOrFloat()
-                    ? type.getElementTypeBitWidth()
-                    : 64;
+  double bits =
+      type.getElementType().isIntOrFloat() ? type.getElementTypeBitWidth() : 64;
   return bits / 8 * double(type.getNumElements());
 }
 
@@ -59,8 +58,8 @@ private:
   // How an op is sharded
   //===--------------------------------------------------------------------===//
 
-  /// The axes of every factor: as the results have them; a factor that no result
-  /// has, as the operand over most devices has it.
+  /// The axes of every factor: as the results have them; a factor that no
+  /// result has, as the operand over most devices has it.
   SmallVector<Axes> chooseFactors(Operation *op, const ShardingRule &rule) {
     SmallVector<Axes> factors(rule.factors.size());
     llvm::SmallBitVector inResult(rule.factors.size());
@@ -211,9 +210,9 @@ private:
     return partial;
   }
 
-  /// Whether a partial result of `op` could travel further. If some user needs it
-  /// whole, reducing an operand of the same size now costs the same and spares the
-  /// others from being made partial.
+  /// Whether a partial result of `op` could travel further. If some user needs
+  /// it whole, reducing an operand of the same size now costs the same and
+  /// spares the others from being made partial.
   static bool onlyLinearUsers(Operation *op) {
     for (OpOperand &use : op->getUses()) {
       auto ruled = dyn_cast<ShardingRuleOpInterface>(use.getOwner());
@@ -230,8 +229,7 @@ private:
   /// A version of `value` that is not partial any more, made earlier.
   bool findReduced(Value value) {
     auto it = versions.find(value);
-    return it != versions.end() &&
-           llvm::any_of(it->second, [&](Value version) {
+    return it != versions.end() && llvm::any_of(it->second, [&](Value version) {
              return placements[version].partial.empty();
            });
   }
@@ -282,7 +280,9 @@ private:
     bool isReturn = user->hasTrait<OpTrait::IsTerminator>();
     os << (from.empty() ? "a value" : "output of " + from.str()) << " is "
        << describe(have, mesh) << "; "
-       << (isReturn ? "the caller" : to.empty() ? "its user" : to.str())
+       << (isReturn     ? "the caller"
+           : to.empty() ? "its user"
+                        : to.str())
        << " needs " << describe(wanted, mesh);
     return text;
   }
@@ -356,8 +356,8 @@ struct InsertReshards : tp::impl::TPInsertReshardsBase<InsertReshards> {
     if (!meshName || function.isExternal())
       return;
     if (failed(checkShardable(function)) ||
-        failed(Inserter(function, meshName, lookupMesh(function, meshName))
-                   .run()))
+        failed(
+            Inserter(function, meshName, lookupMesh(function, meshName)).run()))
       signalPassFailure();
   }
 };

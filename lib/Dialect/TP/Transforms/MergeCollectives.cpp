@@ -21,8 +21,7 @@ namespace {
 /// The runtime packs at most this many tensors in one message.
 constexpr size_t kMostInputs = 4;
 
-struct MergeCollectives
-    : tp::impl::TPMergeCollectivesBase<MergeCollectives> {
+struct MergeCollectives : tp::impl::TPMergeCollectivesBase<MergeCollectives> {
   using TPMergeCollectivesBase::TPMergeCollectivesBase;
 
   void runOnOperation() override {
@@ -89,10 +88,10 @@ struct MergeCollectives
     }
     AllGatherOp last = run.back();
     OpBuilder builder(last);
-    auto merged = AllGatherOp::create(
-        builder, builder.getFusedLoc(locations), types, inputs,
-        last.getMeshAttr(), last.getAxes(),
-        builder.getDenseI64ArrayAttr(dims), reason, module);
+    auto merged =
+        AllGatherOp::create(builder, builder.getFusedLoc(locations), types,
+                            inputs, last.getMeshAttr(), last.getAxes(),
+                            builder.getDenseI64ArrayAttr(dims), reason, module);
     size_t position = 0;
     for (AllGatherOp op : run) {
       for (Value result : op.getResults())

@@ -58,8 +58,8 @@ public:
       if (!op->hasTrait<OpTrait::IsTerminator>())
         op->erase();
     SmallVector<Type> results(block.getTerminator()->getOperandTypes());
-    function.setFunctionType(builder.getFunctionType(
-        block.getArgumentTypes(), results));
+    function.setFunctionType(
+        builder.getFunctionType(block.getArgumentTypes(), results));
     return success();
   }
 
@@ -142,7 +142,8 @@ private:
     }
     auto start = [&](unsigned factor) { return startOf(op, factor, rule); };
     Operation *local = ruled.buildLocal(builder, operands, types, start);
-    for (auto [global, value] : llvm::zip(op->getResults(), local->getResults()))
+    for (auto [global, value] :
+         llvm::zip(op->getResults(), local->getResults()))
       locals.map(global, value);
     return success();
   }
@@ -178,7 +179,8 @@ private:
 
   /// The local operand, with padding masked along the dims that `op` reduces.
   FailureOr<Value> maskFor(Operation *op, Value value,
-                           const TensorFactors &dims, const ShardingRule &rule) {
+                           const TensorFactors &dims,
+                           const ShardingRule &rule) {
     Value local = locals.lookup(value);
     auto tensor = dyn_cast<RankedTensorType>(value.getType());
     if (!tensor)
@@ -225,15 +227,15 @@ private:
     auto key = std::make_tuple(value.getAsOpaquePointer(), dim, fill);
     auto [it, inserted] = masks.try_emplace(key);
     if (inserted)
-      it->second = MaskOp::create(builder, value.getLoc(), value.getType(),
-                                  value, shardStart(axes, pad / sizeOf(axes)),
-                                  builder.getI64IntegerAttr(dim),
-                                  builder.getI64IntegerAttr(size),
-                                  builder.getF64FloatAttr(fill));
+      it->second = MaskOp::create(
+          builder, value.getLoc(), value.getType(), value,
+          shardStart(axes, pad / sizeOf(axes)), builder.getI64IntegerAttr(dim),
+          builder.getI64IntegerAttr(size), builder.getF64FloatAttr(fill));
     return it->second;
   }
 
-  /// Where this device's shard of an indexed factor begins; null if it is whole.
+  /// Where this device's shard of an indexed factor begins; null if it is
+  /// whole.
   Value startOf(Operation *op, unsigned factor, const ShardingRule &rule) {
     auto find = [&](ValueRange values,
                     ArrayRef<TensorFactors> tensors) -> Value {
@@ -286,8 +288,8 @@ private:
              << describe(from, mesh) << " to " << describe(to, mesh);
     Value value = locals.lookup(op.getInput());
     for (const ReshardStep &step : *path)
-      value = build(op, value, step,
-                    type.clone(step.result.localShape()), from.partialKind);
+      value = build(op, value, step, type.clone(step.result.localShape()),
+                    from.partialKind);
     locals.map(op.getResult(), value);
     return success();
   }
@@ -333,8 +335,7 @@ private:
   }
 
   LogicalResult finish(Operation *terminator) {
-    for (auto [i, operand] :
-         llvm::enumerate(terminator->getOpOperands())) {
+    for (auto [i, operand] : llvm::enumerate(terminator->getOpOperands())) {
       Value global = operand.get();
       if (isa<RankedTensorType>(global.getType())) {
         ShardingAttr sharding = shardingOf(global);
@@ -370,9 +371,8 @@ struct Partition : tp::impl::TPPartitionBase<Partition> {
     if (!meshName || function.isExternal())
       return;
     if (failed(checkShardable(function)) ||
-        failed(
-            Partitioner(function, meshName, lookupMesh(function, meshName))
-                .run()))
+        failed(Partitioner(function, meshName, lookupMesh(function, meshName))
+                   .run()))
       signalPassFailure();
   }
 };

@@ -36,8 +36,8 @@ SmallVector<Axes> tp::spreadOver(ArrayRef<Axis> axes, const DimFactors &factors,
     spread[0].assign(axes.begin(), axes.end());
     return spread;
   }
-  // A compound dim: each factor takes axes while they divide it; the next factor
-  // begins only where the one before is used up.
+  // A compound dim: each factor takes axes while they divide it; the next
+  // factor begins only where the one before is used up.
   size_t position = 0;
   int64_t left = factors.empty() ? 1 : rule.factors[factors[0]].size;
   for (const Axis &axis : axes) {

@@ -15,8 +15,9 @@ using namespace mlir::tp;
 
 namespace {
 
-/// Axes are cut into the parts that either end of the path tells apart, so that a
-/// state is, for each part, where it is: on a dim (in order), partial, or unused.
+/// Axes are cut into the parts that either end of the path tells apart, so that
+/// a state is, for each part, where it is: on a dim (in order), partial, or
+/// unused.
 using Atoms = SmallVector<unsigned, 4>;
 
 struct State {

@@ -119,8 +119,9 @@ private:
 
   LogicalResult assume(BlockArgument argument) {
     unsigned number = argument.getArgNumber();
-    auto type = globalType(function.getArgAttrOfType<TypeAttr>(number, kGlobalName),
-                           argument.getType());
+    auto type =
+        globalType(function.getArgAttrOfType<TypeAttr>(number, kGlobalName),
+                   argument.getType());
     if (!type)
       return success();
     Fact &fact = facts[argument];
@@ -140,8 +141,9 @@ private:
 
   LogicalResult finish(Operation *terminator) {
     for (auto [i, value] : llvm::enumerate(terminator->getOperands())) {
-      auto type = globalType(function.getResultAttrOfType<TypeAttr>(i, kGlobalName),
-                             value.getType());
+      auto type =
+          globalType(function.getResultAttrOfType<TypeAttr>(i, kGlobalName),
+                     value.getType());
       if (!type)
         continue;
       auto sharding =
@@ -162,8 +164,9 @@ private:
                    declared.pads[d] == padded(value, d));
       if (!matches) {
         InFlightDiagnostic error = terminator->emitError("result ")
-               << i << " is declared " << describe(declared, mesh) << " of "
-               << type << " but is " << show(value);
+                                   << i << " is declared "
+                                   << describe(declared, mesh) << " of " << type
+                                   << " but is " << show(value);
         return path(error, value);
       }
     }
@@ -253,12 +256,11 @@ private:
     double fill = op.getFill().convertToDouble();
     if (!fact.partial.empty() && fill != 0)
       return op.emitOpError("fills a partial value with ") << fill;
-    dim.padding = fill == 0 ? Padding::Zero
-                  : fill == 1 ? Padding::One
-                  : std::isinf(fill)
-                      ? (fill < 0 ? Padding::NegativeInfinity
-                                  : Padding::PositiveInfinity)
-                      : Padding::Unknown;
+    dim.padding = fill == 0          ? Padding::Zero
+                  : fill == 1        ? Padding::One
+                  : std::isinf(fill) ? (fill < 0 ? Padding::NegativeInfinity
+                                                 : Padding::PositiveInfinity)
+                                     : Padding::Unknown;
     facts[op.getResult()] = fact;
     return success();
   }
@@ -276,8 +278,8 @@ private:
     Axes have = normalised(toAxes(given.getAxes(), mesh));
     if (have != normalised(axes) ||
         (!have.empty() && int64_t(given.getBlock()) != block)) {
-      InFlightDiagnostic error =
-          op->emitError("'") << op->getName() << "' is given the start of ";
+      InFlightDiagnostic error = op->emitError("'")
+                                 << op->getName() << "' is given the start of ";
       error << given.getAxes() << " with blocks of " << given.getBlock()
             << ", but its shard is of "
             << toAttribute(axes, mesh, op->getContext()) << " with blocks of "
@@ -325,8 +327,7 @@ private:
   }
 
   LogicalResult readOperand(Operation *op, unsigned i,
-                            const TensorFactors &dims,
-                            const ShardingRule &rule,
+                            const TensorFactors &dims, const ShardingRule &rule,
                             SmallVectorImpl<FactorFact> &factors) {
     Value value = op->getOperand(i);
     if (!isa<RankedTensorType>(value.getType()))
@@ -365,11 +366,12 @@ private:
                     (known.dim.size == dim.size || dim.anySize) &&
                     known.block == extent(value, d);
       if (!agrees) {
-        InFlightDiagnostic error = op->emitError("'")
-               << op->getName() << "' has operands that disagree: dim " << d
-               << " of operand " << i << " is of size " << dim.size << " and "
-               << show(value) << ", the other of size " << known.dim.size
-               << " and " << show(known.from);
+        InFlightDiagnostic error =
+            op->emitError("'")
+            << op->getName() << "' has operands that disagree: dim " << d
+            << " of operand " << i << " is of size " << dim.size << " and "
+            << show(value) << ", the other of size " << known.dim.size
+            << " and " << show(known.from);
         return path(error, value);
       }
       // Padding: known only if both say so; see combine().
@@ -402,9 +404,10 @@ private:
     bool masked = rule.factors[dimFactors.front()].masked;
     if (gatherFrom(dimFactors, rule, all) != normalised(dim.axes) ||
         (!masked && (product != dim.size || isPadded(value, d)))) {
-      InFlightDiagnostic error = op->emitError("'")
-             << op->getName() << "' cuts dim " << d << " of size " << dim.size
-             << " where its shards do not end: " << show(value);
+      InFlightDiagnostic error =
+          op->emitError("'")
+          << op->getName() << "' cuts dim " << d << " of size " << dim.size
+          << " where its shards do not end: " << show(value);
       return path(error, value);
     }
     for (auto [factor, axes] : llvm::zip(dimFactors, spread)) {
@@ -414,9 +417,10 @@ private:
                       size / sizeOf(axes),
                       value};
       if (factors[factor].known && factors[factor].dim.axes != fact.dim.axes) {
-        InFlightDiagnostic error = op->emitError("'")
-               << op->getName() << "' has operands that disagree: dim " << d
-               << " is " << show(value) << " and " << show(factors[factor].from);
+        InFlightDiagnostic error =
+            op->emitError("'")
+            << op->getName() << "' has operands that disagree: dim " << d
+            << " is " << show(value) << " and " << show(factors[factor].from);
         return path(error, value);
       }
       factors[factor] = fact;
@@ -448,9 +452,10 @@ private:
       if (needsWhole && !known.dim.uniform &&
           (!known.dim.axes.empty() ||
            (known.dim.size != known.block && !factor.masked))) {
-        InFlightDiagnostic error = op->emitError("'")
-               << op->getName() << "' needs the dim of size " << known.dim.size
-               << " whole, without padding, but it is " << show(known.from);
+        InFlightDiagnostic error =
+            op->emitError("'")
+            << op->getName() << "' needs the dim of size " << known.dim.size
+            << " whole, without padding, but it is " << show(known.from);
         return path(error, known.from);
       }
       if (factor.indexed && !known.dim.uniform &&
@@ -464,9 +469,10 @@ private:
                     known.block * sizeOf(known.dim.axes) != known.dim.size;
       if (factor.kind == FactorKind::Reduce && padded && !factor.masked &&
           known.dim.padding != paddingFor(factor.reduction)) {
-        InFlightDiagnostic error = op->emitError("'")
-               << op->getName() << "' reduces a dim of size " << known.dim.size
-               << " whose padding is not masked";
+        InFlightDiagnostic error =
+            op->emitError("'")
+            << op->getName() << "' reduces a dim of size " << known.dim.size
+            << " whose padding is not masked";
         return path(error, known.from);
       }
     }
@@ -533,11 +539,12 @@ private:
       bool inJoint = llvm::is_contained(rule.joint, i);
       if (inJoint) {
         if (!isFirst && joint != fact.partial) {
-          InFlightDiagnostic error = op->emitError("'")
-                 << op->getName()
-                 << "' adds values that are partial over different axes: "
-                 << show(op->getOperand(rule.joint.front())) << " and "
-                 << show(value);
+          InFlightDiagnostic error =
+              op->emitError("'")
+              << op->getName()
+              << "' adds values that are partial over different axes: "
+              << show(op->getOperand(rule.joint.front())) << " and "
+              << show(value);
           return path(error, value);
         }
         isFirst = false;
@@ -548,18 +555,19 @@ private:
       bool isLinear = inJoint || llvm::is_contained(rule.each, i);
       if (!isLinear || fact.partialKind != ReduceKind::Sum ||
           (!partial.empty() && kind != ReduceKind::Sum)) {
-        InFlightDiagnostic error = op->emitError("'")
-               << op->getName() << "' is not linear in operand " << i
-               << ", which is partial: " << show(value);
+        InFlightDiagnostic error =
+            op->emitError("'") << op->getName() << "' is not linear in operand "
+                               << i << ", which is partial: " << show(value);
         return path(error, value);
       }
       if (inJoint && partial == fact.partial)
         continue; // Seen with an earlier operand.
       if (overlap(fact.partial, used)) {
-        InFlightDiagnostic error = op->emitError("'")
-               << op->getName() << "' multiplies values that are both partial "
-               << "or sharded over the same axes; operand " << i << " is "
-               << show(value);
+        InFlightDiagnostic error =
+            op->emitError("'")
+            << op->getName() << "' multiplies values that are both partial "
+            << "or sharded over the same axes; operand " << i << " is "
+            << show(value);
         return path(error, value);
       }
       partial.append(fact.partial);
@@ -570,8 +578,10 @@ private:
     return success();
   }
 
-  FailureOr<Dim> resultDim(Operation *op, Value value, unsigned d, const DimFactors &dimFactors,
-                const ShardingRule &rule, ArrayRef<FactorFact> factors) {
+  FailureOr<Dim> resultDim(Operation *op, Value value, unsigned d,
+                           const DimFactors &dimFactors,
+                           const ShardingRule &rule,
+                           ArrayRef<FactorFact> factors) {
     int64_t local = extent(value, d);
     if (dimFactors.size() == 1) {
       const FactorFact &known = factors[dimFactors.front()];
@@ -602,11 +612,13 @@ private:
     if (dim.axes != normalised(listed))
       return op->emitError("'")
              << op->getName() << "' merges dims into dim " << d
-             << ", of which a minor one is sharded below a major one that is not";
+             << ", of which a minor one is sharded below a major one that is "
+                "not";
     if (local * sizeOf(dim.axes) != dim.size)
-      return op->emitError("'") << op->getName() << "' has a dim " << d << " of "
-                                << local << " on a device, which is not the "
-                                << "share of " << dim.size;
+      return op->emitError("'")
+             << op->getName() << "' has a dim " << d << " of " << local
+             << " on a device, which is not the "
+             << "share of " << dim.size;
     return dim;
   }
 
@@ -644,8 +656,7 @@ private:
   DenseMap<Value, Fact> facts;
 };
 
-struct VerifyPlacements
-    : tp::impl::TPVerifyPlacementsBase<VerifyPlacements> {
+struct VerifyPlacements : tp::impl::TPVerifyPlacementsBase<VerifyPlacements> {
   void runOnOperation() override {
     func::FuncOp function = getOperation();
     FlatSymbolRefAttr meshName = findMesh(function);

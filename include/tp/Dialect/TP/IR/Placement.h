@@ -5,9 +5,9 @@
 //===----------------------------------------------------------------------===//
 //
 // The value type behind #tp.sharding: the same content with every axis given
-// explicitly (a whole axis of size n is (1)n), so that passes compare, merge and
-// split axes without asking the mesh. Attributes are for IR; placements are for
-// algorithms.
+// explicitly (a whole axis of size n is (1)n), so that passes compare, merge
+// and split axes without asking the mesh. Attributes are for IR; placements are
+// for algorithms.
 //
 //===----------------------------------------------------------------------===//
 
@@ -52,8 +52,8 @@ int64_t sizeOf(ArrayRef<Axis> axes);
 bool overlap(ArrayRef<Axis> a, ArrayRef<Axis> b);
 /// Joins neighbours that are consecutive parts of one axis: (1)2 (2)4 is (1)8.
 Axes normalised(ArrayRef<Axis> axes);
-/// Whether `prefix` shards like the first axes of `axes`: after normalisation it
-/// is a prefix, where the last axis may be a major part of its counterpart.
+/// Whether `prefix` shards like the first axes of `axes`: after normalisation
+/// it is a prefix, where the last axis may be a major part of its counterpart.
 bool isPrefix(ArrayRef<Axis> prefix, ArrayRef<Axis> axes);
 
 /// How a tensor lies on a mesh. `pads[i]` is the padded extent of dim i, always

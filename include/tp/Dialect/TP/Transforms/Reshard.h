@@ -50,11 +50,10 @@ struct ReshardStep {
 };
 
 /// The cheapest path from `from` to `to`, which have the same pads and, if both
-/// are partial, the same kind. Fails if there is none: only when `to` is partial
-/// (not sum) over an axis that `from` is not.
-FailureOr<std::vector<ReshardStep>> planReshard(const Placement &from,
-                                                const Placement &to,
-                                                int64_t elementBytes);
+/// are partial, the same kind. Fails if there is none: only when `to` is
+/// partial (not sum) over an axis that `from` is not.
+FailureOr<std::vector<ReshardStep>>
+planReshard(const Placement &from, const Placement &to, int64_t elementBytes);
 
 /// Bytes sent per device by the path.
 double costOf(const Placement &from, ArrayRef<ReshardStep> path,
