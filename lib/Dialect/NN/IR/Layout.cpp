@@ -18,8 +18,7 @@ static LogicalResult verifyType(Operation *op, ArrayRef<int64_t> shape) {
   return success();
 }
 
-/// One factor a dim, shared by input and result dims that correspond;
-/// `resultOf` gives the result dim of an input dim, or -1.
+/// Gives every dim of the input a factor of its own; results are left to fill.
 static void addFactors(ShardingRule &rule, ArrayRef<int64_t> input) {
   rule.operands.resize(1);
   rule.results.resize(1);
