@@ -61,7 +61,8 @@ static bool convert(Array &array, const Slot &slot) {
     double value = array.at(i);
     char *target = result.data.data() + i * bytesOf(slot.dtype);
     if (slot.dtype == TPRT_I32 && array.dtype == TPRT_I64) {
-      if (value != double(int32_t(value))) {
+      if (!(value >= std::numeric_limits<int32_t>::min() &&
+            value <= std::numeric_limits<int32_t>::max())) {
         printError("input \"" + slot.name + "\": element " + Twine(i) +
                    " does not fit 32 bits");
         return false;
