@@ -107,7 +107,8 @@ void registerBufferModels(DialectRegistry &registry) {
         *context);
   });
   registry.addExtension(+[](MLIRContext *context, TPDialect *) {
-    attachPlain<AllGatherOp, ReduceScatterOp, AllToAllOp, SliceOp>(context);
+    attachPlain<AllGatherOp, ReduceScatterOp, AllToAllOp, PermuteOp, SliceOp>(
+        context);
     MaskOp::attachInterface<UpdateModel<MaskOp>>(*context);
     MakePartialOp::attachInterface<UpdateModel<MakePartialOp>>(*context);
     AllReduceOp::attachInterface<AllReduceModel>(*context);

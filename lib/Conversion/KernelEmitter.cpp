@@ -93,7 +93,10 @@ SmallVector<Value> KernelWriter::emitLoop(unsigned loop,
 static TypedAttr neutralOf(ReduceKind kind, FloatType type) {
   double infinity = std::numeric_limits<double>::infinity();
   switch (kind) {
+  case ReduceKind::And:
+    return FloatAttr::get(type, -1.0);
   case ReduceKind::Sum:
+  case ReduceKind::Or:
     return FloatAttr::get(type, 0.0);
   case ReduceKind::Product:
     return FloatAttr::get(type, 1.0);
@@ -111,6 +114,10 @@ static vector::CombiningKind combiningKindOf(ReduceKind kind) {
     return vector::CombiningKind::ADD;
   case ReduceKind::Product:
     return vector::CombiningKind::MUL;
+  case ReduceKind::And:
+    return vector::CombiningKind::AND;
+  case ReduceKind::Or:
+    return vector::CombiningKind::OR;
   case ReduceKind::Max:
     return vector::CombiningKind::MAXIMUMF;
   case ReduceKind::Min:

@@ -50,8 +50,8 @@ public:
     auto collective = rt::CollectiveOp::create(
         rewriter, op.getLoc(), kind(), ReduceKind::Sum, adaptor.getInputs(),
         *out, group, this->lowering.collectiveIds.lookup(op),
-        module ? module : rewriter.getStringAttr(""), DenseI64ArrayAttr(),
-        DenseI64ArrayAttr());
+        module ? module : rewriter.getStringAttr(""), IntegerAttr(),
+        DenseI64ArrayAttr(), DenseI64ArrayAttr());
     complete(op, collective);
     rewriter.replaceOp(op, *out);
     return success();
@@ -59,7 +59,7 @@ public:
 
 private:
   static rt::CollectiveKind kind();
-  static void complete(Op op, rt::CollectiveOp collective);
+  void complete(Op op, rt::CollectiveOp collective) const;
 };
 
 template <> rt::CollectiveKind LowerCollective<AllReduceOp>::kind() {
@@ -67,7 +67,7 @@ template <> rt::CollectiveKind LowerCollective<AllReduceOp>::kind() {
 }
 template <>
 void LowerCollective<AllReduceOp>::complete(AllReduceOp op,
-                                            rt::CollectiveOp collective) {
+                                            rt::CollectiveOp collective) const {
   collective.setReduction(op.getKind());
 }
 
@@ -76,7 +76,7 @@ template <> rt::CollectiveKind LowerCollective<AllGatherOp>::kind() {
 }
 template <>
 void LowerCollective<AllGatherOp>::complete(AllGatherOp op,
-                                            rt::CollectiveOp collective) {
+                                            rt::CollectiveOp collective) const {
   collective.setDimsAttr(op.getDimsAttr());
 }
 
@@ -84,8 +84,8 @@ template <> rt::CollectiveKind LowerCollective<ReduceScatterOp>::kind() {
   return rt::CollectiveKind::ReduceScatter;
 }
 template <>
-void LowerCollective<ReduceScatterOp>::complete(ReduceScatterOp op,
-                                                rt::CollectiveOp collective) {
+void LowerCollective<ReduceScatterOp>::complete(
+    ReduceScatterOp op, rt::CollectiveOp collective) const {
   collective.setReduction(op.getKind());
   collective.setDimsAttr(op.getDimsAttr());
 }
@@ -95,9 +95,19 @@ template <> rt::CollectiveKind LowerCollective<AllToAllOp>::kind() {
 }
 template <>
 void LowerCollective<AllToAllOp>::complete(AllToAllOp op,
-                                           rt::CollectiveOp collective) {
+                                           rt::CollectiveOp collective) const {
   collective.setDimsAttr(op.getDimsAttr());
   collective.setSplitDimsAttr(op.getSplitDimsAttr());
+}
+
+template <> rt::CollectiveKind LowerCollective<PermuteOp>::kind() {
+  return rt::CollectiveKind::Permute;
+}
+template <>
+void LowerCollective<PermuteOp>::complete(PermuteOp op,
+                                          rt::CollectiveOp collective) const {
+  collective.setSourceGroup(
+      lowering.getGroup(op, op.getMeshAttr(), op.getToAxes()));
 }
 
 /// This device's block is a box that begins at its coordinate.
@@ -172,7 +182,7 @@ struct LowerMakePartial : RuntimePattern<MakePartialOp> {
     if (failed(out))
       return failure();
     rt::MakePartialOp::create(
-        rewriter, op.getLoc(), out->front(),
+        rewriter, op.getLoc(), out->front(), op.getKind(),
         lowering.getGroup(op, op.getMeshAttr(), op.getAxes()));
     rewriter.replaceOp(op, *out);
     return success();
@@ -186,6 +196,7 @@ void tp::populateCollectiveLowerings(RewritePatternSet &patterns,
                                      RuntimeLowering &lowering) {
   patterns.add<LowerCollective<AllReduceOp>, LowerCollective<AllGatherOp>,
                LowerCollective<ReduceScatterOp>, LowerCollective<AllToAllOp>,
-               LowerShardSlice, LowerShardStart, LowerMask, LowerMakePartial>(
-      converter, patterns.getContext(), lowering);
+               LowerCollective<PermuteOp>, LowerShardSlice, LowerShardStart,
+               LowerMask, LowerMakePartial>(converter, patterns.getContext(),
+                                            lowering);
 }

@@ -56,19 +56,30 @@ static void checkBuffer(const tprt_collective_desc &desc,
           " does not divide by the group's size, ", groupSize);
 }
 
+void tprt::checkReduction(int64_t reduction, int64_t dtype) {
+  if (reduction < TPRT_SUM || reduction > TPRT_OR)
+    raise(TPRT_INVALID, "there is no reduction ", reduction);
+  bool isBitwise = reduction == TPRT_AND || reduction == TPRT_OR;
+  if (isBitwise && dtype != TPRT_I32 && dtype != TPRT_I64)
+    raise(TPRT_INVALID, "a bitwise reduction of ", dtypeName(dtype),
+          "; it takes i32 and i64");
+}
+
 void tprt::checkCollective(const tprt_collective_desc &desc,
                            int64_t groupSize) {
   if (desc.kind < TPRT_ALL_REDUCE || desc.kind > TPRT_PERMUTE)
     raise(TPRT_INVALID, "there is no collective kind ", desc.kind);
-  if (desc.reduction < TPRT_SUM || desc.reduction > TPRT_PRODUCT)
-    raise(TPRT_INVALID, "there is no reduction ", desc.reduction);
+  checkReduction(desc.reduction);
   if (desc.num_buffers < 1 || desc.num_buffers > maxCollectiveBuffers)
     raise(TPRT_INVALID, desc.num_buffers, " tensors; 1 to ",
           maxCollectiveBuffers, " can travel as one");
   if (groupSize > maxGroupSize)
     raise(TPRT_UNSUPPORTED, "a group of ", groupSize, " ranks");
-  for (int64_t b = 0; b < desc.num_buffers; ++b)
+  for (int64_t b = 0; b < desc.num_buffers; ++b) {
     checkBuffer(desc, desc.buffers[b], groupSize);
+    if (desc.kind == TPRT_ALL_REDUCE || desc.kind == TPRT_REDUCE_SCATTER)
+      checkReduction(desc.reduction, desc.buffers[b].dtype);
+  }
 }
 
 int64_t tprt::inputBytes(const tprt_collective_desc &desc) {
@@ -91,8 +102,8 @@ int64_t tprt::ringBytes(const tprt_collective_desc &desc, int64_t groupSize) {
   case TPRT_REDUCE_SCATTER:
   case TPRT_ALL_TO_ALL:
     return int64_t((bytes * (n - 1) + n - 1) / n);
-  default:
-    return desc.buffers[0].dim % n == 0 ? 0 : int64_t(bytes);
+  default: // permute: everything goes to one other
+    return int64_t(bytes);
   }
 }
 
@@ -148,7 +159,7 @@ static void allToAll(const tprt_collective_buffer &buffer, int64_t index,
 }
 
 void tprt::combine(const tprt_collective_desc &desc, int64_t b, int64_t index,
-                   int64_t groupSize, const void *const *inputs,
+                   int64_t source, int64_t groupSize, const void *const *inputs,
                    void *output) noexcept {
   const tprt_collective_buffer &buffer = desc.buffers[b];
   switch (desc.kind) {
@@ -158,11 +169,9 @@ void tprt::combine(const tprt_collective_desc &desc, int64_t b, int64_t index,
     return reduceScatter(desc, buffer, index, groupSize, inputs, output);
   case TPRT_ALL_TO_ALL:
     return allToAll(buffer, index, groupSize, inputs, output);
-  case TPRT_PERMUTE: {
-    int64_t shift = buffer.dim % groupSize;
-    int64_t from = (index - shift + 2 * groupSize) % groupSize;
-    std::memcpy(output, inputs[from], size_t(CollectiveShape(buffer).bytes()));
+  case TPRT_PERMUTE:
+    if (size_t bytes = size_t(CollectiveShape(buffer).bytes()))
+      std::memcpy(output, inputs[source], bytes);
     return;
-  }
   }
 }

@@ -33,6 +33,9 @@ struct CollectiveShape {
 /// wrong with it.
 void checkCollective(const tprt_collective_desc &desc, int64_t groupSize);
 
+/// An Error if there is no such reduction, or none of that type.
+void checkReduction(int64_t reduction, int64_t dtype = TPRT_I32);
+
 /// Bytes of this rank's inputs.
 int64_t inputBytes(const tprt_collective_desc &desc);
 
@@ -40,9 +43,10 @@ int64_t inputBytes(const tprt_collective_desc &desc);
 int64_t ringBytes(const tprt_collective_desc &desc, int64_t groupSize);
 
 /// Makes this member's output of one tensor from the inputs of all members, in
-/// the group's order. Everything but all_reduce.
+/// the group's order. Everything but all_reduce. `source` is the member that a
+/// permute takes from.
 void combine(const tprt_collective_desc &desc, int64_t buffer, int64_t index,
-             int64_t groupSize, const void *const *inputs,
+             int64_t source, int64_t groupSize, const void *const *inputs,
              void *output) noexcept;
 
 } // namespace tprt

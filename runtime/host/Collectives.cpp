@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "CollectiveShape.h"
+#include "Numeric.h"
 #include "Rank.h"
 
 #include <algorithm>
@@ -43,12 +44,20 @@ static void runCollective(tprt_rank *rank, const tprt_collective_desc &desc,
                           const void *const *inputs, void *const *outputs) {
   Communicator &group = rank->group(desc.group);
   checkCollective(desc, group.size());
+  int64_t source = group.index();
+  if (desc.kind == TPRT_PERMUTE) {
+    Communicator &other = rank->group(desc.source_group);
+    if (other.size() != group.size())
+      raise(TPRT_INVALID, "permute from a group of ", other.size(),
+            " ranks within one of ", group.size());
+    source = other.index();
+  }
   const CollectiveInfo &info = count(rank, desc, group.size());
   try {
     if (group.size() == 1)
       copyThrough(desc, inputs, outputs);
     else
-      group.run(desc, inputs, outputs);
+      group.run(desc, source, inputs, outputs);
   } catch (const Error &error) {
     raise(error.status(), collectiveKindName(info.kind), " '", info.name,
           "': ", error.what());
@@ -66,10 +75,19 @@ extern "C" void tprt_collective(tprt_rank *rank,
 extern "C" void tprt_make_partial(tprt_rank *rank,
                                   const tprt_make_partial_desc *desc, void *x) {
   guarded(rank, "make_partial", [&] {
-    if (desc->bytes < 0)
-      raise(TPRT_INVALID, "a negative size, ", desc->bytes);
-    if (rank->group(desc->group).index() != 0)
-      std::memset(x, 0, size_t(desc->bytes));
+    if (desc->elements < 0)
+      raise(TPRT_INVALID, "a negative size, ", desc->elements);
+    checkReduction(desc->reduction, desc->dtype);
+    if (rank->group(desc->group).index() == 0)
+      return;
+    dispatchAny(desc->dtype, "make_partial", [&](auto tag) {
+      using T = typename decltype(tag)::Type;
+      T *element = static_cast<T *>(x);
+      if (desc->reduction == TPRT_SUM)
+        std::fill_n(element, desc->elements, narrow<T>(Accumulator<T>(0)));
+      else if (desc->reduction == TPRT_PRODUCT)
+        std::fill_n(element, desc->elements, narrow<T>(Accumulator<T>(1)));
+    });
   });
 }
 

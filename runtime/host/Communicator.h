@@ -27,8 +27,9 @@ public:
 
   /// Runs a collective whose descriptor was checked. An Error if it fails on
   /// this rank; a return without effect if the run has failed elsewhere.
-  virtual void run(const tprt_collective_desc &desc, const void *const *inputs,
-                   void *const *outputs) = 0;
+  /// `source` is the index of the member that a permute takes from.
+  virtual void run(const tprt_collective_desc &desc, int64_t source,
+                   const void *const *inputs, void *const *outputs) = 0;
 
   /// Before a run, with all ranks idle: forgets what a failed run left behind.
   virtual void reset() = 0;

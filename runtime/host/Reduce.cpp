@@ -35,6 +35,20 @@ struct Product {
     return T(U(a) * U(b));
   }
 };
+struct And {
+  template <typename T> static TPRT_INLINE T apply(T a, T b) {
+    if constexpr (std::is_integral_v<T>)
+      return a & b;
+    return a; // checkCollective has refused it.
+  }
+};
+struct Or {
+  template <typename T> static TPRT_INLINE T apply(T a, T b) {
+    if constexpr (std::is_integral_v<T>)
+      return a | b;
+    return a;
+  }
+};
 // A NaN stays: it is neither above nor below anything.
 struct Max {
   template <typename T> static TPRT_INLINE T apply(T a, T b) {
@@ -91,6 +105,12 @@ static void reduceType(tprt_reduction reduction, const void *const *sources,
   case TPRT_PRODUCT:
     return runMultiversion<ReduceKernel<T, Product>>(sources, numSources, count,
                                                      target);
+  case TPRT_AND:
+    return runMultiversion<ReduceKernel<T, And>>(sources, numSources, count,
+                                                 target);
+  case TPRT_OR:
+    return runMultiversion<ReduceKernel<T, Or>>(sources, numSources, count,
+                                                target);
   }
 }
 

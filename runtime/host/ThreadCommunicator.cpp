@@ -42,7 +42,8 @@ static bool sameBuffer(const tprt_collective_buffer &a,
 static bool agree(const tprt_collective_desc &a,
                   const tprt_collective_desc &b) {
   if (a.kind != b.kind || a.id != b.id || a.group != b.group ||
-      a.reduction != b.reduction || a.num_buffers != b.num_buffers)
+      a.source_group != b.source_group || a.reduction != b.reduction ||
+      a.num_buffers != b.num_buffers)
     return false;
   for (int64_t i = 0; i < a.num_buffers; ++i)
     if (!sameBuffer(a.buffers[i], b.buffers[i]))
@@ -113,7 +114,7 @@ void ThreadCommunicator::checkAgreement() {
   }
 }
 
-void ThreadCommunicator::run(const tprt_collective_desc &desc,
+void ThreadCommunicator::run(const tprt_collective_desc &desc, int64_t source,
                              const void *const *inputs, void *const *outputs) {
   const bool staged = inputBytes(desc) * size() <= stagedBytes;
   publish(desc, staged, inputs, outputs);
@@ -130,7 +131,7 @@ void ThreadCommunicator::run(const tprt_collective_desc &desc,
   for (int64_t b = 0; b < desc.num_buffers; ++b) {
     for (int64_t i = 0; i < size(); ++i)
       sources[i] = slotOf(i).inputs[b];
-    combine(desc, b, me, size(), sources, outputs[b]);
+    combine(desc, b, me, source, size(), sources, outputs[b]);
   }
   if (!staged)
     group->barrier().meet(size_t(me));

@@ -58,8 +58,8 @@ public:
 
   int64_t index() const override { return me; }
   int64_t size() const override { return int64_t(group->members.size()); }
-  void run(const tprt_collective_desc &desc, const void *const *inputs,
-           void *const *outputs) override;
+  void run(const tprt_collective_desc &desc, int64_t source,
+           const void *const *inputs, void *const *outputs) override;
   void reset() override {
     parity = 0;
     group->barrier().reset();

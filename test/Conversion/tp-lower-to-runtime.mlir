@@ -45,7 +45,7 @@ func.func @kernels(%x: tensor<8x8xf32>) -> tensor<8x8xf32> {
 // CHECK: rt.mask %{{.*}} dim 0 from %[[START]] size 7 fill 0.000000e+00 : memref<4x3xf32>
 // CHECK: rt.collective all_reduce sum(%[[M:.*]]) into(%[[M]]) group 1 id 0 name "mlp"
 // CHECK: rt.collective all_gather sum(%[[M]]) into(%{{.*}}) group 0 id 1 name "" dims [0]
-// CHECK: rt.make_partial %{{.*}} group 0
+// CHECK: rt.make_partial %{{.*}} as sum group 0
 // CHECK: %[[C:.*]] = rt.coordinate group 0
 // CHECK: %[[FROM:.*]] = arith.muli %[[C]]
 // CHECK: %[[PART:.*]] = rt.view %{{.*}} from %[[FROM]] : memref<8x3xf32> to memref<12xf32>

@@ -96,6 +96,36 @@ TEST(JitCollective, RoundTripOfPlacements) {
   }
 }
 
+/// Blocks change places: rows by a and columns by b, the other way round.
+TEST(JitCollective, Permute) {
+  Program program(R"mlir(
+    tp.mesh @mesh = <["a"=2, "b"=2, "c"=2]>
+    func.func @f(%x: tensor<2x3xf32> {nn.input = "x", tp.global = tensor<4x6xf32>,
+                     tp.sharding = #tp.sharding<@mesh, [{"a"}, {"b"}]>})
+        -> (tensor<2x3xf32> {nn.output = "y", tp.global = tensor<4x6xf32>,
+                     tp.sharding = #tp.sharding<@mesh, [{"b"}, {"a"}]>},
+            tensor<4x3xf32> {nn.output = "z", tp.global = tensor<4x6xf32>,
+                     tp.sharding = #tp.sharding<@mesh, [{}, {"c"}]>}) {
+      %0 = tp.permute %x from [#tp.axis<"a">, #tp.axis<"b">] to [#tp.axis<"b">, #tp.axis<"a">]
+          of @mesh : (tensor<2x3xf32>) -> tensor<2x3xf32>
+      %1 = tp.permute %x from [#tp.axis<"b">, #tp.axis<"c">] to [#tp.axis<"c">, #tp.axis<"b">]
+          of @mesh : (tensor<2x3xf32>) -> tensor<2x3xf32>
+      %2 = tp.all_gather %1 dims [0] over [#tp.axis<"a">] of @mesh
+          : (tensor<2x3xf32>) -> tensor<4x3xf32>
+      %3 = tp.make_partial %2 as product over [#tp.axis<"a">] of @mesh : tensor<4x3xf32>
+      %4 = tp.all_reduce %3 product over [#tp.axis<"a">] of @mesh
+          : (tensor<4x3xf32>) -> tensor<4x3xf32>
+      return %0, %4 : tensor<2x3xf32>, tensor<4x3xf32>
+    })mlir");
+  Tensor x = random("x", {4, 6}), y = zeros("y", {4, 6}),
+         z = zeros("z", {4, 6});
+  ASSERT_TRUE(program.run("f", {x}, {&y, &z}));
+  for (int i = 0; i < 24; ++i) {
+    EXPECT_EQ(y.at(i), x.at(i));
+    EXPECT_EQ(z.at(i), x.at(i));
+  }
+}
+
 /// A dim of 4 true elements padded to 6: what is beyond is masked before the
 /// sum.
 TEST(JitCollective, PaddingIsMasked) {

@@ -4,18 +4,21 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// For every pair of placements of small tensors on small meshes: the planned
-// steps, run on data, give the placement asked for with the right values; and
-// no other steps over the axes of the two send fewer bytes, or as many in fewer
-// collectives. What is the least is found by a search written here, over all
-// states and all moves. (Over further axes, on which the value is replicated,
-// there may be less to send: each replica could do a share of the work.)
+// For pairs of placements on small meshes: the planned steps are moves of the
+// table that end where they should; run on data, each gives the placement that
+// it says; and no other path sends fewer bytes, or as many in fewer
+// collectives. What is the least is found by the search in ReshardReference.
+//
+// By default each distinct step of all the paths is run on data, and one path
+// in a hundred as a whole. With TP_LONG set in the environment every path is
+// run as a whole, and samples are larger.
 //
 //===----------------------------------------------------------------------===//
 
-#include "Simulator.h"
+#include "ReshardCheck.h"
 #include "gtest/gtest.h"
-#include <map>
+#include <ctime>
+#include <random>
 #include <set>
 
 using namespace mlir;
@@ -24,411 +27,509 @@ using namespace mlir::tp::test;
 
 namespace {
 
-/// Where axes are: lists of axis numbers for each dim, and a set of partial
-/// ones.
-struct State {
-  std::vector<std::vector<int>> dims;
-  std::set<int> partial;
+bool isLong() { return std::getenv("TP_LONG") != nullptr; }
 
-  bool operator<(const State &other) const {
-    return std::tie(dims, partial) < std::tie(other.dims, other.partial);
+constexpr ReduceKind kKinds[] = {ReduceKind::Sum, ReduceKind::Max,
+                                 ReduceKind::Min, ReduceKind::Product,
+                                 ReduceKind::And, ReduceKind::Or};
+
+Placement ofKind(Placement placement, ReduceKind kind) {
+  placement.partialKind = kind;
+  return placement;
+}
+
+/// Two states of a reference, and kinds for what is partial.
+struct Pair {
+  const Reference &reference;
+  const Reference::Least &least; // from `from`
+  size_t from, to;
+  ReduceKind fromKind = ReduceKind::Sum, toKind = ReduceKind::Sum;
+
+  Placement source() const {
+    return ofKind(reference.placement(from), fromKind);
+  }
+  Placement target() const { return ofKind(reference.placement(to), toKind); }
+  bool changesKind() const {
+    return fromKind != toKind && !reference.placement(from).partial.empty() &&
+           !reference.placement(to).partial.empty();
+  }
+  const Cost &cost() const {
+    return (changesKind() ? least.otherKind : least.sameKind)[to];
   }
 };
 
-struct Cost {
-  double bytes = 0;
-  int collectives = 0;
-
-  bool operator<(const Cost &other) const {
-    // Sums of fractions: compared up to rounding.
-    if (std::abs(bytes - other.bytes) > 1e-6)
-      return bytes < other.bytes;
-    return collectives < other.collectives;
-  }
-};
-
-/// A mesh, the axes (or parts of axes) to place by, and a tensor.
-struct Setting {
-  Mesh mesh;
-  std::vector<Axis> axes;
-  std::vector<int64_t> trueShape, padded;
-  ReduceKind kind = ReduceKind::Sum;
-  /// Of all pairs, one in `stride` is tried.
-  int stride = 1;
-};
-
-/// All states and the cheapest ways between them.
-class Reference {
+/// Plans, checks and counts pairs on one mesh.
+class Pairs {
 public:
-  explicit Reference(const Setting &setting) : setting(setting) {
-    State empty;
-    empty.dims.resize(setting.padded.size());
-    enumerate(empty, 0);
+  /// `isExact`: the reference knows every path that the planner may find.
+  Pairs(const Mesh &mesh, bool isExact)
+      : mesh(mesh), isExact(isExact), planner(mesh.wholeAxes()), data(mesh) {}
+
+  void check(const Pair &pair) {
+    Placement from = pair.source(), to = pair.target();
+    std::clock_t start = std::clock();
+    FailureOr<ReshardPath> path = planner.plan(from, to);
+    planning += std::clock() - start;
+    ++numPairs;
+    if (failed(path))
+      return report(pair, {}, "no path");
+    Walk steps = walk(mesh, from, to, *path);
+    if (!steps.wrong.empty())
+      return report(pair, *path, steps.wrong);
+    checkCost(pair, *path, steps.cost);
+    bool runsWhole = isLong() || numPairs % 100 == 0;
+    std::string wrong =
+        runsWhole ? data.run(from, *path) : data.runNewSteps(from, *path);
+    if (!wrong.empty())
+      report(pair, *path, wrong);
   }
 
-  std::vector<State> states;
-
-  /// The axes that a state uses.
-  static std::set<int> usedBy(const State &state) {
-    std::set<int> used = state.partial;
-    for (const std::vector<int> &dim : state.dims)
-      used.insert(dim.begin(), dim.end());
-    return used;
-  }
-
-  /// The least cost from `start` to every state that can be reached by moves
-  /// over the axes `allowed`.
-  std::map<State, Cost> distances(const State &start,
-                                  const std::set<int> &allowed) const {
-    std::map<State, Cost> best{{start, {}}};
-    std::set<std::pair<Cost, State>> open{{Cost(), start}};
-    while (!open.empty()) {
-      auto [cost, state] = *open.begin();
-      open.erase(open.begin());
-      forEachMove(
-          state, allowed, [&, cost = cost](const State &next, double bytes) {
-            Cost sum{cost.bytes + bytes, cost.collectives + (bytes > 0)};
-            auto [it, inserted] = best.try_emplace(next, sum);
-            if (!inserted) {
-              if (!(sum < it->second))
-                return;
-              open.erase({it->second, next});
-              it->second = sum;
-            }
-            open.insert({sum, next});
-          });
-    }
-    return best;
-  }
-
-  Placement placementOf(const State &state) const {
-    Placement placement;
-    placement.partialKind = setting.kind;
-    for (size_t i = 0; i < state.dims.size(); ++i) {
-      Axes axes;
-      for (int axis : state.dims[i])
-        axes.push_back(setting.axes[axis]);
-      placement.dims.push_back(normalised(axes));
-      placement.pads.push_back(setting.padded[i]);
-    }
-    for (int axis : state.partial)
-      placement.partial.push_back(setting.axes[axis]);
-    llvm::sort(placement.partial);
-    placement.partial = normalised(placement.partial);
-    return placement;
+  /// To be called at the end.
+  void finish() const {
+    EXPECT_EQ(numBad, 0) << "of " << numPairs << " pairs";
+    EXPECT_GT(numPairs, 0);
+    auto milliseconds = planning * 1000 / CLOCKS_PER_SEC;
+    ::testing::Test::RecordProperty("pairs", int(numPairs));
+    ::testing::Test::RecordProperty("steps", int(data.numSteps()));
+    ::testing::Test::RecordProperty("planningMilliseconds", int(milliseconds));
   }
 
 private:
-  double product(llvm::ArrayRef<int> axes) const {
-    double n = 1;
-    for (int axis : axes)
-      n *= double(setting.axes[axis].size);
-    return n;
+  void checkCost(const Pair &pair, const ReshardPath &path, const Cost &cost) {
+    if (isExact ? !(cost == pair.cost()) : pair.cost() < cost)
+      report(pair, path,
+             "costs " + show(cost) + " where " + show(pair.cost()) +
+                 " is the least:" + cheapest(pair) + "\nplanned:");
+    Placement from = pair.source();
+    double whole = 4;
+    for (int64_t pad : from.pads)
+      whole *= double(pad);
+    double devices = double(mesh.numDevices());
+    double bytes = double(cost.bytes) * whole / (devices * devices);
+    if (std::abs(costOf(from, path, 4) - bytes) > 1e-9 * bytes)
+      report(pair, path, "another cost: " + show(cost));
   }
 
-  bool fits(const State &state) const {
-    for (size_t i = 0; i < state.dims.size(); ++i)
-      if (setting.padded[i] % int64_t(product(state.dims[i])))
-        return false;
-    return true;
+  static std::string show(const Cost &cost) {
+    return std::to_string(cost.bytes) + " in " +
+           std::to_string(cost.collectives);
   }
 
-  /// Puts axis number `axis` and all that follow everywhere they can be.
-  void enumerate(const State &state, int axis) {
-    if (axis == int(setting.axes.size())) {
-      if (fits(state))
-        states.push_back(state);
-      return;
-    }
-    enumerate(state, axis + 1);
-    State next = state;
-    next.partial.insert(axis);
-    enumerate(next, axis + 1);
-    for (size_t dim = 0; dim < state.dims.size(); ++dim)
-      for (size_t i = 0; i <= state.dims[dim].size(); ++i) {
-        next = state;
-        next.dims[dim].insert(next.dims[dim].begin() + i, axis);
-        enumerate(next, axis + 1);
-      }
+  /// A path that the reference found.
+  static std::string cheapest(const Pair &pair) {
+    std::string text;
+    for (size_t state :
+         pair.reference.pathTo(pair.to, pair.changesKind(), pair.least))
+      text += "\n  " + test::show(pair.reference.placement(state));
+    return text;
   }
 
-  /// Calls `visit` with every non-empty list of distinct items, in every order.
-  static void
-  forEachList(const std::vector<int> &items, std::vector<int> &list,
-              llvm::function_ref<void(const std::vector<int> &)> visit) {
-    if (!list.empty())
-      visit(list);
-    for (int item : items) {
-      if (llvm::is_contained(list, item))
-        continue;
-      list.push_back(item);
-      forEachList(items, list, visit);
-      list.pop_back();
-    }
+  void report(const Pair &pair, const ReshardPath &path,
+              const std::string &wrong) {
+    if (++numBad <= 5)
+      ADD_FAILURE() << test::show(pair.source()) << " to "
+                    << test::show(pair.target()) << ": " << wrong
+                    << test::show(path);
   }
 
-  void
-  forEachMove(const State &state, const std::set<int> &allowed,
-              llvm::function_ref<void(const State &, double)> visit) const {
-    auto visitIfFits = [&](const State &next, double bytes) {
-      if (fits(next))
-        visit(next, bytes);
-    };
-    double bytes = 4;
-    for (int64_t size : setting.padded)
-      bytes *= double(size);
-    for (const std::vector<int> &dim : state.dims)
-      bytes /= product(dim);
-    std::set<int> used = usedBy(state);
-    std::vector<int> unused,
-        partial(state.partial.begin(), state.partial.end());
-    for (int axis : allowed)
-      if (!used.count(axis))
-        unused.push_back(axis);
-
-    // Free moves, one axis at a time.
-    for (int axis : unused) {
-      State next = state;
-      next.partial.insert(axis);
-      if (setting.kind == ReduceKind::Sum)
-        visitIfFits(next, 0);
-      for (size_t dim = 0; dim < state.dims.size(); ++dim) {
-        next = state;
-        next.dims[dim].push_back(axis);
-        visitIfFits(next, 0);
-      }
-    }
-    // Reductions, and reductions that scatter, of any part of what is partial.
-    std::vector<int> list;
-    forEachList(partial, list, [&](const std::vector<int> &axes) {
-      double n = product(axes);
-      State reduced = state;
-      for (int axis : axes)
-        reduced.partial.erase(axis);
-      visitIfFits(reduced, 2 * (n - 1) / n * bytes);
-      for (size_t dim = 0; dim < state.dims.size(); ++dim) {
-        State next = reduced;
-        next.dims[dim].insert(next.dims[dim].end(), axes.begin(), axes.end());
-        visitIfFits(next, (n - 1) / n * bytes);
-      }
-    });
-    // The most minor axes of a dim, gathered or moved to another.
-    for (size_t dim = 0; dim < state.dims.size(); ++dim)
-      for (size_t count = 1; count <= state.dims[dim].size(); ++count) {
-        State gathered = state;
-        std::vector<int> axes(state.dims[dim].end() - count,
-                              state.dims[dim].end());
-        gathered.dims[dim].resize(state.dims[dim].size() - count);
-        double n = product(axes);
-        visitIfFits(gathered, (n - 1) * bytes);
-        for (size_t other = 0; other < state.dims.size(); ++other) {
-          if (other == dim)
-            continue;
-          State next = gathered;
-          next.dims[other].insert(next.dims[other].end(), axes.begin(),
-                                  axes.end());
-          visitIfFits(next, (n - 1) / n * bytes);
-        }
-      }
-  }
-
-  const Setting &setting;
+  const Mesh &mesh;
+  bool isExact;
+  ReshardPlanner planner;
+  DataCheck data;
+  std::clock_t planning = 0;
+  int64_t numPairs = 0, numBad = 0;
 };
 
-std::string show(const Placement &placement) {
-  std::string text;
-  llvm::raw_string_ostream os(text);
-  auto list = [&](ArrayRef<Axis> axes) {
-    os << "{";
-    for (const Axis &axis : axes)
-      os << axis.name << ":(" << axis.pre << ")" << axis.size << " ";
-    os << "}";
-  };
-  for (const Axes &axes : placement.dims)
-    list(axes);
-  os << " partial ";
-  list(placement.partial);
-  return text;
+//===----------------------------------------------------------------------===//
+// Whole axes and sums
+//===----------------------------------------------------------------------===//
+
+struct Setting {
+  const char *name;
+  const Mesh *mesh;
+  std::vector<int64_t> pads;
+  /// Of all pairs, one in `stride` is taken by default.
+  size_t stride = 1;
+};
+
+void PrintTo(const Setting &setting, std::ostream *os) { *os << setting.name; }
+
+std::string nameOf(const ::testing::TestParamInfo<Setting> &info) {
+  return info.param.name;
 }
 
-/// The bytes that a path sends, from the extents that devices have.
-Cost costOfSteps(const Placement &from, ArrayRef<ReshardStep> path) {
-  Cost cost;
-  Placement current = from;
-  for (const ReshardStep &step : path) {
-    double bytes = 4, n = 1;
-    for (size_t i = 0; i < current.pads.size(); ++i) {
-      bytes *= double(current.pads[i]);
-      for (const Axis &axis : current.dims[i])
-        bytes /= double(axis.size);
-    }
-    for (const Axis &axis : step.axes)
-      n *= double(axis.size);
-    double sent = 0;
-    if (step.move == Move::AllGather)
-      sent = (n - 1) * bytes;
-    else if (step.move == Move::AllReduce)
-      sent = 2 * (n - 1) / n * bytes;
-    else if (step.move == Move::ReduceScatter || step.move == Move::AllToAll)
-      sent = (n - 1) / n * bytes;
-    cost.bytes += sent;
-    cost.collectives += sent > 0;
-    current = step.result;
+const Mesh k2x2x2{{{"a", 2}, {"b", 2}, {"c", 2}}};
+const Mesh k2x3x2{{{"a", 2}, {"b", 3}, {"c", 2}}};
+const Mesh k2x3x4{{{"a", 2}, {"b", 3}, {"c", 4}}};
+const Mesh k2x3x5{{{"a", 2}, {"b", 3}, {"c", 5}}};
+const Mesh k2x2x3{{{"a", 2}, {"b", 2}, {"c", 3}}};
+const Mesh k8x6x4{{{"a", 8}, {"b", 6}, {"c", 4}}};
+
+/// The reference knows every cut of the axes, except on 8 x 6 x 4, where it has
+/// whole axes and the planner may do better.
+class WholeAxes : public ::testing::TestWithParam<Setting> {};
+
+TEST_P(WholeAxes, EveryPair) {
+  const Mesh &mesh = *GetParam().mesh;
+  bool isLarge = mesh.numDevices() > 30;
+  Reference reference(mesh, GetParam().pads,
+                      isLarge ? std::vector<Cutting>{uncut(mesh)}
+                              : everyCutting(mesh));
+  Pairs pairs(mesh, /*isExact=*/!isLarge);
+  std::vector<size_t> states = reference.wholeStates();
+  size_t number = 0, stride = isLong() ? 1 : GetParam().stride;
+  for (size_t from : states) {
+    Reference::Least least = reference.from(from);
+    for (size_t to : states)
+      if (number++ % stride == 0)
+        pairs.check({reference, least, from, to});
   }
-  return cost;
+  pairs.finish();
 }
 
-/// Plans, runs and checks one reshard.
-void checkPath(const Setting &setting, const Placement &from,
-               const Placement &to, const std::vector<ReshardStep> &path) {
-  std::string what = show(from) + " to " + show(to);
-  Simulator simulator(setting.mesh, setting.trueShape);
-  simulator.place(from);
-  ASSERT_EQ(simulator.check(from), "") << "the test itself: " << what;
-  for (const ReshardStep &step : path) {
-    simulator.run(step, setting.kind);
-    ASSERT_EQ(simulator.check(step.result), "")
-        << what << ", after step to " << show(step.result);
+INSTANTIATE_TEST_SUITE_P(ReshardTest, WholeAxes,
+                         ::testing::ValuesIn(std::vector<Setting>{
+                             {"Mesh2x2x2", &k2x2x2, {8, 8, 8}},
+                             {"Mesh2x2x2Narrow", &k2x2x2, {4, 2, 3}},
+                             {"Mesh2x3x2", &k2x3x2, {12, 12, 12}},
+                             {"Mesh2x3x2Narrow", &k2x3x2, {6, 4, 3}},
+                             {"Mesh2x3x4", &k2x3x4, {24, 24, 24}, 3},
+                             {"Mesh2x3x4Narrow", &k2x3x4, {12, 8, 2}},
+                             {"Mesh2x3x4Narrower", &k2x3x4, {6, 4, 1}},
+                             {"Mesh2x3x5", &k2x3x5, {30, 30, 30}},
+                             {"Mesh2x3x5Narrow", &k2x3x5, {10, 6, 15}},
+                             {"Mesh2x2x3", &k2x2x3, {12, 12, 12}},
+                             {"Mesh2x2x3Narrow", &k2x2x3, {6, 4, 3}},
+                             {"Mesh8x6x4", &k8x6x4, {192, 192, 192}},
+                             {"Mesh8x6x4Narrow", &k8x6x4, {48, 24, 4}},
+                             {"Mesh8x6x4Narrower", &k8x6x4, {8, 12, 2}}}),
+                         nameOf);
+
+//===----------------------------------------------------------------------===//
+// Parts of axes and every kind
+//===----------------------------------------------------------------------===//
+
+const Mesh k4{{{"a", 4}}};
+const Mesh k6{{{"a", 6}}};
+const Mesh k2x2{{{"a", 2}, {"b", 2}}};
+const Mesh k2x4{{{"a", 2}, {"b", 4}}};
+
+/// Between all placements over any parts of the axes; an axis of 6 may be cut
+/// as 2 x 3 at one end and as 3 x 2 at the other.
+class Parts : public ::testing::TestWithParam<Setting> {
+protected:
+  /// Checks a pair of states: for every kind, or by default for one and one
+  /// change of kinds, in turn.
+  void checkKinds(Pair pair, Pairs &pairs) {
+    bool hasFrom = !pair.reference.placement(pair.from).partial.empty();
+    bool hasTo = !pair.reference.placement(pair.to).partial.empty();
+    size_t kind = turn % 6, other = (kind + 1 + turn / 6 % 5) % 6;
+    ++turn;
+    for (size_t i = 0; i < (hasFrom ? 6 : 1); ++i)
+      for (size_t j = 0; j < (hasTo ? 6 : 1); ++j) {
+        bool isTurn = (!hasFrom || i == kind) &&
+                      (!hasTo || j == kind || (hasFrom && j == other));
+        pair.fromKind = kKinds[i];
+        pair.toKind = kKinds[j];
+        if (isLong() || isTurn)
+          pairs.check(pair);
+      }
   }
-  ASSERT_EQ(simulator.check(to), "") << what;
-}
 
-/// Every pair of states of a setting.
-void checkAll(const Setting &setting) {
-  Reference reference(setting);
-  int number = 0;
-  for (const State &fromState : reference.states) {
-    std::map<std::set<int>, std::map<State, Cost>> distances;
-    Placement from = reference.placementOf(fromState);
-    for (const State &toState : reference.states) {
-      if (number++ % setting.stride)
-        continue;
-      Placement to = reference.placementOf(toState);
-      std::string what = show(from) + " to " + show(to);
-      FailureOr<std::vector<ReshardStep>> path = planReshard(from, to, 4);
-      std::set<int> axes = Reference::usedBy(fromState);
-      axes.merge(Reference::usedBy(toState));
-      auto [it, inserted] = distances.try_emplace(axes);
-      if (inserted)
-        it->second = reference.distances(fromState, axes);
-      auto least = it->second.find(toState);
-      ASSERT_EQ(succeeded(path), least != it->second.end()) << what;
-      if (failed(path))
-        continue;
-      checkPath(setting, from, to, *path);
-      if (::testing::Test::HasFatalFailure())
-        return;
-      Cost cost = costOfSteps(from, *path);
-      EXPECT_NEAR(cost.bytes, least->second.bytes, 1e-6) << what;
-      EXPECT_EQ(cost.collectives, least->second.collectives) << what;
-      EXPECT_NEAR(costOf(from, *path, 4), cost.bytes, 1e-6) << what;
-    }
+private:
+  size_t turn = 0;
+};
+
+TEST_P(Parts, EveryPair) {
+  const Mesh &mesh = *GetParam().mesh;
+  Reference reference(mesh, GetParam().pads, everyCutting(mesh));
+  Pairs pairs(mesh, /*isExact=*/true);
+  for (size_t from = 0; from < reference.size(); ++from) {
+    Reference::Least least = reference.from(from);
+    for (size_t to = 0; to < reference.size(); ++to)
+      checkKinds({reference, least, from, to}, pairs);
   }
-  EXPECT_GT(reference.states.size(), 1u);
+  pairs.finish();
 }
 
-const Mesh kTwoByTwo{{{"a", 2}, {"b", 2}}};
-const Mesh kTwoByThree{{{"a", 2}, {"b", 3}}};
-const Mesh kFour{{{"a", 4}}};
-const Mesh kSix{{{"a", 6}}};
-const Mesh kThreeAxes{{{"a", 2}, {"b", 2}, {"c", 3}}};
+INSTANTIATE_TEST_SUITE_P(ReshardTest, Parts,
+                         ::testing::ValuesIn(std::vector<Setting>{
+                             {"Mesh4", &k4, {4, 4}},
+                             {"Mesh4Narrow", &k4, {2, 4}},
+                             {"Mesh6", &k6, {6, 6}},
+                             {"Mesh6Narrow", &k6, {6, 2}},
+                             {"Mesh6Narrower", &k6, {3, 2}},
+                             {"Mesh2x2", &k2x2, {4, 4}},
+                             {"Mesh2x2Narrow", &k2x2, {2, 3}},
+                             {"Mesh2x2Scalar", &k2x2, {}},
+                             {"Mesh2x2Vector", &k2x2, {4}},
+                             {"Mesh2x4", &k2x4, {8, 8}},
+                             {"Mesh2x4Narrow", &k2x4, {4, 2}},
+                             {"Mesh2x4Narrower", &k2x4, {6, 4}},
+                             {"Mesh2x4Vector", &k2x4, {8}}}),
+                         nameOf);
 
-const Axis a2{"a", 1, 2}, b2{"b", 1, 2}, b3{"b", 1, 3}, c3{"c", 1, 3};
-const Axis a4{"a", 1, 4}, a4Major{"a", 1, 2}, a4Minor{"a", 2, 2};
-const Axis a6{"a", 1, 6}, a6Two{"a", 1, 2}, a6ThenThree{"a", 2, 3};
-const Axis a6Three{"a", 1, 3}, a6ThenTwo{"a", 3, 2};
+//===----------------------------------------------------------------------===//
+// Samples
+//===----------------------------------------------------------------------===//
 
-TEST(ReshardTest, TwoByTwo) { checkAll({kTwoByTwo, {a2, b2}, {4, 8}, {4, 8}}); }
-TEST(ReshardTest, TwoByTwoUneven) {
-  checkAll({kTwoByTwo, {a2, b2}, {3, 7}, {4, 8}});
-}
-TEST(ReshardTest, TwoByTwoMinorFirst) {
-  checkAll({kTwoByTwo, {b2, a2}, {3, 5}, {4, 8}});
-}
-// Dims that take one axis, or none.
-TEST(ReshardTest, TwoByTwoNarrow) {
-  checkAll({kTwoByTwo, {a2, b2}, {2, 3}, {2, 3}});
-}
-TEST(ReshardTest, TwoByTwoVector) { checkAll({kTwoByTwo, {a2, b2}, {7}, {8}}); }
-TEST(ReshardTest, TwoByTwoCube) {
-  checkAll({kTwoByTwo, {a2, b2}, {3, 4, 2}, {4, 4, 2}, ReduceKind::Sum, 3});
-}
-TEST(ReshardTest, TwoByTwoScalar) { checkAll({kTwoByTwo, {a2, b2}, {}, {}}); }
-TEST(ReshardTest, TwoByThree) {
-  checkAll({kTwoByThree, {a2, b3}, {5, 11}, {6, 12}});
-}
-TEST(ReshardTest, TwoByThreeNarrow) {
-  checkAll({kTwoByThree, {a2, b3}, {4, 9}, {4, 9}});
-}
-TEST(ReshardTest, FourWhole) { checkAll({kFour, {a4}, {3, 7}, {4, 8}}); }
-TEST(ReshardTest, FourInParts) {
-  checkAll({kFour, {a4Major, a4Minor}, {3, 7}, {4, 8}});
-}
-TEST(ReshardTest, SixWhole) { checkAll({kSix, {a6}, {5, 11}, {6, 12}}); }
-TEST(ReshardTest, SixAsTwoByThree) {
-  checkAll({kSix, {a6Two, a6ThenThree}, {5, 11}, {6, 12}});
-}
-TEST(ReshardTest, SixAsThreeByTwo) {
-  checkAll({kSix, {a6Three, a6ThenTwo}, {5, 11}, {6, 12}});
-}
-TEST(ReshardTest, ThreeAxes) {
-  checkAll({kThreeAxes, {a2, b2, c3}, {11, 9}, {12, 12}, ReduceKind::Sum, 17});
-}
-TEST(ReshardTest, ThreeAxesNarrow) {
-  checkAll({kThreeAxes, {a2, b2, c3}, {4, 6}, {4, 6}, ReduceKind::Sum, 5});
-}
-TEST(ReshardTest, ThreeAxesVector) {
-  checkAll({kThreeAxes, {a2, b2, c3}, {10}, {12}});
-}
+/// Pairs drawn from all parts and all kinds.
+class Sample : public ::testing::TestWithParam<Setting> {
+protected:
+  size_t below(size_t n) { return generator() % n; }
 
-// A maximum can lose partial axes, and gain none.
-TEST(ReshardTest, Max) {
-  checkAll({kTwoByThree, {a2, b3}, {5, 11}, {6, 12}, ReduceKind::Max});
-}
-
-// One axis cut as 2 x 3 here and as 3 x 2 there: the parts have nothing in
-// common, and the values must be right all the same.
-TEST(ReshardTest, SixCutTwoWays) {
-  Setting two{kSix, {a6Two, a6ThenThree}, {5, 11}, {6, 12}};
-  Setting three{kSix, {a6Three, a6ThenTwo}, {5, 11}, {6, 12}};
-  Reference froms(two), tos(three);
-  for (const State &fromState : froms.states)
-    for (const State &toState : tos.states) {
-      Placement from = froms.placementOf(fromState);
-      Placement to = tos.placementOf(toState);
-      for (auto [a, b] : {std::pair(from, to), std::pair(to, from)}) {
-        FailureOr<std::vector<ReshardStep>> path = planReshard(a, b, 4);
-        ASSERT_TRUE(succeeded(path)) << show(a) << " to " << show(b);
-        checkPath(two, a, b, *path);
-        if (HasFatalFailure())
-          return;
+  /// Draws `count` pairs that `accepts` accepts, up to a hundred from each
+  /// source.
+  void draw(const Reference &reference, Pairs &pairs, int64_t count,
+            llvm::function_ref<bool(const Pair &)> accepts) {
+    int64_t drawn = 0;
+    for (int64_t sources = 0; drawn < count && sources < 10000; ++sources) {
+      size_t from = below(reference.size());
+      Reference::Least least = reference.from(from);
+      ReduceKind kind = kKinds[below(6)];
+      int64_t most = std::min(count, drawn + 100);
+      for (int64_t targets = 0; targets < 1000 && drawn < most; ++targets) {
+        size_t to = below(reference.size());
+        Pair pair{reference, least, from, to, kind, kKinds[below(6)]};
+        if (!accepts(pair))
+          continue;
+        pairs.check(pair);
+        ++drawn;
       }
     }
+    EXPECT_EQ(drawn, count);
+  }
+
+  std::mt19937_64 generator{1};
+};
+
+class EveryCut : public Sample {};
+
+TEST_P(EveryCut, Sample) {
+  const Mesh &mesh = *GetParam().mesh;
+  Reference reference(mesh, GetParam().pads, everyCutting(mesh));
+  Pairs pairs(mesh, /*isExact=*/true);
+  draw(reference, pairs, isLong() ? 100000 : 1000,
+       [](const Pair &) { return true; });
+  pairs.finish();
+}
+
+INSTANTIATE_TEST_SUITE_P(ReshardTest, EveryCut,
+                         ::testing::ValuesIn(std::vector<Setting>{
+                             {"Mesh2x2x2", &k2x2x2, {8, 8, 8}},
+                             {"Mesh2x2x2Narrow", &k2x2x2, {4, 2, 3}},
+                             {"Mesh2x3x2", &k2x3x2, {12, 12, 12}},
+                             {"Mesh2x3x2Narrow", &k2x3x2, {6, 4, 3}},
+                             {"Mesh2x3x4", &k2x3x4, {24, 24, 24}},
+                             {"Mesh2x3x4Narrow", &k2x3x4, {12, 8, 2}},
+                             {"Mesh2x3x5", &k2x3x5, {30, 30, 30}},
+                             {"Mesh2x3x5Narrow", &k2x3x5, {10, 6, 15}},
+                             {"Mesh2x2x3", &k2x2x3, {12, 12, 12}},
+                             {"Mesh2x2x3Narrow", &k2x2x3, {6, 4, 3}}}),
+                         nameOf);
+
+/// A mesh with too many cuts to search them all: the planner cuts as the two
+/// ends do, and the reference in some way drawn at a time, of which only such
+/// pairs are taken as make all the cuts.
+class SomeCuts : public Sample {
+protected:
+  using Points = std::set<std::pair<StringRef, int64_t>>;
+
+  static void addPoints(ArrayRef<Axis> axes, Points &points) {
+    for (const Axis &axis : axes) {
+      points.insert({axis.name, axis.pre});
+      points.insert({axis.name, axis.pre * axis.size});
+    }
+  }
+
+  /// Where the ends of a pair cut the axes.
+  static Points pointsOf(const Pair &pair, ArrayRef<Axis> whole) {
+    Points points;
+    addPoints(whole, points);
+    addPoints(pair.source().usedAxes(), points);
+    addPoints(pair.target().usedAxes(), points);
+    return points;
+  }
+
+  static Points pointsOf(const Mesh &mesh, ArrayRef<Cutting> cuttings) {
+    Points points;
+    for (const Cutting &cutting : cuttings)
+      for (auto [axis, sizes] : llvm::zip(mesh.axes, cutting)) {
+        int64_t pre = 1;
+        points.insert({axis.first, 1});
+        for (int64_t size : sizes)
+          points.insert({axis.first, pre *= size});
+      }
+    return points;
+  }
+
+  /// Ways to cut 8 x 6 x 4 in no more than `most` parts; two where the axis of
+  /// 6 is cut in two ways.
+  std::vector<Cutting> drawCuttings(size_t most) {
+    using Sizes = std::vector<int64_t>;
+    static const Sizes ofA[] = {{8}, {2, 4}, {4, 2}, {2, 2, 2}};
+    static const Sizes ofB[] = {{6}, {2, 3}, {3, 2}, {}};
+    static const Sizes ofC[] = {{4}, {2, 2}};
+    while (true) {
+      const Sizes &a = ofA[below(4)], &b = ofB[below(4)], &c = ofC[below(2)];
+      if (a.size() + (b.empty() ? 2 : b.size()) + c.size() > most)
+        continue;
+      if (b.empty())
+        return {{a, {2, 3}, c}, {a, {3, 2}, c}};
+      return {{a, b, c}};
+    }
+  }
+};
+
+TEST_P(SomeCuts, Sample) {
+  const Mesh &mesh = *GetParam().mesh;
+  Axes whole = mesh.wholeAxes();
+  Pairs pairs(mesh, /*isExact=*/true);
+  for (int64_t round = 0; round < (isLong() ? 100 : 5); ++round) {
+    std::vector<Cutting> cuttings = drawCuttings(5);
+    Points all = pointsOf(mesh, cuttings);
+    Reference reference(mesh, GetParam().pads, cuttings);
+    draw(reference, pairs, isLong() ? 1000 : 40,
+         [&](const Pair &pair) { return pointsOf(pair, whole) == all; });
+  }
+  pairs.finish();
+}
+
+INSTANTIATE_TEST_SUITE_P(ReshardTest, SomeCuts,
+                         ::testing::ValuesIn(std::vector<Setting>{
+                             {"Mesh8x6x4", &k8x6x4, {192, 192, 192}},
+                             {"Mesh8x6x4Narrow", &k8x6x4, {48, 16, 12}},
+                             {"Mesh8x6x4Narrower", &k8x6x4, {8, 12, 2}}}),
+                         nameOf);
+
+//===----------------------------------------------------------------------===//
+// Examples
+//===----------------------------------------------------------------------===//
+
+const Axis a2{"a", 1, 2}, b2{"b", 1, 2}, b4{"b", 1, 4}, c3{"c", 1, 3};
+
+/// The steps of the path, or "none" if there is no path.
+std::string planned(const Mesh &mesh, const Placement &from,
+                    const Placement &to) {
+  FailureOr<ReshardPath> path = ReshardPlanner(mesh.wholeAxes()).plan(from, to);
+  return failed(path) ? "none" : show(*path);
 }
 
 TEST(ReshardTest, Refusals) {
   Placement four = Placement::replicated({4});
   Placement eight = Placement::replicated({8});
-  EXPECT_TRUE(failed(planReshard(four, eight, 4))) << "other extents";
+  EXPECT_EQ(planned(k2x2x3, four, eight), "none") << "other extents";
   Placement matrix = Placement::replicated({4, 4});
-  EXPECT_TRUE(failed(planReshard(four, matrix, 4))) << "another rank";
-  Placement sum = four, max = four;
-  sum.partial = max.partial = {a2};
-  max.partialKind = ReduceKind::Max;
-  EXPECT_TRUE(failed(planReshard(sum, max, 4))) << "another kind";
-  EXPECT_TRUE(failed(planReshard(four, max, 4))) << "a maximum of one";
+  EXPECT_EQ(planned(k2x2x3, four, matrix), "none") << "another rank";
   Placement third = four;
   third.dims[0] = {c3};
-  EXPECT_TRUE(failed(planReshard(four, third, 4))) << "does not divide";
+  EXPECT_EQ(planned(k2x2x3, four, third), "none") << "does not divide";
+  EXPECT_EQ(planned(k2x2x3, third, four), "none") << "did not divide";
 }
 
 TEST(ReshardTest, NothingToDo) {
   Placement placement = Placement::replicated({4, 0});
   placement.dims[0] = {a2};
-  FailureOr<std::vector<ReshardStep>> path =
-      planReshard(placement, placement, 4);
+  EXPECT_EQ(planned(k2x2, placement, placement), "");
+  // The kind of what is not partial does not matter.
+  EXPECT_EQ(planned(k2x2, placement, ofKind(placement, ReduceKind::Max)), "");
+}
+
+// Replicas share the work of a reduction.
+TEST(ReshardTest, UnusedAxesHelp) {
+  const Mesh mesh{{{"a", 2}, {"b", 4}}};
+  Placement to = Placement::replicated({8}), from = to;
+  from.partial = {b4};
+  FailureOr<ReshardPath> path = ReshardPlanner(mesh.wholeAxes()).plan(from, to);
   ASSERT_TRUE(succeeded(path));
-  EXPECT_TRUE(path->empty());
+  EXPECT_EQ(costOf(from, *path, 4), 1.25 * 8 * 4) << show(*path);
+}
+
+// A transposed matrix moves once.
+TEST(ReshardTest, PermuteExchangesAxes) {
+  Placement from = Placement::replicated({4, 4}), to = from;
+  from.dims = {{a2}, {b2}};
+  to.dims = {{b2}, {a2}};
+  FailureOr<ReshardPath> path = ReshardPlanner(k2x2.wholeAxes()).plan(from, to);
+  ASSERT_TRUE(succeeded(path));
+  ASSERT_EQ(path->size(), 1u) << show(*path);
+  EXPECT_EQ(path->front().move, Move::Permute);
+  EXPECT_EQ(costOf(from, *path, 4), 4 * 4);
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+/// A path without the extents of its placements.
+std::string withoutPads(ReshardPath path) {
+  for (ReshardStep &step : path)
+    for (int64_t &pad : step.result.pads)
+      pad = 0;
+  return show(path);
+}
+
+Placement withPads(Placement placement, ArrayRef<int64_t> pads) {
+  placement.pads.assign(pads.begin(), pads.end());
+  return placement;
+}
+
+// Once more, from another planner, and with other extents that divide by the
+// same, in whatever order it is asked: the same path.
+TEST(ReshardTest, SamePathAgain) {
+  const std::vector<int64_t> pads{12, 8, 2}, others{36, 40, 14};
+  Reference reference(k2x3x4, pads, everyCutting(k2x3x4));
+  ReshardPlanner planner(k2x3x4.wholeAxes()), other(k2x3x4.wholeAxes());
+  std::mt19937_64 generator(1);
+  auto draw = [&] {
+    return ofKind(reference.placement(generator() % reference.size()),
+                  kKinds[generator() % 6]);
+  };
+  for (int i = 0; i < 500; ++i) {
+    Placement from = draw(), to = draw();
+    FailureOr<ReshardPath> large =
+        other.plan(withPads(from, others), withPads(to, others));
+    FailureOr<ReshardPath> first = planner.plan(from, to);
+    FailureOr<ReshardPath> again = planner.plan(from, to);
+    FailureOr<ReshardPath> elsewhere = other.plan(from, to);
+    FailureOr<ReshardPath> largeAgain =
+        planner.plan(withPads(from, others), withPads(to, others));
+    ASSERT_TRUE(succeeded(large) && succeeded(first) && succeeded(again) &&
+                succeeded(elsewhere) && succeeded(largeAgain));
+    std::string what = show(from) + " to " + show(to);
+    EXPECT_EQ(show(*again), show(*first)) << what;
+    EXPECT_EQ(show(*elsewhere), show(*first)) << what;
+    EXPECT_EQ(show(*largeAgain), show(*large)) << what;
+    EXPECT_EQ(withoutPads(*large), withoutPads(*first)) << what;
+    EXPECT_EQ(walk(k2x3x4, withPads(from, others), withPads(to, others), *large)
+                  .wrong,
+              "")
+        << what;
+  }
+}
+
+// A remembered path is not given where extents divide by less.
+TEST(ReshardTest, OtherDivisibilityIsAnotherQuestion) {
+  Reference wide(k2x3x4, {24, 24, 24}, everyCutting(k2x3x4));
+  const std::vector<int64_t> pads{12, 8, 2};
+  Reference narrow(k2x3x4, pads, everyCutting(k2x3x4));
+  ReshardPlanner planner(k2x3x4.wholeAxes());
+  std::mt19937_64 generator(1);
+  for (int i = 0; i < 500; ++i) {
+    size_t state = generator() % narrow.size();
+    Placement from = narrow.placement(state), to;
+    Reference::Least least = narrow.from(state);
+    size_t target = generator() % narrow.size();
+    to = narrow.placement(target);
+    ASSERT_TRUE(succeeded(planner.plan(withPads(from, {24, 24, 24}),
+                                       withPads(to, {24, 24, 24}))));
+    FailureOr<ReshardPath> path = planner.plan(from, to);
+    ASSERT_TRUE(succeeded(path));
+    Walk steps = walk(k2x3x4, from, to, *path);
+    EXPECT_EQ(steps.wrong, "") << show(from) << " to " << show(to);
+    EXPECT_TRUE(steps.cost == least.sameKind[target])
+        << show(from) << " to " << show(to);
+  }
 }
 
 } // namespace

@@ -24,6 +24,8 @@ struct Mesh {
   std::vector<std::pair<std::string, int64_t>> axes;
 
   int64_t numDevices() const;
+  /// The whole axes. They point to the names in here.
+  Axes wholeAxes() const;
   /// The coordinate of a device along an axis.
   int64_t coordinate(int64_t device, llvm::StringRef axis) const;
   /// The coordinate along a part of an axis.
@@ -36,19 +38,23 @@ struct Mesh {
                  int64_t index) const;
 };
 
+/// The groups of devices that differ along some axes only.
+struct Groups {
+  Groups(const Mesh &mesh, llvm::ArrayRef<Axis> axes);
+
+  /// Of every device, its index in its group and the group's first device.
+  std::vector<int64_t> index, first;
+  /// From a group's first device to each of its devices.
+  std::vector<int64_t> offset;
+};
+
 /// A dense tensor, row-major.
 struct Tensor {
   std::vector<int64_t> shape;
   std::vector<double> data;
 
   explicit Tensor(llvm::ArrayRef<int64_t> shape, double fill = 0);
-  /// The position of an element in `data`.
-  size_t at(llvm::ArrayRef<int64_t> index) const;
 };
-
-/// Calls `visit` with every index into a tensor of this shape.
-void forEachIndex(llvm::ArrayRef<int64_t> shape,
-                  llvm::function_ref<void(llvm::ArrayRef<int64_t>)> visit);
 
 /// What every device holds of one global tensor, whose true shape may be
 /// smaller than the padded one of its placement.
@@ -61,28 +67,32 @@ public:
   /// unequal shares, and padding is not a number.
   void place(const Placement &placement);
   /// Does a step on every device.
-  void run(const ReshardStep &step, ReduceKind kind);
+  void run(const ReshardStep &step);
+  /// Gives every device the tensor of the device whose index over `from` is its
+  /// own over `to`.
+  void permute(llvm::ArrayRef<Axis> from, llvm::ArrayRef<Axis> to);
   /// The first element that is wrong if the devices hold the test tensor under
   /// `placement`; empty if all is right.
   std::string check(const Placement &placement) const;
 
 private:
-  /// The test tensor; distinct in every element.
-  double valueAt(llvm::ArrayRef<int64_t> index) const;
-  bool isPadding(llvm::ArrayRef<int64_t> index) const;
-  /// The global index of a device's local element.
-  std::vector<int64_t> globalIndex(const Placement &placement, int64_t device,
-                                   llvm::ArrayRef<int64_t> local) const;
+  /// The test tensor, distinct in every element, from the global index `start`
+  /// + `index`; not a number in the padding.
+  double valueAt(llvm::ArrayRef<int64_t> start,
+                 llvm::ArrayRef<int64_t> index) const;
 
-  Tensor gathered(int64_t device, int64_t dim, llvm::ArrayRef<Axis> axes) const;
-  Tensor reduced(int64_t device, llvm::ArrayRef<Axis> axes,
-                 ReduceKind kind) const;
-  static Tensor sliced(const Tensor &tensor, int64_t dim, int64_t blocks,
-                       int64_t block);
+  /// The blocks of the group that begins with `device`, joined or combined.
+  Tensor gathered(const Groups &groups, int64_t device, int64_t dim) const;
+  Tensor reduced(const Groups &groups, int64_t device, ReduceKind kind) const;
+  void makePartial(const Groups &groups);
+  /// Every collective but permute.
+  void exchange(const ReshardStep &step, const Groups &groups);
 
   const Mesh &mesh;
   std::vector<int64_t> trueShape;
   std::vector<Tensor> devices;
+  /// Of what is partial.
+  ReduceKind kind = ReduceKind::Sum;
 };
 
 } // namespace mlir::tp::test

@@ -70,6 +70,10 @@ double reduce(int64_t reduction, double a, double b) {
     return a * b;
   case TPRT_MAX:
     return std::max(a, b);
+  case TPRT_AND:
+    return double(int64_t(a) & int64_t(b));
+  case TPRT_OR:
+    return double(int64_t(a) | int64_t(b));
   default:
     return std::min(a, b);
   }
@@ -231,23 +235,56 @@ TEST(Collective, allToAll) {
     }
 }
 
+/// Ranks (a, b) that take from the rank whose index in order a, b is their own
+/// in order b, a.
 TEST(Collective, permute) {
-  for (int64_t ranks : {1, 2, 5})
-    for (int64_t shift : {-1, 0, 1, 3, 12})
-      for (int64_t size : {9, 70001}) {
-        Collective collective(TPRT_PERMUTE);
-        collective.add(ranks, TPRT_F16, {size}, shift);
-        EXPECT_EQ(runOnRanks(ranks,
-                             [&](tprt_rank *rank, int64_t index) {
-                               collective.run(rank, index);
-                             }),
-                  "");
-        for (int64_t r = 0; r < ranks; ++r) {
-          int64_t to = ((r + shift) % ranks + ranks) % ranks;
-          EXPECT_TRUE(collective.outputs[size_t(to)][0] ==
-                      collective.inputs[size_t(r)][0]);
-        }
+  const Json axes = {{{"name", "a"}, {"size", 2}},
+                     {{"name", "b"}, {"size", 3}}};
+  const Json groups = {{axis("a", 2), axis("b", 3)},
+                       {axis("b", 3), axis("a", 2)},
+                       {axis("a", 2)}};
+  for (int64_t size : {9, 70001}) {
+    Collective collective(TPRT_PERMUTE);
+    collective.desc.source_group = 1;
+    collective.add(6, TPRT_F16, {size});
+    TestSession session(
+        manifest(axes, groups, {entry()}),
+        {[&](tprt_rank *rank, void *, void *const *, void *const *) {
+          collective.run(rank, tprt_coordinate(rank, 0));
+        }});
+    ASSERT_EQ(session.load(), TPRT_OK) << session.message();
+    ASSERT_EQ(session.run(), TPRT_OK) << session.message();
+    for (size_t a = 0; a < 2; ++a)
+      for (size_t b = 0; b < 3; ++b)
+        EXPECT_TRUE(collective.outputs[a * 3 + b][0] ==
+                    collective.inputs[b * 2 + a][0]);
+    collective.desc.source_group = 2;
+    EXPECT_NE(session.run(), TPRT_OK);
+    EXPECT_NE(session.message().find("from a group of 2 ranks within one of 6"),
+              std::string::npos)
+        << session.message();
+  }
+}
+
+TEST(Collective, bitwise) {
+  for (int64_t reduction : {TPRT_AND, TPRT_OR}) {
+    for (tprt_dtype dtype : {TPRT_I32, TPRT_I64})
+      for (int64_t size : {3, 40001}) {
+        Collective collective(TPRT_ALL_REDUCE, reduction);
+        collective.add(3, dtype, {size});
+        EXPECT_EQ(
+            runOnRanks(3, [&](tprt_rank *rank,
+                              int64_t index) { collective.run(rank, index); }),
+            "");
+        checkAllReduce(collective);
       }
+    Collective collective(TPRT_ALL_REDUCE, reduction);
+    collective.add(2, TPRT_F32, {1});
+    EXPECT_NE(runOnRanks(2, [&](tprt_rank *rank,
+                                int64_t index) { collective.run(rank, index); })
+                  .find("a bitwise reduction of f32; it takes i32 and i64"),
+              std::string::npos);
+  }
 }
 
 TEST(Collective, notANumberWins) {
@@ -273,6 +310,7 @@ TEST(Collective, manyInARow) {
       tprt_collective_desc desc = {TPRT_ALL_REDUCE,
                                    TPRT_ALL_REDUCE,
                                    TPRT_SUM,
+                                   0,
                                    0,
                                    1,
                                    {{TPRT_I64, 1, {size}, 0, 0}}};
@@ -305,7 +343,7 @@ TEST(Collective, groupsAndSubAxes) {
         for (int64_t g = 0; g < 5; ++g) {
           std::vector<int64_t> members(static_cast<size_t>(sizes[g]));
           tprt_collective_desc desc = {
-              TPRT_ALL_GATHER,           TPRT_ALL_GATHER, TPRT_SUM, g, 1,
+              TPRT_ALL_GATHER,           TPRT_ALL_GATHER, TPRT_SUM, g, 0, 1,
               {{TPRT_I64, 1, {1}, 0, 0}}};
           const void *from[] = {&self};
           void *to[] = {members.data()};
@@ -342,7 +380,7 @@ TEST(Collective, counters) {
   collectives[1].add(n, TPRT_F32, {5});     // 80 bytes in full
   collectives[2].add(n, TPRT_BF16, {4, 3}); // 24 bytes
   collectives[3].add(n, TPRT_F16, {4, 5});  // 40 bytes
-  collectives[4].add(n, TPRT_I64, {3}, 1);  // 24 bytes
+  collectives[4].add(n, TPRT_I64, {3});     // 24 bytes
   Json axes = {{{"name", "x"}, {"size", n}}, {{"name", "one"}, {"size", 1}}};
   Json groups = {{axis("x", n)}, {axis("one", 1)}};
   TestSession session(
@@ -391,25 +429,26 @@ TEST(Collective, wrongDescriptors) {
   auto contains = [](const std::string &text, const char *part) {
     return text.find(part) != std::string::npos ? "" : text;
   };
-  EXPECT_EQ(contains(run({0, 77, 0, 0, 1, {{0, 1, {2}, 0, 0}}}),
+  EXPECT_EQ(contains(run({0, 77, 0, 0, 0, 1, {{0, 1, {2}, 0, 0}}}),
                      "all_reduce 77 is not in the manifest"),
             "");
-  EXPECT_EQ(contains(run({1, 0, 0, 0, 1, {{0, 1, {2}, 0, 0}}}),
+  EXPECT_EQ(contains(run({1, 0, 0, 0, 0, 1, {{0, 1, {2}, 0, 0}}}),
                      "collective 0 ('the all_reduce') is all_gather, but "
                      "all_reduce in the manifest"),
             "");
-  EXPECT_EQ(contains(run({2, 2, 0, 0, 1, {{0, 1, {2}, 0, 0}}}),
+  EXPECT_EQ(contains(run({2, 2, 0, 0, 0, 1, {{0, 1, {2}, 0, 0}}}),
                      "dim 0 of size 2 does not divide by the group's size, 3"),
             "");
-  EXPECT_EQ(contains(run({0, 0, 0, 5, 1, {{0, 1, {2}, 0, 0}}}),
+  EXPECT_EQ(contains(run({0, 0, 0, 5, 0, 1, {{0, 1, {2}, 0, 0}}}),
                      "there is no group 5 among 1"),
             "");
-  EXPECT_EQ(contains(run({0, 0, 9, 0, 1, {{0, 1, {2}, 0, 0}}}),
+  EXPECT_EQ(contains(run({0, 0, 9, 0, 0, 1, {{0, 1, {2}, 0, 0}}}),
                      "there is no reduction 9"),
             "");
-  EXPECT_EQ(contains(run({0, 0, 0, 0, 5, {}}), "5 tensors; 1 to 4 can travel"),
-            "");
-  EXPECT_EQ(contains(run({1, 1, 0, 0, 1, {{0, 1, {2}, 1, 0}}}),
+  EXPECT_EQ(
+      contains(run({0, 0, 0, 0, 0, 5, {}}), "5 tensors; 1 to 4 can travel"),
+      "");
+  EXPECT_EQ(contains(run({1, 1, 0, 0, 0, 1, {{0, 1, {2}, 1, 0}}}),
                      "there is no dim 1 in a tensor of 1 dims"),
             "");
 }

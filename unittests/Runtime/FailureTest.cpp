@@ -22,6 +22,7 @@ void allReduce(tprt_rank *rank, int64_t size = 4) {
                                TPRT_ALL_REDUCE,
                                TPRT_SUM,
                                0,
+                               0,
                                1,
                                {{TPRT_F32, 1, {size}, 0, 0}}};
   const void *from[] = {x.data()};

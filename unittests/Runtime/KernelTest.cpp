@@ -239,15 +239,27 @@ TEST(Mask, infinityOfAnInteger) {
 }
 
 TEST(MakePartial, oneRankKeepsTheValue) {
-  std::vector<std::vector<float>> x(4, std::vector<float>(5, 3));
-  tprt_make_partial_desc desc = {0, 5 * 4};
-  EXPECT_EQ(runOnRanks(4,
-                       [&](tprt_rank *rank, int64_t index) {
-                         tprt_make_partial(rank, &desc,
-                                           x[size_t(index)].data());
-                       }),
-            "");
-  EXPECT_EQ(x[0], std::vector<float>(5, 3));
-  for (size_t rank = 1; rank < 4; ++rank)
-    EXPECT_EQ(x[rank], std::vector<float>(5, 0));
+  for (auto [reduction, expected] :
+       {std::pair(TPRT_SUM, 0), std::pair(TPRT_PRODUCT, 1),
+        std::pair(TPRT_MAX, 3), std::pair(TPRT_MIN, 3), std::pair(TPRT_AND, 3),
+        std::pair(TPRT_OR, 3)})
+    for (tprt_dtype dtype : {TPRT_I64, TPRT_BF16}) {
+      bool isBitwise = reduction == TPRT_AND || reduction == TPRT_OR;
+      if (isBitwise && dtype != TPRT_I64)
+        continue;
+      std::vector<Tensor> x(4, Tensor(dtype, 5));
+      for (Tensor &tensor : x)
+        for (int64_t i = 0; i < 5; ++i)
+          tensor.set(i, 3);
+      tprt_make_partial_desc desc = {0, reduction, dtype, 5};
+      EXPECT_EQ(runOnRanks(4,
+                           [&](tprt_rank *rank, int64_t index) {
+                             tprt_make_partial(rank, &desc,
+                                               x[size_t(index)].data());
+                           }),
+                "");
+      for (int64_t i = 0; i < 5; ++i)
+        for (size_t rank = 0; rank < 4; ++rank)
+          EXPECT_EQ(x[rank].get(i), rank ? expected : 3);
+    }
 }

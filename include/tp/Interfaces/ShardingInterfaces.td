@@ -20,7 +20,9 @@ def TP_ReduceKind : I32EnumAttr<"ReduceKind", "how values are combined", [
     I32EnumAttrCase<"Sum", 0, "sum">,
     I32EnumAttrCase<"Max", 1, "max">,
     I32EnumAttrCase<"Min", 2, "min">,
-    I32EnumAttrCase<"Product", 3, "product">]> {
+    I32EnumAttrCase<"Product", 3, "product">,
+    I32EnumAttrCase<"And", 4, "and">,
+    I32EnumAttrCase<"Or", 5, "or">]> {
   let cppNamespace = "::mlir::tp";
   let genSpecializedAttr = 0;
 }

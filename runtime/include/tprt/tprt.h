@@ -66,7 +66,9 @@ typedef enum tprt_reduction {
   TPRT_SUM = 0,
   TPRT_MAX = 1,
   TPRT_MIN = 2,
-  TPRT_PRODUCT = 3
+  TPRT_PRODUCT = 3,
+  TPRT_AND = 4, ///< bitwise, of integers only
+  TPRT_OR = 5   ///< bitwise, of integers only
 } tprt_reduction;
 
 typedef enum tprt_collective_kind {
@@ -279,10 +281,12 @@ typedef struct tprt_mask_desc {
 void tprt_mask(tprt_rank *rank, const tprt_mask_desc *desc, void *x,
                int64_t start);
 
-/// Zeroes x on every rank whose coordinate in `group` is not 0: replicated to
-/// partial. In place; `bytes` long.
+/// Replicated to partial: on every rank whose coordinate in `group` is not 0,
+/// x becomes the neutral element of `reduction`, 0 of sums and 1 of products;
+/// of the others, to which every rank may contribute the same value, nothing is
+/// done. In place.
 typedef struct tprt_make_partial_desc {
-  int64_t group, bytes;
+  int64_t group, reduction, dtype, elements;
 } tprt_make_partial_desc;
 
 void tprt_make_partial(tprt_rank *rank, const tprt_make_partial_desc *desc,
@@ -299,10 +303,12 @@ typedef struct tprt_collective_buffer {
 /// A collective over `group` (an index into the manifest's groups; members are
 /// ordered by their index in the group). Several tensors may travel as one.
 /// all_reduce may run in place. Reductions go in rank order, so that every rank
-/// gets the same bits; bf16 and f16 accumulate in f32. `permute` sends this
-/// rank's tensor to the group member (index + dim) modulo size.
+/// gets the same bits; bf16 and f16 accumulate in f32. `permute` gives this
+/// rank the tensor of the member of `group` whose index is this rank's index
+/// within `source_group`, the same ranks in another order; others ignore that
+/// field.
 typedef struct tprt_collective_desc {
-  int64_t kind, id, reduction, group, num_buffers;
+  int64_t kind, id, reduction, group, source_group, num_buffers;
   tprt_collective_buffer buffers[4];
 } tprt_collective_desc;
 

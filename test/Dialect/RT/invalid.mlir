@@ -275,7 +275,7 @@ func.func @mask(%x: memref<4x2xf32>, %s: index) {
 
 func.func @group(%x: memref<4xf32>) {
   // expected-error @+1 {{the module has no group 0 in 'rt.groups'}}
-  rt.make_partial %x group 0 : memref<4xf32>
+  rt.make_partial %x as sum group 0 : memref<4xf32>
   return
 }
 
@@ -285,6 +285,36 @@ func.func @group() {
   // expected-error @+1 {{the module has no group 0 in 'rt.groups'}}
   %0 = rt.coordinate group 0
   return
+}
+
+// -----
+
+module attributes {rt.groups = [[]]} {
+func.func @source_missing(%x: memref<4xf32>) {
+  // expected-error @+1 {{needs a source group}}
+  rt.collective permute sum (%x) into (%x) group 0 id 0 name "" : (memref<4xf32>) -> memref<4xf32>
+  return
+}
+}
+
+// -----
+
+module attributes {rt.groups = [[]]} {
+func.func @source_unknown(%x: memref<4xf32>) {
+  // expected-error @+1 {{the module has no group 7 in 'rt.groups'}}
+  rt.collective permute sum (%x) into (%x) group 0 id 0 name "" source 7 : (memref<4xf32>) -> memref<4xf32>
+  return
+}
+}
+
+// -----
+
+module attributes {rt.groups = [[]]} {
+func.func @source_of_another_kind(%x: memref<4xf32>) {
+  // expected-error @+1 {{has a source group, but is no permute}}
+  rt.collective all_reduce sum (%x) into (%x) group 0 id 0 name "" source 0 : (memref<4xf32>) -> memref<4xf32>
+  return
+}
 }
 
 // -----

@@ -67,10 +67,12 @@ func.func @calls(%x: memref<8x4xf32>, %w: memref<6x4xf32>, %q: memref<1x2x1x3x4x
   rt.copy %x to %t extents [2, 3] from 1 [8, 1] to 0 [3, 1] : memref<8x4xf32>, memref<8xf32>
   // CHECK: rt.mask %{{.*}} dim 0 from %[[C]] size 3 fill 0.000000e+00
   rt.mask %t dim 0 from %c size 3 fill 0.0 : memref<8xf32>
-  // CHECK: rt.make_partial %{{.*}} group 0
-  rt.make_partial %t group 0 : memref<8xf32>
+  // CHECK: rt.make_partial %{{.*}} as sum group 0
+  rt.make_partial %t as sum group 0 : memref<8xf32>
   // CHECK: rt.collective all_to_all sum(%{{.*}}) into(%{{.*}}) group 0 id 3 name "m" dims [0] split [1]
   rt.collective all_to_all sum (%v) into (%v) group 0 id 3 name "m" dims [0] split [1] : (memref<8x2xf32>) -> memref<8x2xf32>
+  // CHECK: rt.collective permute sum(%{{.*}}) into(%{{.*}}) group 0 id 4 name "m" source 0
+  rt.collective permute sum (%v) into (%v) group 0 id 4 name "m" source 0 : (memref<8x2xf32>) -> memref<8x2xf32>
   // CHECK: rt.launch @kernel(%arg0, %[[C]]) into(%arg0) : (memref<8x4xf32>, index) -> memref<8x4xf32>
   rt.launch @kernel(%x, %c) into (%x) : (memref<8x4xf32>, index) -> memref<8x4xf32>
   return %y : memref<8x6xf32>

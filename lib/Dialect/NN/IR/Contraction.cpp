@@ -168,7 +168,8 @@ static LogicalResult verifyDims(Operation *op, ArrayRef<int64_t> dims,
 
 LogicalResult ReduceOp::verify() {
   RankedTensorType input = getInput().getType();
-  if (!symbolizeReduceKind(getKind()))
+  std::optional<ReduceKind> kind = symbolizeReduceKind(getKind());
+  if (!kind || *kind == ReduceKind::And || *kind == ReduceKind::Or)
     return emitOpError("kind is sum, max, min or product, got ") << getKind();
   if (failed(verifyDims(*this, getDims(), input.getRank())))
     return failure();

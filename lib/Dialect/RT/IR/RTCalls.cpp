@@ -274,7 +274,13 @@ LogicalResult CollectiveOp::verify() {
            << kMaxCollectiveBuffers << " buffers, got " << getInputs().size();
   if (failed(verifyBuffers(*this)) || failed(verifyGroup(*this, getGroup())))
     return failure();
-  bool needsDims = getKind() != CollectiveKind::AllReduce;
+  bool isPermute = getKind() == CollectiveKind::Permute;
+  if (isPermute != getSourceGroup().has_value())
+    return emitOpError(isPermute ? "needs a source group"
+                                 : "has a source group, but is no permute");
+  if (isPermute && failed(verifyGroup(*this, *getSourceGroup())))
+    return failure();
+  bool needsDims = getKind() != CollectiveKind::AllReduce && !isPermute;
   if (needsDims && (!getDims() || getDims()->size() != getInputs().size()))
     return emitOpError("needs a dim for each buffer");
   bool needsSplit = getKind() == CollectiveKind::AllToAll;
@@ -289,8 +295,7 @@ LogicalResult CollectiveOp::verify() {
         type.getRank() != outType.getRank())
       return emitOpError("cannot send ") << type << " to " << outType;
     for (auto dims : {getDims(), getSplitDims()})
-      if (dims && getKind() != CollectiveKind::Permute &&
-          ((*dims)[i] < 0 || (*dims)[i] >= type.getRank()))
+      if (dims && ((*dims)[i] < 0 || (*dims)[i] >= type.getRank()))
         return emitOpError("buffer ") << i << " has no dim " << (*dims)[i];
   }
   return success();

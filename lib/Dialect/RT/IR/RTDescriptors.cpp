@@ -203,14 +203,19 @@ Words rt::MaskOp::getDescriptor() {
 StringRef rt::MakePartialOp::getCallee() { return "tprt_make_partial"; }
 
 Words rt::MakePartialOp::getDescriptor() {
-  return {int64_t(getGroup()), getBytes(typeOf(getBuffer()))};
+  return {int64_t(getGroup()), int64_t(getReduction()), codeOf(getBuffer()),
+          typeOf(getBuffer()).getNumElements()};
 }
 
 StringRef CollectiveOp::getCallee() { return "tprt_collective"; }
 
 Words CollectiveOp::getDescriptor() {
-  Words words{int64_t(getKind()), int64_t(getId()), int64_t(getReduction()),
-              int64_t(getGroup()), int64_t(getInputs().size())};
+  Words words{int64_t(getKind()),
+              int64_t(getId()),
+              int64_t(getReduction()),
+              int64_t(getGroup()),
+              int64_t(getSourceGroup().value_or(0)),
+              int64_t(getInputs().size())};
   for (auto [i, input] : llvm::enumerate(getInputs())) {
     MemRefType type = typeOf(input);
     llvm::append_range(words, Words{codeOf(input), type.getRank()});
@@ -219,6 +224,6 @@ Words CollectiveOp::getDescriptor() {
     words.push_back(getDims() ? (*getDims())[i] : 0);
     words.push_back(getSplitDims() ? (*getSplitDims())[i] : 0);
   }
-  words.resize(5 + kMaxCollectiveBuffers * (4 + kMaxRank), 0);
+  words.resize(6 + kMaxCollectiveBuffers * (4 + kMaxRank), 0);
   return words;
 }

@@ -137,6 +137,17 @@ FailureOr<Placement> AllToAllOp::inferPlacement(unsigned index, Placement from,
   return shardFurther(std::move(from), splitDim, axes, message);
 }
 
+FailureOr<Placement> PermuteOp::inferPlacement(unsigned, Placement from,
+                                               std::string &message) {
+  FailureOr<Placement> to =
+      permuted(std::move(from), axesOf(*this, getMeshAttr(), getAxes()),
+               axesOf(*this, getMeshAttr(), getToAxes()));
+  if (failed(to))
+    return refuse(message,
+                  "needs a value whose axes are cut where its own are");
+  return to;
+}
+
 FailureOr<Placement> SliceOp::inferPlacement(unsigned, Placement from,
                                              std::string &message) {
   if (!hasDim(from, getDim()))
@@ -150,9 +161,9 @@ FailureOr<Placement> MakePartialOp::inferPlacement(unsigned, Placement from,
   Axes axes = axesOf(*this, getMeshAttr(), getAxes());
   if (overlap(axes, from.usedAxes()))
     return refuse(message, "the value already uses these axes");
-  if (!from.partial.empty() && from.partialKind != ReduceKind::Sum)
+  if (!from.partial.empty() && from.partialKind != getKind())
     return refuse(message, "the value is partial of another kind");
-  from.partialKind = ReduceKind::Sum;
+  from.partialKind = getKind();
   append(from.partial, axes);
   llvm::sort(from.partial);
   from.partial = normalised(from.partial);
@@ -193,6 +204,7 @@ int64_t ReduceScatterOp::getBytesSent() {
 int64_t AllToAllOp::getBytesSent() {
   return ringBytes(1, bytesOf(getInputs().getTypes()), getGroupSize());
 }
+int64_t PermuteOp::getBytesSent() { return bytesOf(getInputs().getTypes()); }
 
 //===----------------------------------------------------------------------===//
 // Verifiers
@@ -258,9 +270,22 @@ static LogicalResult verifyShapes(Operation *op, int64_t size,
   return success();
 }
 
+/// Bits are of integers.
+static LogicalResult verifyKind(Operation *op, ReduceKind kind) {
+  if (kind != ReduceKind::And && kind != ReduceKind::Or)
+    return success();
+  for (Type type : op->getOperandTypes())
+    if (Type element = getElementTypeOrSelf(type); !element.isInteger())
+      return op->emitOpError("reduces bits (")
+             << stringifyReduceKind(kind) << "), but its elements are "
+             << element;
+  return success();
+}
+
 LogicalResult AllReduceOp::verify() {
   int64_t size;
-  if (failed(verifyGroup(*this, getMeshAttr(), getAxes(), size)))
+  if (failed(verifyGroup(*this, getMeshAttr(), getAxes(), size)) ||
+      failed(verifyKind(*this, getKind())))
     return failure();
   return verifyShapes(*this, size, {}, {});
 }
@@ -274,7 +299,8 @@ LogicalResult AllGatherOp::verify() {
 
 LogicalResult ReduceScatterOp::verify() {
   int64_t size;
-  if (failed(verifyGroup(*this, getMeshAttr(), getAxes(), size)))
+  if (failed(verifyGroup(*this, getMeshAttr(), getAxes(), size)) ||
+      failed(verifyKind(*this, getKind())))
     return failure();
   return verifyShapes(*this, size, {}, getDims());
 }
@@ -286,6 +312,23 @@ LogicalResult AllToAllOp::verify() {
   return verifyShapes(*this, size, getDims(), getSplitDims());
 }
 
+/// The parts of a list of axes, however it is ordered and cut.
+static Axes partsOf(Axes axes) {
+  llvm::sort(axes);
+  return normalised(axes);
+}
+
+LogicalResult PermuteOp::verify() {
+  int64_t size;
+  MeshAttr mesh = lookupMesh(*this, getMeshAttr());
+  if (failed(verifyGroup(*this, getMeshAttr(), getAxes(), size)) ||
+      failed(verifyGroup(*this, getMeshAttr(), getToAxes(), size)))
+    return failure();
+  if (partsOf(toAxes(getAxes(), mesh)) != partsOf(toAxes(getToAxes(), mesh)))
+    return emitOpError("needs the same axes twice, in two orders");
+  return verifyShapes(*this, size, {}, {});
+}
+
 LogicalResult SliceOp::verify() {
   int64_t size;
   if (failed(verifyGroup(*this, getMeshAttr(), getAxes(), size)))
@@ -295,5 +338,7 @@ LogicalResult SliceOp::verify() {
 
 LogicalResult MakePartialOp::verify() {
   int64_t size;
-  return verifyGroup(*this, getMeshAttr(), getAxes(), size);
+  if (failed(verifyGroup(*this, getMeshAttr(), getAxes(), size)))
+    return failure();
+  return verifyKind(*this, getKind());
 }

@@ -6,6 +6,8 @@
 
 #include "tp/Dialect/TP/IR/Placement.h"
 #include "tp/Dialect/TP/IR/TP.h"
+#include <map>
+#include <set>
 
 using namespace mlir;
 using namespace mlir::tp;
@@ -71,6 +73,135 @@ Placement Placement::replicated(ArrayRef<int64_t> shape) {
   placement.pads.assign(shape.begin(), shape.end());
   return placement;
 }
+
+//===----------------------------------------------------------------------===//
+// Permutation
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Where each axis is cut.
+class Cuts {
+public:
+  void add(ArrayRef<Axis> axes) {
+    for (const Axis &axis : axes) {
+      points[axis.name].insert(axis.pre);
+      points[axis.name].insert(axis.pre * axis.size);
+    }
+  }
+
+  /// Appends `axis`, cut into its parts; false if these do not nest: 2 x 3 and
+  /// 3 x 2 of an axis of 6.
+  bool cut(const Axis &axis, Axes &parts) const {
+    int64_t at = axis.pre, end = axis.pre * axis.size;
+    for (int64_t point : points.at(axis.name)) {
+      if (point <= at || point > end)
+        continue;
+      if (point % at)
+        return false;
+      parts.push_back({axis.name, at, point / at});
+      at = point;
+    }
+    return at == end || axis.size == 1;
+  }
+
+  /// Whether all cuts of each axis nest.
+  bool nest() const {
+    for (const auto &[name, cuts] : points) {
+      int64_t last = 1;
+      for (int64_t point : cuts)
+        if (point % std::exchange(last, point))
+          return false;
+    }
+    return true;
+  }
+
+  bool cut(ArrayRef<Axis> axes, Axes &parts) const {
+    return llvm::all_of(axes,
+                        [&](const Axis &axis) { return cut(axis, parts); });
+  }
+
+private:
+  std::map<StringRef, std::set<int64_t>> points;
+};
+} // namespace
+
+/// Appends to `parts` the digits of an index over `axes` whose more-major
+/// digits have product `begin` and that have product `end` together with these.
+static bool digits(ArrayRef<Axis> axes, int64_t begin, int64_t end,
+                   Axes &parts) {
+  int64_t at = 1;
+  for (const Axis &axis : axes) {
+    int64_t next = at * axis.size;
+    int64_t from = std::max(at, begin), to = std::min(next, end);
+    if (from < to) {
+      if (from % at || to % from || next % to)
+        return false;
+      parts.push_back({axis.name, axis.pre * (from / at), to / from});
+    }
+    at = next;
+  }
+  return true;
+}
+
+FailureOr<Placement> tp::permuted(Placement placement, ArrayRef<Axis> from,
+                                  ArrayRef<Axis> to) {
+  Axes source = normalised(from), target = normalised(to);
+  Cuts cuts;
+  cuts.add(source);
+  cuts.add(placement.usedAxes());
+  Axes places;
+  if (!cuts.nest() || !cuts.cut(source, places))
+    return failure();
+  SmallVector<int64_t> before{1}; // of each place, and the size of all
+  for (const Axis &axis : places)
+    before.push_back(before.back() * axis.size);
+
+  // Runs of consecutive places become the same digits of `to`.
+  auto replace = [&](ArrayRef<Axis> axes, Axes &result) {
+    Axes parts;
+    if (!cuts.cut(axes, parts))
+      return false;
+    for (size_t i = 0; i < parts.size();) {
+      size_t first = llvm::find(places, parts[i]) - places.begin();
+      if (first == places.size()) {
+        result.push_back(parts[i++]);
+        continue;
+      }
+      size_t end = first;
+      while (i < parts.size() && end < places.size() && places[end] == parts[i])
+        ++end, ++i;
+      if (!digits(target, before[first], before[end], result))
+        return false;
+    }
+    result = normalised(result);
+    return true;
+  };
+  Placement result = placement;
+  for (auto [axes, changed] : llvm::zip(placement.dims, result.dims)) {
+    changed.clear();
+    if (!replace(axes, changed))
+      return failure();
+  }
+  // Partial axes have no order: they are taken in that of the places.
+  Axes parts, moved, kept;
+  if (!cuts.cut(placement.partial, parts))
+    return failure();
+  for (const Axis &axis : places)
+    if (llvm::is_contained(parts, axis))
+      moved.push_back(axis);
+  for (const Axis &axis : parts)
+    if (!llvm::is_contained(places, axis))
+      kept.push_back(axis);
+  if (!replace(moved, kept))
+    return failure();
+  llvm::sort(kept);
+  result.partial = normalised(kept);
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Attributes
+//===----------------------------------------------------------------------===//
 
 Axis tp::toAxis(AxisRefAttr axis, MeshAttr mesh) {
   int64_t size = axis.getSize();

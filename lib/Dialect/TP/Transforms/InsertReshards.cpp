@@ -107,8 +107,12 @@ private:
     if (auto given = dyn_cast<ReshardOp>(op)) {
       // Made before, or by hand: its operand is placed as it says.
       ArrayRef<int64_t> shape = given.getType().getShape();
-      op->setOperand(0, reshard(given.getInput(),
-                                toPlacement(given.getFrom(), mesh, shape), op));
+      if (ShardingAttr from = given.getFromAttr())
+        op->setOperand(
+            0, reshard(given.getInput(), toPlacement(from, mesh, shape), op));
+      else
+        given.setFromAttr(
+            attribute(given.getInput(), placements[given.getInput()]));
       placements[given] = toPlacement(given.getTo(), mesh, shape);
       writeCache(op);
       return success();

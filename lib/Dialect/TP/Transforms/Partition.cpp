@@ -28,7 +28,10 @@ double tp::neutralOf(ReduceKind kind) {
     return std::numeric_limits<double>::infinity();
   case ReduceKind::Product:
     return 1;
+  case ReduceKind::And:
+    return -1;
   case ReduceKind::Sum:
+  case ReduceKind::Or:
     break;
   }
   return 0;
@@ -39,7 +42,8 @@ namespace {
 class Partitioner {
 public:
   Partitioner(func::FuncOp function, FlatSymbolRefAttr meshName, MeshAttr mesh)
-      : function(function), meshName(meshName), mesh(mesh), builder(function) {}
+      : function(function), meshName(meshName), mesh(mesh), builder(function),
+        planner(mesh) {}
 
   LogicalResult run() {
     Block &block = function.getBody().front();
@@ -276,52 +280,47 @@ private:
 
   LogicalResult visitReshard(ReshardOp op) {
     RankedTensorType type = op.getType();
-    Placement from = toPlacement(op.getFrom(), mesh, type.getShape());
+    if (!op.getFromAttr())
+      return op.emitOpError("does not say from what; run tp-insert-reshards");
+    Placement from = toPlacement(op.getFromAttr(), mesh, type.getShape());
     Placement to = toPlacement(op.getTo(), mesh, type.getShape());
-    int64_t bits = type.getElementType().isIntOrFloat()
-                       ? type.getElementTypeBitWidth()
-                       : 64;
-    FailureOr<std::vector<ReshardStep>> path =
-        planReshard(from, to, llvm::divideCeil(bits, 8));
+    FailureOr<ReshardPath> path = planner.plan(from, to);
     if (failed(path))
       return op.emitOpError("there is no way from ")
              << describe(from, mesh) << " to " << describe(to, mesh);
     Value value = locals.lookup(op.getInput());
     for (const ReshardStep &step : *path)
-      value = build(op, value, step, type.clone(step.result.localShape()),
-                    from.partialKind);
+      value = build(op, value, step, type.clone(step.result.localShape()));
     locals.map(op.getResult(), value);
     return success();
   }
 
-  Value build(ReshardOp op, Value value, const ReshardStep &step, Type type,
-              ReduceKind kind) {
+  Value build(ReshardOp op, Value value, const ReshardStep &step, Type type) {
     Location loc = op.getLoc();
     ArrayAttr axes = toAttribute(step.axes, mesh, function.getContext());
     TypeRange types(type);
     ValueRange values(value);
     StringAttr reason = op.getReasonAttr(), module = op.getModuleAttr();
+    auto kind = ReduceKindAttr::get(function.getContext(), step.kind);
     switch (step.move) {
     case Move::Slice:
       return SliceOp::create(builder, loc, type, value, meshName, axes,
                              builder.getI64IntegerAttr(step.dim));
     case Move::MakePartial:
-      return MakePartialOp::create(builder, loc, type, value, meshName, axes);
+      return MakePartialOp::create(builder, loc, type, value, meshName, axes,
+                                   kind);
     case Move::AllGather:
       return AllGatherOp::create(builder, loc, types, values, meshName, axes,
                                  builder.getDenseI64ArrayAttr({step.dim}),
                                  reason, module)
           .getResult(0);
     case Move::AllReduce:
-      return AllReduceOp::create(
-                 builder, loc, types, values, meshName, axes,
-                 ReduceKindAttr::get(function.getContext(), kind), reason,
-                 module)
+      return AllReduceOp::create(builder, loc, types, values, meshName, axes,
+                                 kind, reason, module)
           .getResult(0);
     case Move::ReduceScatter:
       return ReduceScatterOp::create(
-                 builder, loc, types, values, meshName, axes,
-                 ReduceKindAttr::get(function.getContext(), kind),
+                 builder, loc, types, values, meshName, axes, kind,
                  builder.getDenseI64ArrayAttr({step.dim}), reason, module)
           .getResult(0);
     case Move::AllToAll:
@@ -329,6 +328,12 @@ private:
                                 builder.getDenseI64ArrayAttr({step.dim}),
                                 builder.getDenseI64ArrayAttr({step.splitDim}),
                                 reason, module)
+          .getResult(0);
+    case Move::Permute:
+      return PermuteOp::create(
+                 builder, loc, types, values, meshName, axes,
+                 toAttribute(step.toAxes, mesh, function.getContext()), reason,
+                 module)
           .getResult(0);
     }
     return value;
@@ -357,6 +362,7 @@ private:
   FlatSymbolRefAttr meshName;
   MeshAttr mesh;
   OpBuilder builder;
+  ReshardPlanner planner;
   IRMapping locals;
   SmallVector<Type> globals, localArgumentTypes;
   // Looked up, never iterated over.

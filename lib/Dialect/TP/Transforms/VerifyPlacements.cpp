@@ -20,7 +20,14 @@ namespace mlir::tp {
 namespace {
 
 /// What padding along a dim holds.
-enum class Padding { Unknown, Zero, NegativeInfinity, PositiveInfinity, One };
+enum class Padding {
+  Unknown,
+  Zero,
+  NegativeInfinity,
+  PositiveInfinity,
+  One,
+  MinusOne
+};
 
 /// What is known of a dim of a local tensor.
 struct Dim {
@@ -49,7 +56,10 @@ Padding paddingFor(ReduceKind kind) {
     return Padding::PositiveInfinity;
   case ReduceKind::Product:
     return Padding::One;
+  case ReduceKind::And:
+    return Padding::MinusOne;
   case ReduceKind::Sum:
+  case ReduceKind::Or:
     break;
   }
   return Padding::Zero;
@@ -258,6 +268,7 @@ private:
       return op.emitOpError("fills a partial value with ") << fill;
     dim.padding = fill == 0          ? Padding::Zero
                   : fill == 1        ? Padding::One
+                  : fill == -1       ? Padding::MinusOne
                   : std::isinf(fill) ? (fill < 0 ? Padding::NegativeInfinity
                                                  : Padding::PositiveInfinity)
                                      : Padding::Unknown;

@@ -69,9 +69,74 @@ func.func @reshard_pads(%x: tensor<9xf32>) {
 // -----
 
 tp.mesh @mesh = <["dp"=2, "tp"=4]>
-func.func @reshard_kinds(%x: tensor<8xf32>) {
-  // expected-error @+1 {{'tp.reshard' op a reshard keeps the kind of a partial value}}
-  %0 = tp.reshard %x from <@mesh, [{}], partial = sum{"dp", "tp"}> to <@mesh, [{}], partial = max{"tp"}> : tensor<8xf32>
+func.func @reshard_open(%x: tensor<8xf32>) {
+  // expected-error @+1 {{'tp.reshard' op 'to': open dims and priorities are for constraints}}
+  %0 = tp.reshard %x from <@mesh, [{}]> to <@mesh, [{"tp", ?}]> : tensor<8xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+func.func @reshard_priority(%x: tensor<8xf32>) {
+  // expected-error @+1 {{'tp.reshard' op 'from': open dims and priorities are for constraints}}
+  %0 = tp.reshard %x from <@mesh, [{"tp"}p1]> to <@mesh, [{}]> : tensor<8xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+func.func @permute_other_axes(%x: tensor<8xf32>) {
+  // expected-error @+1 {{'tp.permute' op needs the same axes twice, in two orders}}
+  %0 = tp.permute %x from [#tp.axis<"dp">, #tp.axis<"tp":(1)2>] to [#tp.axis<"dp">, #tp.axis<"tp":(2)2>] of @mesh
+      : (tensor<8xf32>) -> tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @group_permute(%x: tensor<8xf32>) {
+  // expected-error @+1 {{'tp.permute' op refers to an unknown mesh @mesh}}
+  %0 = tp.permute %x from [#tp.axis<"dp">] to [#tp.axis<"dp">] of @mesh
+      : (tensor<8xf32>) -> tensor<8xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+func.func @permute_shape(%x: tensor<8xf32>) {
+  // expected-error @+1 {{'tp.permute' op result 0 must be 'tensor<8xf32>'}}
+  %0 = tp.permute %x from [#tp.axis<"dp">, #tp.axis<"tp">] to [#tp.axis<"tp">, #tp.axis<"dp">] of @mesh
+      : (tensor<8xf32>) -> tensor<4xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+func.func @bits_of_floats(%x: tensor<8xf32>) {
+  // expected-error @+1 {{'tp.all_reduce' op reduces bits (and), but its elements are 'f32'}}
+  %0 = tp.all_reduce %x and over [#tp.axis<"tp">] of @mesh : (tensor<8xf32>) -> tensor<8xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+func.func @scattered_bits_of_floats(%x: tensor<8xf32>) {
+  // expected-error @+1 {{'tp.reduce_scatter' op reduces bits (or), but its elements are 'f32'}}
+  %0 = tp.reduce_scatter %x or dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<8xf32>) -> tensor<2xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+func.func @partial_bits_of_floats(%x: tensor<8xf32>) {
+  // expected-error @+1 {{'tp.make_partial' op reduces bits (or), but its elements are 'f32'}}
+  %0 = tp.make_partial %x as or over [#tp.axis<"tp">] of @mesh : tensor<8xf32>
   return
 }
 

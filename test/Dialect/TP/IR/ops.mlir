@@ -43,9 +43,13 @@ func.func @local(%x: tensor<16x8xf32>, %y: tensor<4xbf16>) {
   %6 = tp.reduce_scatter %x sum dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<16x8xf32>) -> tensor<2x8xf32>
   // CHECK: tp.all_to_all %{{.*}} gather [0] split [1] over [#tp.axis<"tp">] of @mesh : (tensor<16x8xf32>) -> tensor<128x1xf32>
   %7 = tp.all_to_all %x gather [0] split [1] over [#tp.axis<"tp">] of @mesh : (tensor<16x8xf32>) -> tensor<128x1xf32>
+  // CHECK: tp.permute %{{.*}} from [#tp.axis<"dp">, #tp.axis<"tp">] to [#tp.axis<"tp">, #tp.axis<"dp">] of @mesh : (tensor<16x8xf32>) -> tensor<16x8xf32>
+  %p = tp.permute %x from [#tp.axis<"dp">, #tp.axis<"tp">] to [#tp.axis<"tp">, #tp.axis<"dp">] of @mesh : (tensor<16x8xf32>) -> tensor<16x8xf32>
   // CHECK: tp.slice %{{.*}} dim 0 over [#tp.axis<"dp">, #tp.axis<"tp">] of @mesh : (tensor<16x8xf32>) -> tensor<1x8xf32>
   %8 = tp.slice %x dim 0 over [#tp.axis<"dp">, #tp.axis<"tp">] of @mesh : (tensor<16x8xf32>) -> tensor<1x8xf32>
   // CHECK: tp.make_partial %{{.*}} over [#tp.axis<"tp">] of @mesh : tensor<16x8xf32>
   %9 = tp.make_partial %x over [#tp.axis<"tp">] of @mesh : tensor<16x8xf32>
+  // CHECK: tp.make_partial %{{.*}} as{{ +}}product over [#tp.axis<"tp">] of @mesh : tensor<16x8xf32>
+  %10 = tp.make_partial %x as product over [#tp.axis<"tp">] of @mesh : tensor<16x8xf32>
   return
 }

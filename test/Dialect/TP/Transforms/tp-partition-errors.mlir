@@ -27,9 +27,9 @@ func.func @padding(%x: tensor<9xf32> {tp.sharding = #tp.sharding<@mesh, [{"tp"}]
 // -----
 
 tp.mesh @mesh = <["tp"=4]>
-func.func @unreachable(%x: tensor<8xf32> {tp.sharding = #tp.sharding<@mesh, [{}]>}) {
-  // expected-error @+1 {{there is no way from [tp: Replicate] to [tp: Partial(max)]}}
-  %0 = tp.reshard %x from <@mesh, [{}]> to <@mesh, [{}], partial = max{"tp"}> : tensor<8xf32>
+func.func @from_nothing(%x: tensor<8xf32> {tp.sharding = #tp.sharding<@mesh, [{}]>}) {
+  // expected-error @+1 {{does not say from what; run tp-insert-reshards}}
+  %0 = tp.reshard %x to <@mesh, [{"tp"}]> : tensor<8xf32>
   return
 }
 

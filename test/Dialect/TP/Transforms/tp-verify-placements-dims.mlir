@@ -323,3 +323,47 @@ func.func @partial_kind(
   %0 = tp.make_partial %x over [#tp.axis<"dp">] of @mesh : tensor<8xf32>
   return %0 : tensor<8xf32>
 }
+
+// -----
+
+tp.mesh @mesh = <["a"=2, "b"=2, "c"=3]>
+// Rows over a and columns over b come to lie the other way round; of a dim over
+// a and c, c stays where it is.
+func.func @permuted(
+    %x: tensor<4x4xf32> {tp.global = tensor<8x8xf32>, tp.sharding = #tp.sharding<@mesh, [{"a"}, {"b"}]>},
+    %y: tensor<2x8xf32> {tp.global = tensor<12x8xf32>, tp.sharding = #tp.sharding<@mesh, [{"a", "c"}, {}]>},
+    %z: tensor<8xf32> {tp.global = tensor<8xf32>, tp.sharding = #tp.sharding<@mesh, [{}], partial = max{"a"}>})
+    -> (tensor<4x4xf32> {tp.global = tensor<8x8xf32>, tp.sharding = #tp.sharding<@mesh, [{"b"}, {"a"}]>},
+        tensor<2x8xf32> {tp.global = tensor<12x8xf32>, tp.sharding = #tp.sharding<@mesh, [{"b", "c"}, {}]>},
+        tensor<8xf32> {tp.global = tensor<8xf32>, tp.sharding = #tp.sharding<@mesh, [{}], partial = max{"b"}>}) {
+  %0 = tp.permute %x from [#tp.axis<"a">, #tp.axis<"b">] to [#tp.axis<"b">, #tp.axis<"a">] of @mesh : (tensor<4x4xf32>) -> tensor<4x4xf32>
+  %1 = tp.permute %y from [#tp.axis<"a">, #tp.axis<"b">] to [#tp.axis<"b">, #tp.axis<"a">] of @mesh : (tensor<2x8xf32>) -> tensor<2x8xf32>
+  %2 = tp.permute %z from [#tp.axis<"a">, #tp.axis<"b">] to [#tp.axis<"b">, #tp.axis<"a">] of @mesh : (tensor<8xf32>) -> tensor<8xf32>
+  return %0, %1, %2 : tensor<4x4xf32>, tensor<2x8xf32>, tensor<8xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["a"=2, "b"=2]>
+// The same, declared as if nothing had moved.
+func.func @permuted_unawares(
+    %x: tensor<4x4xf32> {tp.global = tensor<8x8xf32>, tp.sharding = #tp.sharding<@mesh, [{"a"}, {"b"}]>})
+    -> (tensor<4x4xf32> {tp.global = tensor<8x8xf32>, tp.sharding = #tp.sharding<@mesh, [{"a"}, {"b"}]>}) {
+  // expected-note @+1 {{through 'tp.permute', which gives [a: Shard(1), b: Shard(0)]}}
+  %0 = tp.permute %x from [#tp.axis<"a">, #tp.axis<"b">] to [#tp.axis<"b">, #tp.axis<"a">] of @mesh : (tensor<4x4xf32>) -> tensor<4x4xf32>
+  // expected-error @+1 {{result 0 is declared [a: Shard(0), b: Shard(1)] of 'tensor<8x8xf32>' but is [a: Shard(1), b: Shard(0)]}}
+  return %0 : tensor<4x4xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["a"=6]>
+// Rows over the first of 3 x 2 parts, moved by the parts of 2 x 3: no longer the
+// blocks of any axes.
+func.func @permuted_across_cuts(
+    %x: tensor<4xf32> {tp.global = tensor<12xf32>, tp.sharding = #tp.sharding<@mesh, [{"a":(1)3}]>})
+    -> (tensor<4xf32> {tp.global = tensor<12xf32>, tp.sharding = #tp.sharding<@mesh, [{"a":(1)3}]>}) {
+  // expected-error @+1 {{'tp.permute' op needs a value whose axes are cut where its own are}}
+  %0 = tp.permute %x from [#tp.axis<"a":(1)2>, #tp.axis<"a":(2)3>] to [#tp.axis<"a":(2)3>, #tp.axis<"a":(1)2>] of @mesh : (tensor<4xf32>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}

@@ -288,10 +288,11 @@ def RT_MaskOp : RT_CallOp<"mask"> {
 }
 
 def RT_MakePartialOp : RT_CallOp<"make_partial"> {
-  let summary = "tprt_make_partial: zeros on all but a group's first device";
-  let arguments = (ins RT_InOut<>:$buffer, I64Attr:$group);
+  let summary = "tprt_make_partial: neutral on all but a group's first device";
+  let arguments = (ins RT_InOut<>:$buffer, TP_ReduceKindAttr:$reduction,
+                       I64Attr:$group);
   let assemblyFormat = [{
-    $buffer `group` $group attr-dict `:` type($buffer)
+    $buffer `as` $reduction `group` $group attr-dict `:` type($buffer)
   }];
 }
 
@@ -299,7 +300,9 @@ def RT_CollectiveOp : RT_CallOp<"collective", [],
     [SameVariadicOperandSize]> {
   let summary = "tprt_collective: exchanges buffers within a group";
   let description = [{
-    `id` is unique in its function; `name` says which module is responsible.
+    `id` is unique in its function; `name` says which module is responsible. A
+    permute takes from the member of `group` whose index is this device's in
+    `source_group`.
 
     ```mlir
     rt.collective all_reduce sum (%x) into (%y) group 0 id 3 name "model.norm"
@@ -310,11 +313,12 @@ def RT_CollectiveOp : RT_CallOp<"collective", [],
     Arg<Variadic<RT_Buffer>, "", [MemRead]>:$inputs,
     Arg<Variadic<RT_Buffer>, "", [MemWrite]>:$outputs,
     I64Attr:$group, I64Attr:$id, StrAttr:$name,
+    OptionalAttr<I64Attr>:$source_group,
     OptionalAttr<DenseI64ArrayAttr>:$dims,
     OptionalAttr<DenseI64ArrayAttr>:$split_dims);
   let assemblyFormat = [{
     $kind $reduction `(` $inputs `)` `into` `(` $outputs `)` `group` $group
-    `id` $id `name` $name (`dims` $dims^)? (`split` $split_dims^)? attr-dict
+    `id` $id `name` $name (`source` $source_group^)? (`dims` $dims^)? (`split` $split_dims^)? attr-dict
     `:` functional-type($inputs, $outputs)
   }];
 }

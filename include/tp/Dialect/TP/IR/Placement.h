@@ -79,6 +79,18 @@ struct Placement {
   static Placement replicated(ArrayRef<int64_t> shape);
 };
 
+/// The placement of a value after every device has got the tensor of the device
+/// whose index over `from` is its own index over `to`; both lists have the same
+/// parts. Fails where the result shards by no list of axes: when an axis of
+/// `placement` is cut where the lists are not.
+///
+///   rows {x}, columns {y}   from [x, y] to [y, x]   rows {y}, columns {x}
+///   rows {x, y}             from [x, y] to [y, x]   rows {y, x}
+///   rows {x}                from [x, y] to [y, x]   rows {y}
+///   rows {x, y} 3 x 2       from [x, y] to [y, x]   rows {y, x} 2 x 3
+FailureOr<Placement> permuted(Placement placement, ArrayRef<Axis> from,
+                              ArrayRef<Axis> to);
+
 /// The placement that `sharding` gives a tensor of the given global shape. The
 /// attribute must have been verified against the mesh.
 Placement toPlacement(ShardingAttr sharding, MeshAttr mesh,

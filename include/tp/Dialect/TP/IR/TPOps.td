@@ -56,19 +56,21 @@ def TP_ReshardOp : TP_Op<"reshard", [Pure, SameOperandsAndResultType]> {
   let summary = "from one sharding to another, on a global value";
   let description = [{
     The identity on global values; partitioning turns it into the cheapest sequence
-    of collectives. `reason` says what needs the new sharding, for reports.
+    of collectives. `reason` says what needs the new sharding, for reports. Without
+    `from` it is whatever the operand has.
 
     ```mlir
     %1 = tp.reshard %0 from <@mesh, [{ }, { } ], partial = sum{"tp"}> to <@mesh, [{ }, { } ]>
         reason "model.norm needs it whole" : tensor<4x8xf32>
     ```
   }];
-  let arguments = (ins AnyRankedTensor:$input, TP_ShardingAttr:$from,
+  let arguments = (ins AnyRankedTensor:$input,
+                       OptionalAttr<TP_ShardingAttr>:$from,
                        TP_ShardingAttr:$to, OptionalAttr<StrAttr>:$reason,
                        OptionalAttr<StrAttr>:$module);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = [{
-    $input `from` $from `to` $to (`reason` $reason^)? (`module` $module^)?
+    $input (`from` $from^)? `to` $to (`reason` $reason^)? (`module` $module^)?
     attr-dict `:` type($result)
   }];
   let hasVerifier = 1;
@@ -221,6 +223,27 @@ def TP_AllToAllOp : TP_CollectiveOp<"all_to_all"> {
   }];
 }
 
+def TP_PermuteOp : TP_CollectiveOp<"permute"> {
+  let summary = "the same blocks on other devices";
+  let description = [{
+    Each device gets the tensor of the device whose index over `axes` is its own
+    index over `to_axes`, which are the same devices in another order. So what was
+    sharded, or partial, over axes of the one list is so over those that stand at
+    the same place of the other. A matrix whose rows "x" and columns "y" divide, of
+    one size, comes to lie the other way round:
+
+    ```mlir
+    %1 = tp.permute %0 from [#tp.axis<"x">, #tp.axis<"y">] to [#tp.axis<"y">, #tp.axis<"x">] of @mesh
+        : (tensor<4x8xf32>) -> tensor<4x8xf32>
+    ```
+  }];
+  let arguments = !con(common, (ins ArrayAttr:$to_axes), provenance);
+  let assemblyFormat = [{
+    $inputs `from` $axes `to` $to_axes `of` $mesh (`reason` $reason^)?
+    (`module` $module^)? attr-dict `:` functional-type($inputs, $results)
+  }];
+}
+
 def TP_SliceOp : TP_Op<"slice", [Pure,
     DeclareOpInterfaceMethods<PlacementOpInterface>]> {
   let summary = "replicated to sharded, locally";
@@ -239,16 +262,18 @@ def TP_SliceOp : TP_Op<"slice", [Pure,
 
 def TP_MakePartialOp : TP_Op<"make_partial", [Pure, SameOperandsAndResultType,
     DeclareOpInterfaceMethods<PlacementOpInterface>]> {
-  let summary = "replicated to partial (sum), locally";
+  let summary = "replicated to partial, locally";
   let description = [{
-    The first device of each group keeps the value and the others have zero;
-    nothing is sent. Lets `(x + attention) + mlp` be reduced once.
+    The first device of each group keeps the value and the others have what adds
+    nothing to it: 0 in a sum, 1 in a product. Of the other kinds every device may
+    keep it. Nothing is sent. Lets `(x + attention) + mlp` be reduced once.
   }];
   let arguments = (ins AnyRankedTensor:$input, FlatSymbolRefAttr:$mesh,
-                       ArrayAttr:$axes);
+      ArrayAttr:$axes,
+      DefaultValuedAttr<TP_ReduceKindAttr, "::mlir::tp::ReduceKind::Sum">:$kind);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = [{
-    $input `over` $axes `of` $mesh attr-dict `:` type($result)
+    $input (`as` $kind^)? `over` $axes `of` $mesh attr-dict `:` type($result)
   }];
   let hasVerifier = 1;
 }

@@ -101,6 +101,32 @@ def TPPartition : Pass<"tp-partition", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::tp::TPDialect"];
 }
 
+def TPPlanReshards : Pass<"tp-plan-reshards", "::mlir::func::FuncOp"> {
+  let summary = "a function of reshards alone, as collectives";
+  let description = [{
+    For trying out what a change of placement costs. The function has tensor
+    arguments with their `tp.sharding`, and `tp.reshard` ops; every reshard becomes
+    the cheapest sequence of collectives, and every result keeps the sharding that
+    it has. Where no padded extent is given, a dim is padded to a multiple of all
+    axes that it ever has. The result is verified.
+
+    Before:
+    ```mlir
+    func.func @f(%x: tensor<8x6xf32> {tp.sharding = #tp.sharding<@mesh, [{"x"}, {"y"} ]>})
+        -> tensor<8x6xf32> {
+      %0 = tp.reshard %x to <@mesh, [{"x"}, { } ]> : tensor<8x6xf32>
+      return %0 : tensor<8x6xf32>
+    }
+    ```
+    After:
+    ```mlir
+    %0 = tp.all_gather %x dims [1] over [#tp.axis<"y">] of @mesh
+        : (tensor<4x2xf32>) -> tensor<4x6xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::tp::TPDialect"];
+}
+
 def TPMergeCollectives : Pass<"tp-merge-collectives", "::mlir::func::FuncOp"> {
   let summary = "packs small collectives of one group into one message";
   let description = [{
