@@ -199,6 +199,10 @@ ShardingRule ShardingRule::elementwise(Operation *op) {
   return rule;
 }
 
+ShardingRule tp::ruleOf(Operation *op, StringRef notation) {
+  return ShardingRule::parse(op, notation).value_or(ShardingRule());
+}
+
 Operation *tp::cloneWith(OpBuilder &builder, Operation *op, ValueRange operands,
                          TypeRange resultTypes) {
   OperationState state(op->getLoc(), op->getName());

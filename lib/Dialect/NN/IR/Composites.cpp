@@ -15,11 +15,6 @@ using namespace mlir::tp;
 #define GET_OP_CLASSES
 #include "tp/Dialect/NN/IR/NNOps.cpp.inc"
 
-/// The rule of an op whose notation its verifier has made sure of.
-static ShardingRule ruleOf(Operation *op, StringRef notation) {
-  return ShardingRule::parse(op, notation).value_or(ShardingRule());
-}
-
 namespace {
 
 /// Writes elementwise arithmetic at one location.
