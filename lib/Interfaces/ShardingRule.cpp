@@ -6,6 +6,7 @@
 
 #include "tp/Interfaces/ShardingRule.h"
 #include "llvm/ADT/StringMap.h"
+#include <limits>
 
 #include "tp/Interfaces/ShardingEnums.cpp.inc"
 #include "tp/Interfaces/ShardingInterfaces.cpp.inc"
@@ -176,6 +177,20 @@ private:
 };
 
 } // namespace
+
+double tp::neutralOf(ReduceKind kind) {
+  switch (kind) {
+  case ReduceKind::Max:
+    return -std::numeric_limits<double>::infinity();
+  case ReduceKind::Min:
+    return std::numeric_limits<double>::infinity();
+  case ReduceKind::Product:
+    return 1;
+  case ReduceKind::Sum:
+    break;
+  }
+  return 0;
+}
 
 std::optional<ShardingRule> ShardingRule::parse(Operation *op,
                                                 StringRef notation) {

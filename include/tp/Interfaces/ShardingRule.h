@@ -42,6 +42,10 @@
 
 namespace mlir::tp {
 
+/// The value that changes nothing when it is combined with others: 0, 1 or an
+/// infinity.
+double neutralOf(ReduceKind kind);
+
 enum class FactorKind { Pass, Reduce, Replicate, Decompose };
 
 struct Factor {

@@ -20,20 +20,6 @@ namespace mlir::tp {
 #include "tp/Dialect/TP/Transforms/Passes.h.inc"
 } // namespace mlir::tp
 
-double tp::neutralOf(ReduceKind kind) {
-  switch (kind) {
-  case ReduceKind::Max:
-    return -std::numeric_limits<double>::infinity();
-  case ReduceKind::Min:
-    return std::numeric_limits<double>::infinity();
-  case ReduceKind::Product:
-    return 1;
-  case ReduceKind::Sum:
-    break;
-  }
-  return 0;
-}
-
 namespace {
 
 class Partitioner {

@@ -23,9 +23,6 @@ LogicalResult checkMesh(func::FuncOp function, FlatSymbolRefAttr meshName);
 /// first mesh of the module; otherwise an error that names the op.
 LogicalResult checkShardable(func::FuncOp function);
 
-/// What padding must hold so that a reduction of this kind ignores it.
-double neutralOf(ReduceKind kind);
-
 /// The sharding that propagation gave `value`; null if it gave none.
 ShardingAttr shardingOf(Value value);
 
