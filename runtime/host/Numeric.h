@@ -13,6 +13,7 @@
 #define TPRT_HOST_NUMERIC_H
 
 #include "Error.h"
+#include "tprt/Dtype.h"
 
 #include <cstdint>
 #include <cstring>
@@ -115,33 +116,15 @@ template <typename T> TPRT_INLINE T fromDouble(double value) {
   return narrow<T>(static_cast<Accumulator<T>>(value));
 }
 
-inline bool isDtype(int64_t dtype) {
-  return dtype >= TPRT_F32 && dtype <= TPRT_I64;
-}
-
 inline bool isFloat(int64_t dtype) {
   return dtype >= TPRT_F32 && dtype <= TPRT_F16;
 }
 
-inline int64_t elementBytes(int64_t dtype) {
-  switch (dtype) {
-  case TPRT_F32:
-  case TPRT_I32:
-    return 4;
-  case TPRT_F64:
-  case TPRT_I64:
-    return 8;
-  case TPRT_BF16:
-  case TPRT_F16:
-    return 2;
-  }
-  raise(TPRT_INVALID, "there is no dtype ", dtype);
-}
-
-inline const char *dtypeName(int64_t dtype) {
-  static const char *const names[] = {"f32", "f64", "bf16",
-                                      "f16", "i32", "i64"};
-  return isDtype(dtype) ? names[dtype] : "unknown";
+/// elementBytes() of a dtype that nobody has looked at yet.
+inline int64_t checkedElementBytes(int64_t dtype) {
+  if (!isDtype(dtype))
+    raise(TPRT_INVALID, "there is no dtype ", dtype);
+  return elementBytes(dtype);
 }
 
 template <typename T> struct TypeTag {
@@ -160,9 +143,10 @@ void dispatchFloat(int64_t dtype, const char *what, Function &&function) {
     return function(TypeTag<Bf16>());
   case TPRT_F16:
     return function(TypeTag<F16>());
+  default:
+    raise(TPRT_UNSUPPORTED, what, " on ", dtypeName(dtype),
+          "; it takes f32, f64, bf16 and f16");
   }
-  raise(TPRT_UNSUPPORTED, what, " on ", dtypeName(dtype),
-        "; it takes f32, f64, bf16 and f16");
 }
 
 /// The same for every dtype.
