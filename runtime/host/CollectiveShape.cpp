@@ -164,5 +164,7 @@ void tprt::combine(const tprt_collective_desc &desc, int64_t b, int64_t index,
     std::memcpy(output, inputs[from], size_t(CollectiveShape(buffer).bytes()));
     return;
   }
+  default: // checkCollective() lets no other pass.
+    return;
   }
 }

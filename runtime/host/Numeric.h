@@ -17,6 +17,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 namespace tprt {
 
@@ -127,39 +128,66 @@ inline int64_t checkedElementBytes(int64_t dtype) {
   return elementBytes(dtype);
 }
 
+/// Whether the value is a NaN; an integer never is.
+template <typename T> TPRT_INLINE bool isNan(T value) {
+  if constexpr (std::is_floating_point_v<T>)
+    return __builtin_isnan(value);
+  return false;
+}
+
 template <typename T> struct TypeTag {
   using Type = T;
 };
 
-/// Calls `function(TypeTag<T>())` with the element type of a float dtype.
+/// Calls `function(TypeTag<T>())` with the element type of a float dtype;
+/// returns whether it is one.
 template <typename Function>
-void dispatchFloat(int64_t dtype, const char *what, Function &&function) {
+bool withFloat(int64_t dtype, Function &&function) {
   switch (dtype) {
   case TPRT_F32:
-    return function(TypeTag<float>());
+    function(TypeTag<float>());
+    return true;
   case TPRT_F64:
-    return function(TypeTag<double>());
+    function(TypeTag<double>());
+    return true;
   case TPRT_BF16:
-    return function(TypeTag<Bf16>());
+    function(TypeTag<Bf16>());
+    return true;
   case TPRT_F16:
-    return function(TypeTag<F16>());
+    function(TypeTag<F16>());
+    return true;
   default:
-    raise(TPRT_UNSUPPORTED, what, " on ", dtypeName(dtype),
-          "; it takes f32, f64, bf16 and f16");
+    return false;
   }
 }
 
 /// The same for every dtype.
 template <typename Function>
-void dispatchAny(int64_t dtype, const char *what, Function &&function) {
+bool withElement(int64_t dtype, Function &&function) {
   switch (dtype) {
   case TPRT_I32:
-    return function(TypeTag<int32_t>());
+    function(TypeTag<int32_t>());
+    return true;
   case TPRT_I64:
-    return function(TypeTag<int64_t>());
+    function(TypeTag<int64_t>());
+    return true;
   default:
-    return dispatchFloat(dtype, what, function);
+    return withFloat(dtype, function);
   }
+}
+
+/// withFloat() for a dtype that nobody has looked at yet.
+template <typename Function>
+void dispatchFloat(int64_t dtype, const char *what, Function &&function) {
+  if (!withFloat(dtype, function))
+    raise(TPRT_UNSUPPORTED, what, " on ", dtypeName(dtype),
+          "; it takes f32, f64, bf16 and f16");
+}
+
+template <typename Function>
+void dispatchAny(int64_t dtype, const char *what, Function &&function) {
+  if (!withElement(dtype, function))
+    raise(TPRT_UNSUPPORTED, what, " on ", dtypeName(dtype));
 }
 
 } // namespace tprt

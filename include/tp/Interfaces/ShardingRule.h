@@ -34,6 +34,7 @@
 #define TP_INTERFACES_SHARDINGRULE_H
 
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/OpDefinition.h"
 #include "llvm/ADT/SmallVector.h"
 #include <optional>
