@@ -313,7 +313,7 @@ def RT_CollectiveOp : RT_CallOp<"collective", [],
     OptionalAttr<DenseI64ArrayAttr>:$dims,
     OptionalAttr<DenseI64ArrayAttr>:$split_dims);
   let assemblyFormat = [{
-    $kind $reduction `(` $inputs `)` `into` `(` $outputs `)` `group` $group
+    `` $kind `` $reduction `(` $inputs `)` `into` `(` $outputs `)` `group` $group
     `id` $id `name` $name (`dims` $dims^)? (`split` $split_dims^)? attr-dict
     `:` functional-type($inputs, $outputs)
   }];

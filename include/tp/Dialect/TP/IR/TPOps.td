@@ -174,7 +174,7 @@ def TP_AllReduceOp : TP_CollectiveOp<"all_reduce"> {
   }];
   let arguments = !con(common, (ins TP_ReduceKindAttr:$kind), provenance);
   let assemblyFormat = [{
-    $inputs $kind `over` $axes `of` $mesh (`reason` $reason^)? (`module` $module^)?
+    $inputs `` $kind `over` $axes `of` $mesh (`reason` $reason^)? (`module` $module^)?
     attr-dict `:` functional-type($inputs, $results)
   }];
 }
@@ -201,7 +201,7 @@ def TP_ReduceScatterOp : TP_CollectiveOp<"reduce_scatter"> {
   let arguments = !con(common, (ins TP_ReduceKindAttr:$kind,
                                     DenseI64ArrayAttr:$dims), provenance);
   let assemblyFormat = [{
-    $inputs $kind `dims` $dims `over` $axes `of` $mesh (`reason` $reason^)?
+    $inputs `` $kind `dims` $dims `over` $axes `of` $mesh (`reason` $reason^)?
     (`module` $module^)? attr-dict `:` functional-type($inputs, $results)
   }];
 }
