@@ -10,6 +10,7 @@
 #include "tp/Dialect/TP/Transforms/FactorAxes.h"
 #include "tp/Dialect/TP/Transforms/Passes.h"
 #include "tp/Dialect/TP/Transforms/Reshard.h"
+#include "tp/Interfaces/ShardingDialectInterface.h"
 #include <map>
 
 using namespace mlir;
@@ -193,19 +194,15 @@ private:
             continue;
           return cannotPad(op, dim, shape[dim], placement->pads[dim]);
         }
-        if (!(isZeroPadded(value) && factor.reduction == ReduceKind::Sum))
+        auto argument = dyn_cast<BlockArgument>(value);
+        bool isNeutral = factor.reduction == ReduceKind::Sum && argument &&
+                         isZeroPadded(function, argument.getArgNumber());
+        if (!isNeutral)
           local = mask(local, dim, shape[dim], placement->dims[dim],
                        placement->pads[dim], neutralOf(factor.reduction));
       }
     }
     return local;
-  }
-
-  /// Parameters are loaded with zeros as padding.
-  bool isZeroPadded(Value value) {
-    auto argument = dyn_cast<BlockArgument>(value);
-    return argument &&
-           function.getArgAttr(argument.getArgNumber(), "nn.parameter");
   }
 
   Value mask(Value value, int64_t dim, int64_t size, const Axes &axes,

@@ -8,6 +8,7 @@
 #include "tp/Dialect/TP/IR/TP.h"
 #include "tp/Dialect/TP/Transforms/FactorAxes.h"
 #include "tp/Dialect/TP/Transforms/Passes.h"
+#include "tp/Interfaces/ShardingDialectInterface.h"
 
 using namespace mlir;
 using namespace mlir::tp;
@@ -130,7 +131,7 @@ private:
     Placement placement = sharding
                               ? toPlacement(sharding, mesh, type.getShape())
                               : Placement::replicated(type.getShape());
-    bool zero = function.getArgAttr(number, "nn.parameter") != nullptr;
+    bool zero = isZeroPadded(function, number);
     for (auto [axes, size] : llvm::zip(placement.dims, type.getShape()))
       fact.dims.push_back({normalised(axes), size,
                            zero ? Padding::Zero : Padding::Unknown, false});
