@@ -338,13 +338,7 @@ private:
 
 struct InsertReshards : tp::impl::TPInsertReshardsBase<InsertReshards> {
   void runOnOperation() override {
-    func::FuncOp function = getOperation();
-    FlatSymbolRefAttr meshName = findMesh(function);
-    if (!meshName || function.isExternal())
-      return;
-    if (failed(checkShardable(function)) ||
-        failed(
-            Inserter(function, meshName, lookupMesh(function, meshName)).run()))
+    if (failed(runOnMesh<Inserter>(getOperation())))
       signalPassFailure();
   }
 };

@@ -349,13 +349,7 @@ private:
 
 struct Partition : tp::impl::TPPartitionBase<Partition> {
   void runOnOperation() override {
-    func::FuncOp function = getOperation();
-    FlatSymbolRefAttr meshName = findMesh(function);
-    if (!meshName || function.isExternal())
-      return;
-    if (failed(checkShardable(function)) ||
-        failed(Partitioner(function, meshName, lookupMesh(function, meshName))
-                   .run()))
+    if (failed(runOnMesh<Partitioner>(getOperation())))
       signalPassFailure();
   }
 };

@@ -657,20 +657,15 @@ private:
   DenseMap<Value, Fact> facts;
 };
 
+LogicalResult checkVerifiable(func::FuncOp function) {
+  if (!function.getBody().hasOneBlock())
+    return function.emitError("a function to verify has one block");
+  return checkMesh(function, findMesh(function));
+}
+
 struct VerifyPlacements : tp::impl::TPVerifyPlacementsBase<VerifyPlacements> {
   void runOnOperation() override {
-    func::FuncOp function = getOperation();
-    FlatSymbolRefAttr meshName = findMesh(function);
-    if (!meshName || function.isExternal())
-      return;
-    if (!function.getBody().hasOneBlock()) {
-      function.emitError("a function to verify has one block");
-      return signalPassFailure();
-    }
-    if (failed(checkMesh(function, meshName)))
-      return signalPassFailure();
-    if (failed(
-            Prover(function, meshName, lookupMesh(function, meshName)).run()))
+    if (failed(runOnMesh<Prover>(getOperation(), checkVerifiable)))
       signalPassFailure();
     markAllAnalysesPreserved();
   }
