@@ -90,28 +90,8 @@ SmallVector<Value> KernelWriter::emitLoop(unsigned loop,
 // Stages
 //===----------------------------------------------------------------------===//
 
-static TypedAttr neutralOf(ReduceKind kind, FloatType type) {
-  double infinity = std::numeric_limits<double>::infinity();
-  switch (kind) {
-  case ReduceKind::And:
-    return FloatAttr::get(type, -1.0);
-  case ReduceKind::Sum:
-  case ReduceKind::Or:
-    return FloatAttr::get(type, 0.0);
-  case ReduceKind::Product:
-    return FloatAttr::get(type, 1.0);
-  case ReduceKind::Max:
-    return FloatAttr::get(type, -infinity);
-  case ReduceKind::Min:
-    return FloatAttr::get(type, infinity);
-  }
-  llvm_unreachable("all kinds are listed");
-}
-
 static vector::CombiningKind combiningKindOf(ReduceKind kind) {
   switch (kind) {
-  case ReduceKind::Sum:
-    return vector::CombiningKind::ADD;
   case ReduceKind::Product:
     return vector::CombiningKind::MUL;
   case ReduceKind::And:
@@ -122,8 +102,10 @@ static vector::CombiningKind combiningKindOf(ReduceKind kind) {
     return vector::CombiningKind::MAXIMUMF;
   case ReduceKind::Min:
     return vector::CombiningKind::MINIMUMF;
+  case ReduceKind::Sum:
+    break;
   }
-  llvm_unreachable("all kinds are listed");
+  return vector::CombiningKind::ADD;
 }
 
 /// Accumulates lane by lane, in at least f32, then across the lanes.
@@ -138,7 +120,7 @@ void KernelWriter::emitReduction(Operation *op) {
   goTo(levels.size() - 1);
   SmallVector<Value> initial;
   auto addAccumulator = [&](int64_t lanes) {
-    TypedAttr neutral = neutralOf(kind, wide);
+    TypedAttr neutral = FloatAttr::get(wide, neutralOf(kind));
     if (lanes > 1)
       neutral = DenseElementsAttr::get(VectorType::get({lanes}, wide),
                                        Attribute(neutral));

@@ -12,6 +12,7 @@
 #ifndef TP_LIB_IMPORT_GRAPHBUILDER_H
 #define TP_LIB_IMPORT_GRAPHBUILDER_H
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "tp/Dialect/NN/IR/NN.h"
 
 namespace mlir::tp::importer {

@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Verifier.h"
+#include "llvm/Support/MathExtras.h"
 
 #include <filesystem>
 
@@ -154,14 +155,10 @@ LogicalResult importer::checkSize(const Source &source, StringRef what,
                                   ArrayRef<int64_t> shape) {
   constexpr int64_t limit = int64_t(1) << 40;
   int64_t elements = 1;
-  for (int64_t size : shape) {
-    // Factors below 2^31 and a product below 2^40 cannot overflow.
-    assert(size > 0 && size <= kMaxExtent && "bounded where it was read");
-    elements = elements > limit / size ? limit + 1 : elements * size;
-    if (elements > limit)
+  for (int64_t size : shape)
+    if (llvm::MulOverflow(elements, size, elements) || elements > limit)
       return source.emitError() << what << " would have more than 2^40 "
                                 << "elements";
-  }
   return success();
 }
 

@@ -8,6 +8,8 @@
 
 #include "checkpoint/Checkpoint.h"
 
+#include "llvm/ADT/StringExtras.h"
+
 #include <cmath>
 
 using namespace mlir;

@@ -79,8 +79,6 @@ static double getStretchExponent(const RopeConfig &rope, int64_t pair) {
 static double scale(const RopeConfig &rope, int64_t pair, double frequency,
                     int64_t length) {
   switch (rope.scaling) {
-  case Scaling::None:
-    return frequency;
   case Scaling::Linear:
     return frequency / rope.factor;
   case Scaling::Dynamic:
@@ -90,8 +88,10 @@ static double scale(const RopeConfig &rope, int64_t pair, double frequency,
     return scaleLlama3(rope, frequency);
   case Scaling::Yarn:
     return scaleYarn(rope, pair, frequency);
+  case Scaling::None:
+    break;
   }
-  llvm_unreachable("a kind of scaling was left out");
+  return frequency;
 }
 
 SmallVector<double> RopeConfig::getInverseFrequencies(int64_t length) const {

@@ -5,7 +5,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "tp/Interfaces/ShardingRule.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
+#include <limits>
 
 #include "tp/Interfaces/ShardingEnums.cpp.inc"
 #include "tp/Interfaces/ShardingInterfaces.cpp.inc"
@@ -177,6 +179,23 @@ private:
 
 } // namespace
 
+double tp::neutralOf(ReduceKind kind) {
+  switch (kind) {
+  case ReduceKind::Max:
+    return -std::numeric_limits<double>::infinity();
+  case ReduceKind::Min:
+    return std::numeric_limits<double>::infinity();
+  case ReduceKind::Product:
+    return 1;
+  case ReduceKind::And:
+    return -1;
+  case ReduceKind::Sum:
+  case ReduceKind::Or:
+    break;
+  }
+  return 0;
+}
+
 std::optional<ShardingRule> ShardingRule::parse(Operation *op,
                                                 StringRef notation) {
   return RuleParser(op, notation).run();
@@ -197,6 +216,10 @@ ShardingRule ShardingRule::elementwise(Operation *op) {
     if (shapeOf(value.getType()).size() == shape.size())
       tensor = dims;
   return rule;
+}
+
+ShardingRule tp::ruleOf(Operation *op, StringRef notation) {
+  return ShardingRule::parse(op, notation).value_or(ShardingRule());
 }
 
 Operation *tp::cloneWith(OpBuilder &builder, Operation *op, ValueRange operands,

@@ -38,10 +38,6 @@ template <typename Carrier> Store<Carrier> findStore(tprt_dtype dtype);
 /// Decoders of the block-quantised types.
 Decoder<float> findBlockDecoder(StoredType type);
 
-/// Bytes of a dtype, 0 if unknown, and its name.
-int64_t elementBytes(tprt_dtype dtype);
-const char *elementName(tprt_dtype dtype);
-
 /// Whether stored and program element have the same representation.
 bool sameRepresentation(StoredType type, tprt_dtype dtype);
 

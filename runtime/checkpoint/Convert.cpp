@@ -153,27 +153,6 @@ template <> Store<int64_t> checkpoint::findStore<int64_t>(tprt_dtype dtype) {
 // Types
 //===----------------------------------------------------------------------===//
 
-int64_t checkpoint::elementBytes(tprt_dtype dtype) {
-  switch (dtype) {
-  case TPRT_F32:
-  case TPRT_I32:
-    return 4;
-  case TPRT_F64:
-  case TPRT_I64:
-    return 8;
-  case TPRT_BF16:
-  case TPRT_F16:
-    return 2;
-  }
-  return 0;
-}
-
-const char *checkpoint::elementName(tprt_dtype dtype) {
-  static const char *const names[] = {"f32", "f64", "bf16",
-                                      "f16", "i32", "i64"};
-  return elementBytes(dtype) ? names[dtype] : "an unknown dtype";
-}
-
 bool checkpoint::sameRepresentation(StoredType type, tprt_dtype dtype) {
   switch (type) {
   case StoredType::F32:

@@ -155,8 +155,9 @@ static Status addShards(Builder &builder, const std::string &directory,
     return status;
   if (!events.hasMap)
     return file->damaged("has no 'weight_map'");
+  const std::string folder = directory + "/";
   for (auto &[name, tensors] : events.shards) {
-    std::string path = directory + "/" + name;
+    std::string path = folder + name;
     if (!exists(path))
       return file->damaged("tensor " + quoted(tensors.begin()->first) +
                            " is in file " + quoted(name) +

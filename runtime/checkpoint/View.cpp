@@ -15,6 +15,7 @@
 #include "checkpoint/Codec.h"
 #include "checkpoint/MappedFile.h"
 #include "checkpoint/Support.h"
+#include "tprt/Dtype.h"
 
 #include <algorithm>
 
@@ -254,7 +255,7 @@ Status Execution<Carrier>::runOne(Loop run, int64_t source, uint8_t *out) {
     if (stored != count)
       return invalid("element " +
                      std::to_string(first + stored * run.sourceStep) +
-                     " does not fit in " + elementName(dtype));
+                     " does not fit in " + dtypeName(dtype));
   }
   return {};
 }
@@ -348,7 +349,7 @@ Status Checkpoint::read(const TensorInfo &wanted,
   if (!converts(tensor.type, dtype))
     return located(Status::error(
         TPRT_UNSUPPORTED, std::string(storedTypeInfo(tensor.type).name) +
-                              " does not convert to " + elementName(dtype)));
+                              " does not convert to " + dtypeName(dtype)));
   Plan plan;
   Status status = makePlan(tensor, dims, offset, elementBytes(dtype), plan);
   if (!status.ok())

@@ -67,7 +67,7 @@ template <typename A>
 TPRT_INLINE void keepNotANumber(const SoftmaxRow<A> &row, int64_t padded) {
   for (int64_t i = 0; i < padded; ++i) {
     A score = row.scores[i];
-    row.scores[i] = score != score ? score : A(0);
+    row.scores[i] = isNan(score) ? score : A(0);
     *row.sum += row.scores[i];
   }
 }

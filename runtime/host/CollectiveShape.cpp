@@ -37,7 +37,7 @@ static void checkBuffer(const tprt_collective_desc &desc,
                         int64_t groupSize) {
   if (buffer.rank < 0 || buffer.rank > TPRT_MAX_RANK)
     raise(TPRT_INVALID, "a tensor of ", buffer.rank, " dims");
-  int64_t bytes = elementBytes(buffer.dtype);
+  int64_t bytes = checkedElementBytes(buffer.dtype);
   for (int64_t d = 0; d < buffer.rank; ++d) {
     if (buffer.shape[d] < 0)
       raise(TPRT_INVALID, "a negative size, ", buffer.shape[d]);
@@ -172,6 +172,8 @@ void tprt::combine(const tprt_collective_desc &desc, int64_t b, int64_t index,
   case TPRT_PERMUTE:
     if (size_t bytes = size_t(CollectiveShape(buffer).bytes()))
       std::memcpy(output, inputs[source], bytes);
+    return;
+  default: // checkCollective() lets no other pass.
     return;
   }
 }

@@ -49,7 +49,7 @@ extern "C" void tprt_embedding(tprt_rank *rank, const tprt_embedding_desc *desc,
                                int64_t start, void *out) {
   guarded(rank, "embedding", [&] {
     checkEmbedding(*desc, ids);
-    const int64_t bytes = desc->width * elementBytes(desc->dtype);
+    const int64_t bytes = desc->width * checkedElementBytes(desc->dtype);
     char *to = static_cast<char *>(out);
     for (int64_t i = 0; i < desc->num_ids; ++i, to += bytes) {
       int64_t row = ids[i] - start;
@@ -132,7 +132,7 @@ extern "C" void tprt_cache_update(tprt_rank *rank,
     if (int64_t(*position) + *length > desc->capacity)
       raise(TPRT_INVALID, "position ", *position, " + length ", *length,
             " exceeds the cache's capacity of ", desc->capacity);
-    const int64_t bytes = desc->inner * elementBytes(desc->dtype);
+    const int64_t bytes = desc->inner * checkedElementBytes(desc->dtype);
     for (int64_t o = 0; o < desc->outer; ++o)
       copyBytes(static_cast<char *>(cache) +
                     (o * desc->capacity + *position) * bytes,
@@ -148,7 +148,7 @@ extern "C" void tprt_take(tprt_rank *rank, const tprt_take_desc *desc,
     if (*index < 0 || *index >= desc->extent)
       raise(TPRT_INVALID, "index ", *index, " is outside [0, ", desc->extent,
             ")");
-    const int64_t bytes = desc->inner * elementBytes(desc->dtype);
+    const int64_t bytes = desc->inner * checkedElementBytes(desc->dtype);
     for (int64_t o = 0; o < desc->outer; ++o)
       copyBytes(static_cast<char *>(out) + o * bytes,
                 static_cast<const char *>(x) +

@@ -145,7 +145,7 @@ static std::vector<std::vector<AxisPart>> readGroups(ManifestReader reader,
     return groups;
   for (ManifestReader group : reader.list("groups", "group")) {
     std::vector<AxisPart> parts;
-    for (ManifestReader part : group.elements("axis"))
+    for (const ManifestReader &part : group.elements("axis"))
       addPart(part, mesh, parts, readAxisPart(part, mesh));
     for (size_t i = 0; i < groups.size(); ++i)
       if (groups[i] == parts)
@@ -166,7 +166,7 @@ static Dim readDim(ManifestReader reader, const Mesh &mesh,
   dim.padded = reader.integerAt("padded", 0);
   if (dim.padded < dim.size)
     reader.fail("padded ", dim.padded, " is less than size ", dim.size);
-  for (ManifestReader axis : reader.list("axes", "axis")) {
+  for (const ManifestReader &axis : reader.list("axes", "axis")) {
     AxisPart part = readAxisPart(axis, mesh);
     addPart(axis, mesh, used, part);
     dim.axes.push_back(part);
@@ -183,7 +183,7 @@ static void readValueType(ManifestReader reader, const Mesh &mesh,
   type.name = reader.stringAt("name");
   type.dtype = readDtype(reader.at("dtype"));
   std::vector<AxisPart> used;
-  for (ManifestReader dim : reader.list("dims", "dim"))
+  for (const ManifestReader &dim : reader.list("dims", "dim"))
     type.dims.push_back(readDim(dim, mesh, used));
   if (type.dims.size() > TPRT_MAX_RANK)
     reader.fail(type.dims.size(), " dims; the most is ", TPRT_MAX_RANK);

@@ -13,9 +13,11 @@
 #define TPRT_HOST_NUMERIC_H
 
 #include "Error.h"
+#include "tprt/Dtype.h"
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 namespace tprt {
 
@@ -115,67 +117,77 @@ template <typename T> TPRT_INLINE T fromDouble(double value) {
   return narrow<T>(static_cast<Accumulator<T>>(value));
 }
 
-inline bool isDtype(int64_t dtype) {
-  return dtype >= TPRT_F32 && dtype <= TPRT_I64;
-}
-
 inline bool isFloat(int64_t dtype) {
   return dtype >= TPRT_F32 && dtype <= TPRT_F16;
 }
 
-inline int64_t elementBytes(int64_t dtype) {
-  switch (dtype) {
-  case TPRT_F32:
-  case TPRT_I32:
-    return 4;
-  case TPRT_F64:
-  case TPRT_I64:
-    return 8;
-  case TPRT_BF16:
-  case TPRT_F16:
-    return 2;
-  }
-  raise(TPRT_INVALID, "there is no dtype ", dtype);
+/// elementBytes() of a dtype that nobody has looked at yet.
+inline int64_t checkedElementBytes(int64_t dtype) {
+  if (!isDtype(dtype))
+    raise(TPRT_INVALID, "there is no dtype ", dtype);
+  return elementBytes(dtype);
 }
 
-inline const char *dtypeName(int64_t dtype) {
-  static const char *const names[] = {"f32", "f64", "bf16",
-                                      "f16", "i32", "i64"};
-  return isDtype(dtype) ? names[dtype] : "unknown";
+/// Whether the value is a NaN; an integer never is.
+template <typename T> TPRT_INLINE bool isNan(T value) {
+  if constexpr (std::is_floating_point_v<T>)
+    return __builtin_isnan(value);
+  return false;
 }
 
 template <typename T> struct TypeTag {
   using Type = T;
 };
 
-/// Calls `function(TypeTag<T>())` with the element type of a float dtype.
+/// Calls `function(TypeTag<T>())` with the element type of a float dtype;
+/// returns whether it is one.
 template <typename Function>
-void dispatchFloat(int64_t dtype, const char *what, Function &&function) {
+bool withFloat(int64_t dtype, Function &&function) {
   switch (dtype) {
   case TPRT_F32:
-    return function(TypeTag<float>());
+    function(TypeTag<float>());
+    return true;
   case TPRT_F64:
-    return function(TypeTag<double>());
+    function(TypeTag<double>());
+    return true;
   case TPRT_BF16:
-    return function(TypeTag<Bf16>());
+    function(TypeTag<Bf16>());
+    return true;
   case TPRT_F16:
-    return function(TypeTag<F16>());
+    function(TypeTag<F16>());
+    return true;
+  default:
+    return false;
   }
-  raise(TPRT_UNSUPPORTED, what, " on ", dtypeName(dtype),
-        "; it takes f32, f64, bf16 and f16");
 }
 
 /// The same for every dtype.
 template <typename Function>
-void dispatchAny(int64_t dtype, const char *what, Function &&function) {
+bool withElement(int64_t dtype, Function &&function) {
   switch (dtype) {
   case TPRT_I32:
-    return function(TypeTag<int32_t>());
+    function(TypeTag<int32_t>());
+    return true;
   case TPRT_I64:
-    return function(TypeTag<int64_t>());
+    function(TypeTag<int64_t>());
+    return true;
   default:
-    return dispatchFloat(dtype, what, function);
+    return withFloat(dtype, function);
   }
+}
+
+/// withFloat() for a dtype that nobody has looked at yet.
+template <typename Function>
+void dispatchFloat(int64_t dtype, const char *what, Function &&function) {
+  if (!withFloat(dtype, function))
+    raise(TPRT_UNSUPPORTED, what, " on ", dtypeName(dtype),
+          "; it takes f32, f64, bf16 and f16");
+}
+
+template <typename Function>
+void dispatchAny(int64_t dtype, const char *what, Function &&function) {
+  if (!withElement(dtype, function))
+    raise(TPRT_UNSUPPORTED, what, " on ", dtypeName(dtype));
 }
 
 } // namespace tprt

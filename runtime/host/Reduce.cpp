@@ -52,12 +52,12 @@ struct Or {
 // A NaN stays: it is neither above nor below anything.
 struct Max {
   template <typename T> static TPRT_INLINE T apply(T a, T b) {
-    return ((a >= b) | (a != a)) ? a : b;
+    return ((a >= b) | isNan(a)) ? a : b;
   }
 };
 struct Min {
   template <typename T> static TPRT_INLINE T apply(T a, T b) {
-    return ((a <= b) | (a != a)) ? a : b;
+    return ((a <= b) | isNan(a)) ? a : b;
   }
 };
 
@@ -117,7 +117,7 @@ static void reduceType(tprt_reduction reduction, const void *const *sources,
 void tprt::reduceInOrder(tprt_dtype dtype, tprt_reduction reduction,
                          const void *const *sources, int64_t numSources,
                          int64_t count, void *target) noexcept {
-  dispatchAny(dtype, "a reduction", [&](auto tag) {
+  withElement(dtype, [&](auto tag) {
     reduceType<typename decltype(tag)::Type>(reduction, sources, numSources,
                                              count, target);
   });

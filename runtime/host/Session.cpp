@@ -104,7 +104,7 @@ void Session::onAllRanks(Workers::Job job) {
     return;
   Error error = state.error();
   if (idle)
-    throw error;
+    raise(error.status(), error.what());
   raise(error.status(), error.what(), "; ranks ", joinSizes(workers->busy()),
         " have not returned ", timeout, " s later");
 }

@@ -21,7 +21,9 @@ static llvm::cl::opt<std::string> input(llvm::cl::Positional,
 static llvm::cl::opt<std::string> outputName("o", llvm::cl::desc("output file"),
                                              llvm::cl::value_desc("file"),
                                              llvm::cl::init("-"));
+namespace {
 enum class Format { Text, Json };
+} // namespace
 static llvm::cl::opt<Format>
     format("format", llvm::cl::desc("output format"),
            llvm::cl::values(clEnumValN(Format::Text, "text", "a table"),

@@ -7,7 +7,7 @@
 #ifndef TP_TOOLS_TP_RUN_ARRAY_H
 #define TP_TOOLS_TP_RUN_ARRAY_H
 
-#include "tprt/tprt.h"
+#include "tprt/Dtype.h"
 #include "llvm/ADT/SmallVector.h"
 #include <string>
 #include <vector>
@@ -31,8 +31,6 @@ struct Array {
   /// Gives the array this type, shape and zeros.
   void reset(tprt_dtype type, llvm::ArrayRef<int64_t> extents);
 };
-
-int64_t bytesOf(tprt_dtype dtype);
 
 } // namespace mlir::tp
 

@@ -59,7 +59,7 @@ static bool convert(Array &array, const Slot &slot) {
   result.reset(slot.dtype, array.shape);
   for (int64_t i = 0; i < array.size(); ++i) {
     double value = array.at(i);
-    char *target = result.data.data() + i * bytesOf(slot.dtype);
+    char *target = result.data.data() + i * tprt::elementBytes(slot.dtype);
     if (slot.dtype == TPRT_I32 && array.dtype == TPRT_I64) {
       if (!(value >= std::numeric_limits<int32_t>::min() &&
             value <= std::numeric_limits<int32_t>::max())) {

@@ -15,21 +15,6 @@
 using namespace mlir;
 using namespace mlir::tp;
 
-int64_t tp::bytesOf(tprt_dtype dtype) {
-  switch (dtype) {
-  case TPRT_F64:
-  case TPRT_I64:
-    return 8;
-  case TPRT_BF16:
-  case TPRT_F16:
-    return 2;
-  case TPRT_F32:
-  case TPRT_I32:
-    break;
-  }
-  return 4;
-}
-
 template <typename T> static T load(const std::vector<char> &data, int64_t i) {
   T value;
   std::memcpy(&value, data.data() + i * sizeof(T), sizeof(T));
@@ -60,7 +45,7 @@ double Array::at(int64_t i) const {
 void Array::reset(tprt_dtype type, ArrayRef<int64_t> extents) {
   dtype = type;
   shape.assign(extents.begin(), extents.end());
-  data.assign(size() * bytesOf(type), 0);
+  data.assign(size() * tprt::elementBytes(type), 0);
 }
 
 //===----------------------------------------------------------------------===//
@@ -141,7 +126,8 @@ bool tp::readNpy(StringRef path, Array &array, std::string &message) {
   array.shape.clear();
   if (!parseShape(field(header, "'shape'"), array.shape))
     return refuse("a shape that cannot be read");
-  size_t wanted = size_t(array.size()) * size_t(bytesOf(array.dtype));
+  size_t wanted =
+      size_t(array.size()) * size_t(tprt::elementBytes(array.dtype));
   if (bytes.size() != wanted)
     return refuse("has " + Twine(bytes.size()) + " bytes of data, needs " +
                   Twine(wanted));

@@ -383,7 +383,7 @@ bool tp::compare(const Arrays &got, const Arrays &wanted) {
       if (std::isfinite(b))
         scale = std::max(scale, std::abs(b));
     }
-    double ratio = difference == 0 ? 0 : difference / (scale ? scale : 1);
+    double ratio = difference == 0 ? 0 : difference / (scale == 0 ? 1 : scale);
     double tolerance = toleranceOf(reference.dtype);
     bool good = comparable && ratio <= tolerance;
     within &= good;

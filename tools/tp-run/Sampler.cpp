@@ -38,8 +38,10 @@ int32_t Sampler::draw(ArrayRef<double> values, ArrayRef<int32_t> ids) {
   while (kept < count && (kept == 0 || mass < options.topP * total))
     mass += weights[kept++];
   double point = uniform() * mass;
-  for (size_t i = 0; i < kept; ++i)
-    if ((point -= weights[i]) < 0)
+  for (size_t i = 0; i < kept; ++i) {
+    point -= weights[i];
+    if (point < 0)
       return ids[i];
+  }
   return ids[kept - 1];
 }

@@ -22,8 +22,8 @@
 //                     given the shard's start
 //   masked{f}         the op itself ignores padding along f
 //   each{i,j}         linear in each of these operands: on each axis at most
-//   one
-//                     of them may be partial, and the results are then partial
+//                     one of them may be partial, and the results are then
+//                     partial
 //   joint{i,j}        linear in these operands together: all are partial over
 //                     the same axes, or none is
 // Operands of each and joint count tensor operands only.
@@ -34,6 +34,7 @@
 #define TP_INTERFACES_SHARDINGRULE_H
 
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/OpDefinition.h"
 #include "llvm/ADT/SmallVector.h"
 #include <optional>
@@ -41,6 +42,10 @@
 #include "tp/Interfaces/ShardingEnums.h.inc"
 
 namespace mlir::tp {
+
+/// The value that changes nothing when it is combined with others: 0, 1 or an
+/// infinity.
+double neutralOf(ReduceKind kind);
 
 enum class FactorKind { Pass, Reduce, Replicate, Decompose };
 
@@ -81,6 +86,9 @@ struct ShardingRule {
     return factors.size() - 1;
   }
 };
+
+/// The rule of an op whose notation its verifier has made sure of.
+ShardingRule ruleOf(Operation *op, StringRef notation);
 
 /// Clones `op` with other operands and result types, attributes and all but
 /// placement caches kept.

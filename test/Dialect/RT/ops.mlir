@@ -1,5 +1,9 @@
 // RUN: tp-opt %s | tp-opt | FileCheck %s
 // RUN: tp-opt %s --mlir-print-op-generic | tp-opt | FileCheck %s
+// RUN: tp-opt %s | FileCheck %s --strict-whitespace --check-prefix=SPACE
+
+// Two spaces only ever indent a line.
+// SPACE-NOT: {{[^ ]  }}
 
 // CHECK: rt.groups = [
 module attributes {rt.groups = [[#tp.axis<"tp">]]} {

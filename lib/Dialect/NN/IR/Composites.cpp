@@ -15,11 +15,6 @@ using namespace mlir::tp;
 #define GET_OP_CLASSES
 #include "tp/Dialect/NN/IR/NNOps.cpp.inc"
 
-/// The rule of an op whose notation its verifier has made sure of.
-static ShardingRule ruleOf(Operation *op, StringRef notation) {
-  return ShardingRule::parse(op, notation).value_or(ShardingRule());
-}
-
 namespace {
 
 /// Writes elementwise arithmetic at one location.
@@ -61,7 +56,7 @@ public:
                             dims);
   }
   /// `value` with elements of type `element`.
-  Value cast_(Value value, Type element) {
+  Value convert(Value value, Type element) {
     auto type = cast<RankedTensorType>(value.getType());
     unsigned from = type.getElementTypeBitWidth();
     unsigned to = element.getIntOrFloatBitWidth();
@@ -131,11 +126,11 @@ SmallVector<Value> RMSNormOp::decompose(OpBuilder &builder, unsigned, int64_t,
                                         int64_t) {
   Writer write(builder, getLoc());
   RankedTensorType type = getType();
-  Value x = write.cast_(getInput(), accumulatorOf(type.getElementType()));
+  Value x = write.convert(getInput(), accumulatorOf(type.getElementType()));
   Value normalised = write.mul(
       x, inverseRootMeanSquare(write, x, getEpsilon().convertToDouble()));
   // Hugging Face rounds to the model's type before the weight is applied.
-  Value rounded = write.cast_(normalised, type.getElementType());
+  Value rounded = write.convert(normalised, type.getElementType());
   Value weight = write.broadcast(getWeight(), type, {type.getRank() - 1});
   return {write.mul(rounded, weight)};
 }
@@ -148,11 +143,11 @@ SmallVector<Value> RMSNormOp::buildDerivative(OpBuilder &builder,
   RankedTensorType type = getType();
   Type accumulator = accumulatorOf(type.getElementType());
   int64_t last = type.getRank() - 1;
-  Value x = write.cast_(getInput(), accumulator);
-  Value g = write.cast_(gradients[0], accumulator);
+  Value x = write.convert(getInput(), accumulator);
+  Value g = write.convert(gradients[0], accumulator);
   auto wide = cast<RankedTensorType>(x.getType());
   Value w =
-      write.broadcast(write.cast_(getWeight(), accumulator), wide, {last});
+      write.broadcast(write.convert(getWeight(), accumulator), wide, {last});
   Value r = inverseRootMeanSquare(write, x, getEpsilon().convertToDouble());
   Value u = write.mul(g, w);
   Value dot = write.sum(write.mul(u, x), {last});
@@ -162,8 +157,8 @@ SmallVector<Value> RMSNormOp::buildDerivative(OpBuilder &builder,
                                write.broadcast(mean, wide, leadingDims(wide)));
   Value dx = write.mul(r, write.sub(u, correction));
   Value dw = write.sum(write.mul(g, write.mul(x, r)), leadingDims(wide));
-  return {write.cast_(dx, type.getElementType()),
-          write.cast_(dw, type.getElementType())};
+  return {write.convert(dx, type.getElementType()),
+          write.convert(dw, type.getElementType())};
 }
 
 //===----------------------------------------------------------------------===//

@@ -4,7 +4,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "mlir/IR/DialectImplementation.h"
 #include "tp/Dialect/NN/IR/NN.h"
+#include "tp/Interfaces/ShardingDialectInterface.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace mlir::nn;
@@ -20,8 +23,35 @@ void NNDialect::registerAttributes() {
       >();
 }
 
+namespace {
+struct NNShardingInterface : tp::ShardingDialectInterface {
+  using ShardingDialectInterface::ShardingDialectInterface;
+
+  /// A state's argument is donated to the result of its name.
+  void findDonors(FunctionOpInterface function,
+                  tp::Donors &donors) const override {
+    DenseMap<StringAttr, unsigned> states;
+    for (unsigned i = 0; i < function.getNumArguments(); ++i)
+      if (auto name = function.getArgAttrOfType<StringAttr>(i, kStateName))
+        states[name] = i;
+    for (auto [i, donor] : llvm::enumerate(donors))
+      if (auto it = states.find(
+              function.getResultAttrOfType<StringAttr>(i, kStateName));
+          it != states.end())
+        donor = it->second;
+  }
+
+  /// Parameters are loaded with zeros as padding.
+  bool isZeroPadded(FunctionOpInterface function,
+                    unsigned argument) const override {
+    return function.getArgAttr(argument, kParameterName) != nullptr;
+  }
+};
+} // namespace
+
 void NNDialect::initialize() {
   registerAttributes();
+  addInterfaces<NNShardingInterface>();
   addOperations<
 #define GET_OP_LIST
 #include "tp/Dialect/NN/IR/NNOps.cpp.inc"

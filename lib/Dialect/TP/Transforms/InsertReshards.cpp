@@ -8,6 +8,7 @@
 #include "tp/Dialect/TP/IR/TP.h"
 #include "tp/Dialect/TP/Transforms/FactorAxes.h"
 #include "tp/Dialect/TP/Transforms/Passes.h"
+#include "tp/Interfaces/ShardingDialectInterface.h"
 
 using namespace mlir;
 using namespace mlir::tp;
@@ -306,9 +307,10 @@ private:
       op->setAttr(kShardingsName, builder.getArrayAttr(shardings));
   }
 
-  /// Results: as asked for; state, as the argument it goes back to; others as
+  /// Results: as asked for; where an argument was donated, as that; others as
   /// they are, whole sums.
   void finish(Operation *terminator) {
+    Donors donors = findDonors(function);
     for (auto [i, value] : llvm::enumerate(terminator->getOperands())) {
       if (!isa<RankedTensorType>(value.getType()))
         continue;
@@ -321,27 +323,13 @@ private:
         wanted.dims = placement.dims;
         wanted.partial = placement.partial;
         wanted.partialKind = placement.partialKind;
-      } else if (std::optional<unsigned> argument = donor(i)) {
-        wanted.dims = placements[function.getArgument(*argument)].dims;
+      } else if (donors[i]) {
+        wanted.dims = placements[function.getArgument(*donors[i])].dims;
       }
       Value placed = reshard(value, wanted, terminator);
       terminator->setOperand(i, placed);
       function.setResultAttr(i, kShardingName, attribute(placed, wanted));
     }
-  }
-
-  /// The argument whose state result i is.
-  std::optional<unsigned> donor(unsigned result) {
-    auto name = function.getResultAttrOfType<StringAttr>(result, "nn.state");
-    if (!name)
-      return std::nullopt;
-    if (donors.empty())
-      for (unsigned i = 0; i < function.getNumArguments(); ++i)
-        if (auto state = function.getArgAttrOfType<StringAttr>(i, "nn.state"))
-          donors[state] = i;
-    auto it = donors.find(name);
-    return it == donors.end() ? std::nullopt
-                              : std::optional<unsigned>(it->second);
   }
 
   func::FuncOp function;
@@ -350,18 +338,11 @@ private:
   OpBuilder builder;
   DenseMap<Value, Placement> placements;
   DenseMap<Value, SmallVector<Value, 2>> versions;
-  DenseMap<StringAttr, unsigned> donors;
 };
 
 struct InsertReshards : tp::impl::TPInsertReshardsBase<InsertReshards> {
   void runOnOperation() override {
-    func::FuncOp function = getOperation();
-    FlatSymbolRefAttr meshName = findMesh(function);
-    if (!meshName || function.isExternal())
-      return;
-    if (failed(checkShardable(function)) ||
-        failed(
-            Inserter(function, meshName, lookupMesh(function, meshName)).run()))
+    if (failed(runOnMesh<Inserter>(getOperation())))
       signalPassFailure();
   }
 };

@@ -10,6 +10,7 @@
 #include "tp/Dialect/TP/Transforms/FactorAxes.h"
 #include "tp/Dialect/TP/Transforms/Passes.h"
 #include "tp/Dialect/TP/Transforms/Reshard.h"
+#include "tp/Interfaces/ShardingDialectInterface.h"
 #include <map>
 
 using namespace mlir;
@@ -19,23 +20,6 @@ namespace mlir::tp {
 #define GEN_PASS_DEF_TPPARTITION
 #include "tp/Dialect/TP/Transforms/Passes.h.inc"
 } // namespace mlir::tp
-
-double tp::neutralOf(ReduceKind kind) {
-  switch (kind) {
-  case ReduceKind::Max:
-    return -std::numeric_limits<double>::infinity();
-  case ReduceKind::Min:
-    return std::numeric_limits<double>::infinity();
-  case ReduceKind::Product:
-    return 1;
-  case ReduceKind::And:
-    return -1;
-  case ReduceKind::Sum:
-  case ReduceKind::Or:
-    break;
-  }
-  return 0;
-}
 
 namespace {
 
@@ -211,19 +195,15 @@ private:
             continue;
           return cannotPad(op, dim, shape[dim], placement->pads[dim]);
         }
-        if (!(isZeroPadded(value) && factor.reduction == ReduceKind::Sum))
+        auto argument = dyn_cast<BlockArgument>(value);
+        bool isNeutral = factor.reduction == ReduceKind::Sum && argument &&
+                         isZeroPadded(function, argument.getArgNumber());
+        if (!isNeutral)
           local = mask(local, dim, shape[dim], placement->dims[dim],
                        placement->pads[dim], neutralOf(factor.reduction));
       }
     }
     return local;
-  }
-
-  /// Parameters are loaded with zeros as padding.
-  bool isZeroPadded(Value value) {
-    auto argument = dyn_cast<BlockArgument>(value);
-    return argument &&
-           function.getArgAttr(argument.getArgNumber(), "nn.parameter");
   }
 
   Value mask(Value value, int64_t dim, int64_t size, const Axes &axes,
@@ -372,13 +352,7 @@ private:
 
 struct Partition : tp::impl::TPPartitionBase<Partition> {
   void runOnOperation() override {
-    func::FuncOp function = getOperation();
-    FlatSymbolRefAttr meshName = findMesh(function);
-    if (!meshName || function.isExternal())
-      return;
-    if (failed(checkShardable(function)) ||
-        failed(Partitioner(function, meshName, lookupMesh(function, meshName))
-                   .run()))
+    if (failed(runOnMesh<Partitioner>(getOperation())))
       signalPassFailure();
   }
 };

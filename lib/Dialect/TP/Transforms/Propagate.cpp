@@ -280,13 +280,7 @@ private:
 
 struct Propagate : tp::impl::TPPropagateBase<Propagate> {
   void runOnOperation() override {
-    func::FuncOp function = getOperation();
-    FlatSymbolRefAttr meshName = findMesh(function);
-    if (!meshName || function.isExternal())
-      return;
-    if (failed(checkShardable(function)) ||
-        failed(Propagator(function, meshName, lookupMesh(function, meshName))
-                   .run()))
+    if (failed(runOnMesh<Propagator>(getOperation())))
       signalPassFailure();
   }
 };

@@ -8,6 +8,7 @@
 #include "tp/Dialect/TP/IR/TP.h"
 #include "tp/Dialect/TP/Transforms/FactorAxes.h"
 #include "tp/Dialect/TP/Transforms/Passes.h"
+#include "tp/Interfaces/ShardingDialectInterface.h"
 
 using namespace mlir;
 using namespace mlir::tp;
@@ -140,7 +141,7 @@ private:
     Placement placement = sharding
                               ? toPlacement(sharding, mesh, type.getShape())
                               : Placement::replicated(type.getShape());
-    bool zero = function.getArgAttr(number, "nn.parameter") != nullptr;
+    bool zero = isZeroPadded(function, number);
     for (auto [axes, size] : llvm::zip(placement.dims, type.getShape()))
       fact.dims.push_back({normalised(axes), size,
                            zero ? Padding::Zero : Padding::Unknown, false});
@@ -667,20 +668,15 @@ private:
   DenseMap<Value, Fact> facts;
 };
 
+LogicalResult checkVerifiable(func::FuncOp function) {
+  if (!function.getBody().hasOneBlock())
+    return function.emitError("a function to verify has one block");
+  return checkMesh(function, findMesh(function));
+}
+
 struct VerifyPlacements : tp::impl::TPVerifyPlacementsBase<VerifyPlacements> {
   void runOnOperation() override {
-    func::FuncOp function = getOperation();
-    FlatSymbolRefAttr meshName = findMesh(function);
-    if (!meshName || function.isExternal())
-      return;
-    if (!function.getBody().hasOneBlock()) {
-      function.emitError("a function to verify has one block");
-      return signalPassFailure();
-    }
-    if (failed(checkMesh(function, meshName)))
-      return signalPassFailure();
-    if (failed(
-            Prover(function, meshName, lookupMesh(function, meshName)).run()))
+    if (failed(runOnMesh<Prover>(getOperation(), checkVerifiable)))
       signalPassFailure();
     markAllAnalysesPreserved();
   }

@@ -1,6 +1,10 @@
 // Every op of the dialect prints as it is written.
 // RUN: tp-opt %s | tp-opt | FileCheck %s
 // RUN: tp-opt %s -mlir-print-op-generic | tp-opt | FileCheck %s
+// RUN: tp-opt %s | FileCheck %s --strict-whitespace --check-prefix=SPACE
+
+// Two spaces only ever indent a line.
+// SPACE-NOT: {{[^ ]  }}
 
 tp.mesh @mesh = <["dp"=2, "tp"=8]>
 

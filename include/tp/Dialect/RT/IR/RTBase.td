@@ -77,6 +77,7 @@ def RT_CollectiveKind : I32EnumAttr<"CollectiveKind", "what a collective does", 
   let genSpecializedAttr = 0;
 }
 
+/// Prints a space before its value; in an op's syntax, ask for none: `` $kind.
 def RT_CollectiveKindAttr
     : EnumAttr<RT_Dialect, RT_CollectiveKind, "collective_kind"> {
   let assemblyFormat = "$value";

@@ -292,7 +292,7 @@ def RT_MakePartialOp : RT_CallOp<"make_partial"> {
   let arguments = (ins RT_InOut<>:$buffer, TP_ReduceKindAttr:$reduction,
                        I64Attr:$group);
   let assemblyFormat = [{
-    $buffer `as` $reduction `group` $group attr-dict `:` type($buffer)
+    $buffer `as` `` $reduction `group` $group attr-dict `:` type($buffer)
   }];
 }
 
@@ -317,8 +317,9 @@ def RT_CollectiveOp : RT_CallOp<"collective", [],
     OptionalAttr<DenseI64ArrayAttr>:$dims,
     OptionalAttr<DenseI64ArrayAttr>:$split_dims);
   let assemblyFormat = [{
-    $kind $reduction `(` $inputs `)` `into` `(` $outputs `)` `group` $group
-    `id` $id `name` $name (`source` $source_group^)? (`dims` $dims^)? (`split` $split_dims^)? attr-dict
+    `` $kind `` $reduction `(` $inputs `)` `into` `(` $outputs `)` `group` $group
+    `id` $id `name` $name (`source` $source_group^)? (`dims` $dims^)?
+    (`split` $split_dims^)? attr-dict
     `:` functional-type($inputs, $outputs)
   }];
 }

@@ -17,6 +17,7 @@ class TP_Attr<string name, string attrMnemonic, list<Trait> traits = []>
   let mnemonic = attrMnemonic;
 }
 
+/// Prints a space before its value; in an op's syntax, ask for none: `` $kind.
 def TP_ReduceKindAttr : EnumAttr<TP_Dialect, TP_ReduceKind, "reduce"> {
   let assemblyFormat = "$value";
 }

@@ -176,7 +176,7 @@ def TP_AllReduceOp : TP_CollectiveOp<"all_reduce"> {
   }];
   let arguments = !con(common, (ins TP_ReduceKindAttr:$kind), provenance);
   let assemblyFormat = [{
-    $inputs $kind `over` $axes `of` $mesh (`reason` $reason^)? (`module` $module^)?
+    $inputs `` $kind `over` $axes `of` $mesh (`reason` $reason^)? (`module` $module^)?
     attr-dict `:` functional-type($inputs, $results)
   }];
 }
@@ -203,7 +203,7 @@ def TP_ReduceScatterOp : TP_CollectiveOp<"reduce_scatter"> {
   let arguments = !con(common, (ins TP_ReduceKindAttr:$kind,
                                     DenseI64ArrayAttr:$dims), provenance);
   let assemblyFormat = [{
-    $inputs $kind `dims` $dims `over` $axes `of` $mesh (`reason` $reason^)?
+    $inputs `` $kind `dims` $dims `over` $axes `of` $mesh (`reason` $reason^)?
     (`module` $module^)? attr-dict `:` functional-type($inputs, $results)
   }];
 }
@@ -273,7 +273,7 @@ def TP_MakePartialOp : TP_Op<"make_partial", [Pure, SameOperandsAndResultType,
       DefaultValuedAttr<TP_ReduceKindAttr, "::mlir::tp::ReduceKind::Sum">:$kind);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = [{
-    $input (`as` $kind^)? `over` $axes `of` $mesh attr-dict `:` type($result)
+    $input (`as` `` $kind^)? `over` $axes `of` $mesh attr-dict `:` type($result)
   }];
   let hasVerifier = 1;
 }

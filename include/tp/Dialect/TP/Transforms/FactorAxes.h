@@ -23,8 +23,20 @@ LogicalResult checkMesh(func::FuncOp function, FlatSymbolRefAttr meshName);
 /// first mesh of the module; otherwise an error that names the op.
 LogicalResult checkShardable(func::FuncOp function);
 
-/// What padding must hold so that a reduction of this kind ignores it.
-double neutralOf(ReduceKind kind);
+/// The frame of a pass over functions: runs a `Worker` on the function and the
+/// mesh of its module if `check` finds nothing wrong. A declaration, and a
+/// function in a module without a mesh, stay as they are.
+template <typename Worker>
+LogicalResult
+runOnMesh(func::FuncOp function,
+          function_ref<LogicalResult(func::FuncOp)> check = checkShardable) {
+  FlatSymbolRefAttr meshName = findMesh(function);
+  if (!meshName || function.isExternal())
+    return success();
+  if (failed(check(function)))
+    return failure();
+  return Worker(function, meshName, lookupMesh(function, meshName)).run();
+}
 
 /// The sharding that propagation gave `value`; null if it gave none.
 ShardingAttr shardingOf(Value value);

@@ -1,0 +1,48 @@
+//===- ShardingDialectInterface.h - arguments and results -------*- C++ -*-===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// What sharding must know of the arguments and results of a function, and only
+// the dialect knows whose attributes they carry: parameters, states.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TP_INTERFACES_SHARDINGDIALECTINTERFACE_H
+#define TP_INTERFACES_SHARDINGDIALECTINTERFACE_H
+
+#include "mlir/IR/DialectInterface.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
+#include "llvm/ADT/SmallVector.h"
+#include <optional>
+
+namespace mlir::tp {
+
+/// For each result of a function the argument that is donated to it: the result
+/// goes where the argument was, so that both have one sharding.
+using Donors = SmallVector<std::optional<unsigned>>;
+
+class ShardingDialectInterface
+    : public DialectInterface::Base<ShardingDialectInterface> {
+public:
+  ShardingDialectInterface(Dialect *dialect) : Base(dialect) {}
+
+  /// Sets the donors that this dialect's attributes speak of.
+  virtual void findDonors(FunctionOpInterface function, Donors &donors) const {}
+
+  /// Whether this dialect's attributes promise that the padding of the argument
+  /// is zero.
+  virtual bool isZeroPadded(FunctionOpInterface function,
+                            unsigned argument) const {
+    return false;
+  }
+};
+
+/// What the dialects that are loaded know, together.
+Donors findDonors(FunctionOpInterface function);
+bool isZeroPadded(FunctionOpInterface function, unsigned argument);
+
+} // namespace mlir::tp
+
+#endif // TP_INTERFACES_SHARDINGDIALECTINTERFACE_H
