@@ -4,9 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Math/IR/Math.h"
-#include "tp/Dialect/NN/IR/NN.h"
+#include "Writer.h"
 
 using namespace mlir;
 using namespace mlir::nn;
@@ -14,84 +12,6 @@ using namespace mlir::tp;
 
 #define GET_OP_CLASSES
 #include "tp/Dialect/NN/IR/NNOps.cpp.inc"
-
-/// The rule of an op whose notation its verifier has made sure of.
-static ShardingRule ruleOf(Operation *op, StringRef notation) {
-  return ShardingRule::parse(op, notation).value_or(ShardingRule());
-}
-
-namespace {
-
-/// Writes elementwise arithmetic at one location.
-class Writer {
-public:
-  Writer(OpBuilder &builder, Location loc) : builder(builder), loc(loc) {}
-
-  Value add(Value a, Value b) {
-    return arith::AddFOp::create(builder, loc, a, b);
-  }
-  Value sub(Value a, Value b) {
-    return arith::SubFOp::create(builder, loc, a, b);
-  }
-  Value mul(Value a, Value b) {
-    return arith::MulFOp::create(builder, loc, a, b);
-  }
-  Value rsqrt(Value a) { return math::RsqrtOp::create(builder, loc, a); }
-
-  /// A tensor of `like`'s type full of `value`.
-  Value splat(Value like, double value) {
-    auto type = cast<RankedTensorType>(like.getType());
-    auto element = builder.getFloatAttr(type.getElementType(), value);
-    return arith::ConstantOp::create(builder, loc,
-                                     SplatElementsAttr::get(type, element));
-  }
-  /// Repeats `value` along the dims of `type` that `dims` does not name.
-  Value broadcast(Value value, RankedTensorType type, ArrayRef<int64_t> dims) {
-    auto element = cast<RankedTensorType>(value.getType()).getElementType();
-    return BroadcastOp::create(builder, loc, type.clone(element), value, dims);
-  }
-  /// The sum over `dims`.
-  Value sum(Value value, ArrayRef<int64_t> dims) {
-    auto type = cast<RankedTensorType>(value.getType());
-    SmallVector<int64_t> shape;
-    for (int64_t i = 0; i < type.getRank(); ++i)
-      if (!llvm::is_contained(dims, i))
-        shape.push_back(type.getDimSize(i));
-    return ReduceOp::create(builder, loc, type.clone(shape), value, "sum",
-                            dims);
-  }
-  /// `value` with elements of type `element`.
-  Value cast_(Value value, Type element) {
-    auto type = cast<RankedTensorType>(value.getType());
-    unsigned from = type.getElementTypeBitWidth();
-    unsigned to = element.getIntOrFloatBitWidth();
-    if (from < to)
-      return arith::ExtFOp::create(builder, loc, type.clone(element), value);
-    if (from > to)
-      return arith::TruncFOp::create(builder, loc, type.clone(element), value);
-    return value;
-  }
-
-private:
-  OpBuilder &builder;
-  Location loc;
-};
-
-/// The type that a norm or softmax over `element` is computed in.
-Type accumulatorOf(Type element) {
-  return element.getIntOrFloatBitWidth() < 32
-             ? Float32Type::get(element.getContext())
-             : element;
-}
-
-SmallVector<int64_t> leadingDims(RankedTensorType type) {
-  SmallVector<int64_t> dims;
-  for (int64_t i = 0; i + 1 < type.getRank(); ++i)
-    dims.push_back(i);
-  return dims;
-}
-
-} // namespace
 
 //===----------------------------------------------------------------------===//
 // RMS norm
@@ -131,11 +51,11 @@ SmallVector<Value> RMSNormOp::decompose(OpBuilder &builder, unsigned, int64_t,
                                         int64_t) {
   Writer write(builder, getLoc());
   RankedTensorType type = getType();
-  Value x = write.cast_(getInput(), accumulatorOf(type.getElementType()));
+  Value x = write.convert(getInput(), accumulatorOf(type.getElementType()));
   Value normalised = write.mul(
       x, inverseRootMeanSquare(write, x, getEpsilon().convertToDouble()));
   // Hugging Face rounds to the model's type before the weight is applied.
-  Value rounded = write.cast_(normalised, type.getElementType());
+  Value rounded = write.convert(normalised, type.getElementType());
   Value weight = write.broadcast(getWeight(), type, {type.getRank() - 1});
   return {write.mul(rounded, weight)};
 }
@@ -148,11 +68,11 @@ SmallVector<Value> RMSNormOp::buildDerivative(OpBuilder &builder,
   RankedTensorType type = getType();
   Type accumulator = accumulatorOf(type.getElementType());
   int64_t last = type.getRank() - 1;
-  Value x = write.cast_(getInput(), accumulator);
-  Value g = write.cast_(gradients[0], accumulator);
+  Value x = write.convert(getInput(), accumulator);
+  Value g = write.convert(gradients[0], accumulator);
   auto wide = cast<RankedTensorType>(x.getType());
   Value w =
-      write.broadcast(write.cast_(getWeight(), accumulator), wide, {last});
+      write.broadcast(write.convert(getWeight(), accumulator), wide, {last});
   Value r = inverseRootMeanSquare(write, x, getEpsilon().convertToDouble());
   Value u = write.mul(g, w);
   Value dot = write.sum(write.mul(u, x), {last});
@@ -162,8 +82,8 @@ SmallVector<Value> RMSNormOp::buildDerivative(OpBuilder &builder,
                                write.broadcast(mean, wide, leadingDims(wide)));
   Value dx = write.mul(r, write.sub(u, correction));
   Value dw = write.sum(write.mul(g, write.mul(x, r)), leadingDims(wide));
-  return {write.cast_(dx, type.getElementType()),
-          write.cast_(dw, type.getElementType())};
+  return {write.convert(dx, type.getElementType()),
+          write.convert(dw, type.getElementType())};
 }
 
 //===----------------------------------------------------------------------===//

@@ -4,16 +4,11 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "tp/Dialect/NN/IR/NN.h"
+#include "Writer.h"
 
 using namespace mlir;
 using namespace mlir::nn;
 using namespace mlir::tp;
-
-/// The rule of an op whose notation its verifier has made sure of.
-static ShardingRule ruleOf(Operation *op, StringRef notation) {
-  return ShardingRule::parse(op, notation).value_or(ShardingRule());
-}
 
 //===----------------------------------------------------------------------===//
 // Take

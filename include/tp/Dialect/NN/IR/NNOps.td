@@ -308,6 +308,52 @@ def NN_RMSNormOp : NN_Op<"rms_norm", [], [Decompose, Derivative]> {
   }];
 }
 
+def NN_SoftmaxOp : NN_Op<"softmax", [],
+    [SameOperandsAndResultType, Decompose, Derivative]> {
+  let summary = "exp(x) / sum(exp(x)) over a dim";
+  let description = [{
+    The maximum is subtracted first, so that nothing overflows. Computed in at least
+    f32.
+
+    ```mlir
+    %1 = nn.softmax %0 dim 1 : tensor<8x512xf32>
+    ```
+    Rule: `([i,v])->([i,v]); decompose{v}`: sharded on v it is written out, and the
+    maximum and the sum are reduced, one number a row each.
+  }];
+  let arguments = (ins NN_FloatTensor:$input, I64Attr:$dim);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = "$input `dim` $dim attr-dict `:` type($result)";
+}
+
+def NN_CrossEntropyOp : NN_Op<"cross_entropy", [], [Decompose, Derivative]> {
+  let summary = "-log(softmax(logits)[target]), one loss a row";
+  let description = [{
+    The last dim of the logits are the classes; a mean or sum over rows is an
+    `nn.reduce` of the result. Computed, and given, in at least f32. A row whose
+    target is `ignore_index` has loss and gradient 0; any other target that is not a
+    class gives NaN. With `label_smoothing` e, the target weighs 1 - e and e is
+    spread over all classes.
+
+    ```mlir
+    %1 = nn.cross_entropy %logits, %targets ignore_index -100 label_smoothing 0.1
+        : (tensor<1x8x512xbf16>, tensor<1x8xi32>) -> tensor<1x8xf32>
+    ```
+    Rule: `([...,v],[...])->([...]); decompose{v}`: sharded on v it is written out;
+    a maximum and two sums are reduced, one number a row each, and no logit is
+    gathered.
+  }];
+  let arguments = (ins NN_FloatTensor:$logits, NN_IdTensor:$targets,
+                       OptionalAttr<I64Attr>:$ignore_index,
+                       OptionalAttr<F64Attr>:$label_smoothing);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{
+    $logits `,` $targets (`ignore_index` $ignore_index^)?
+    (`label_smoothing` $label_smoothing^)? attr-dict
+    `:` functional-type(operands, $result)
+  }];
+}
+
 def NN_RotaryOp : NN_Op<"rotary"> {
   let summary = "rotary position embedding";
   let description = [{

@@ -38,9 +38,10 @@ def TPPropagate : Pass<"tp-propagate", "::mlir::func::FuncOp"> {
 def TPDecompose : Pass<"tp-decompose", "::mlir::func::FuncOp"> {
   let summary = "writes out composite ops whose reduction is sharded";
   let description = [{
-    A norm or top-k whose reduced dim is sharded (or padded) is replaced by its own
-    decomposition, on global tensors; what remains are reductions that the sharding
-    machinery knows. Run tp-propagate again afterwards.
+    A composite (a norm, softmax, cross-entropy, top-k) whose reduced dim is sharded
+    or padded is replaced by its own decomposition, on global tensors; what remains
+    are reductions that the sharding machinery knows. Run tp-propagate again
+    afterwards.
 
     Before:
     ```mlir

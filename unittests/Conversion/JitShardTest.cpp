@@ -1,0 +1,330 @@
+//===- JitShardTest.cpp - composites whose reduction is sharded -----------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// Global programs, sharded here, compiled and run on 1 to 4 ranks, compared
+// with a computation in double precision. Extents do not divide, some ranks
+// hold nothing but padding, and what the padding holds is not a number: inputs
+// come as quotients, and padding as 0 / 0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Harness.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "tp/Conversion/Passes.h"
+#include "tp/Dialect/NN/IR/NN.h"
+#include "tp/Dialect/NN/Transforms/Passes.h"
+#include "tp/Dialect/TP/IR/TP.h"
+#include "tp/Dialect/TP/Transforms/Passes.h"
+#include "gtest/gtest.h"
+#include <cmath>
+#include <limits>
+
+using namespace tptest;
+
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+/// The local program of a global one, proven; with the gradients of its
+/// functions beside them if `differentiate`.
+std::string shard(const std::string &text, bool differentiate = false) {
+  mlir::DialectRegistry registry;
+  mlir::tp::registerLowering(registry);
+  mlir::tp::registerShardingModels(registry);
+  mlir::nn::registerDerivativeModels(registry);
+  mlir::MLIRContext context(registry);
+  context.loadAllAvailableDialects();
+  std::string messages, result;
+  mlir::ScopedDiagnosticHandler handler(&context,
+                                        [&](mlir::Diagnostic &diagnostic) {
+                                          messages += diagnostic.str() + "\n";
+                                          return mlir::success();
+                                        });
+  auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
+  mlir::PassManager manager(&context);
+  if (differentiate)
+    manager.addPass(mlir::nn::createNNDifferentiate());
+  mlir::OpPassManager &functions = manager.nest<mlir::func::FuncOp>();
+  functions.addPass(mlir::tp::createTPPropagate());
+  functions.addPass(mlir::tp::createTPDecompose());
+  functions.addPass(mlir::tp::createTPPropagate());
+  functions.addPass(mlir::tp::createTPInsertReshards());
+  functions.addPass(mlir::tp::createTPPartition());
+  functions.addPass(mlir::tp::createTPMergeCollectives());
+  functions.addPass(mlir::tp::createTPVerifyPlacements());
+  if (!module || failed(manager.run(*module)))
+    ADD_FAILURE() << messages << text;
+  else
+    llvm::raw_string_ostream(result) << *module;
+  return result;
+}
+
+/// `text` with every $KEY replaced by its value.
+std::string fill(std::string text,
+                 const std::vector<std::pair<std::string, std::string>> &with) {
+  for (const auto &[key, value] : with)
+    for (size_t at; (at = text.find("$" + key)) != std::string::npos;)
+      text.replace(at, key.size() + 1, value);
+  return text;
+}
+
+size_t count(const std::string &text, const std::string &what) {
+  size_t number = 0;
+  for (size_t at = 0; (at = text.find(what, at)) != std::string::npos; ++at)
+    ++number;
+  return number;
+}
+
+/// A shape or index list: "2x3x7".
+std::string join(const std::vector<int64_t> &sizes) {
+  std::string text;
+  for (int64_t size : sizes)
+    text += (text.empty() ? "" : "x") + std::to_string(size);
+  return text;
+}
+
+/// A sharding of `rank` dims, with "tp" on `dim`.
+std::string shardingOf(size_t rank, size_t dim) {
+  std::string text = "#tp.sharding<@mesh, [";
+  for (size_t i = 0; i < rank; ++i)
+    text += std::string(i ? ", " : "") + (i == dim ? "{\"tp\"}" : "{}");
+  return text + "]>";
+}
+
+Tensor ones(const std::string &name, std::vector<int64_t> shape) {
+  Tensor tensor = zeros(name, std::move(shape));
+  std::fill_n(tensor.data<float>(), tensor.size(), 1.0f);
+  return tensor;
+}
+
+//===----------------------------------------------------------------------===//
+// Softmax
+//===----------------------------------------------------------------------===//
+
+const char *const kSoftmax = R"mlir(
+  tp.mesh @mesh = <["tp"=$RANKS]>
+  func.func @f(%a: tensor<$SHAPExf32> {nn.input = "a", tp.sharding = $SHARDING},
+               %b: tensor<$SHAPExf32> {nn.input = "b", tp.sharding = $SHARDING})
+      -> (tensor<$SHAPExf32> {nn.output = "y"}) {
+    %x = arith.divf %a, %b : tensor<$SHAPExf32>
+    %y = nn.softmax %x dim $DIM : tensor<$SHAPExf32>
+    return %y : tensor<$SHAPExf32>
+  })mlir";
+
+std::vector<double> softmax(Tensor &x, size_t dim) {
+  std::vector<double> y(size_t(x.size()));
+  int64_t inner = 1, extent = x.shape[dim];
+  for (size_t i = dim + 1; i < x.shape.size(); ++i)
+    inner *= x.shape[i];
+  for (int64_t row = 0; row < x.size() / extent; ++row) {
+    int64_t first = row / inner * inner * extent + row % inner;
+    double sum = 0, largest = -std::numeric_limits<double>::infinity();
+    for (int64_t i = 0; i < extent; ++i)
+      largest = std::max(largest, double(x.at(size_t(first + i * inner))));
+    for (int64_t i = 0; i < extent; ++i)
+      sum += std::exp(x.at(size_t(first + i * inner)) - largest);
+    for (int64_t i = 0; i < extent; ++i)
+      y[size_t(first + i * inner)] =
+          std::exp(x.at(size_t(first + i * inner)) - largest) / sum;
+  }
+  return y;
+}
+
+void checkSoftmax(int64_t ranks, const std::vector<int64_t> &shape, size_t dim,
+                  size_t sharded) {
+  std::string text =
+      shard(fill(kSoftmax, {{"RANKS", std::to_string(ranks)},
+                            {"SHAPE", join(shape)},
+                            {"SHARDING", shardingOf(shape.size(), sharded)},
+                            {"DIM", std::to_string(dim)}}));
+  SCOPED_TRACE(text);
+  EXPECT_EQ(count(text, "tp.all_gather"), 0u);
+  EXPECT_EQ(count(text, "tp.all_reduce"),
+            dim == sharded && ranks > 1 ? 2u : 0u);
+  Program program(text);
+  // What would overflow without its maximum taken away.
+  Tensor a = random("a", shape, -300, 300), b = ones("b", shape);
+  Tensor y = zeros("y", shape);
+  a.data<float>()[0] = -kInfinity;
+  ASSERT_TRUE(program.run("f", {a, b}, {&y}));
+  std::vector<double> expected = softmax(a, dim);
+  for (size_t i = 0; i < expected.size(); ++i)
+    EXPECT_NEAR(y.at(i), expected[i], 1e-5) << i;
+}
+
+TEST(JitShard, Softmax) {
+  for (int64_t ranks : {1, 2, 3, 4})
+    for (int64_t extent : {2, 5, 12, 37}) {
+      checkSoftmax(ranks, {3, extent}, 1, 1);
+      checkSoftmax(ranks, {extent, 3}, 0, 0);
+      checkSoftmax(ranks, {2, extent, 3}, 1, 1);
+      checkSoftmax(ranks, {2, 3, extent}, 1, 2);
+    }
+}
+
+/// In bf16 a sum of 4096 ones would end at 256.
+TEST(JitShard, SoftmaxAccumulatesWide) {
+  for (const char *element : {"bf16", "f16"})
+    for (int64_t ranks : {1, 3}) {
+      std::string text =
+          shard(fill(R"mlir(
+        tp.mesh @mesh = <["tp"=$RANKS]>
+        func.func @f(%a: tensor<4096xf32> {nn.input = "a", tp.sharding = #tp.sharding<@mesh, [{"tp"}]>})
+            -> (tensor<4096xf32> {nn.output = "y"}) {
+          %x = arith.truncf %a : tensor<4096xf32> to tensor<4096x$TYPE>
+          %p = nn.softmax %x dim 0 : tensor<4096x$TYPE>
+          %y = arith.extf %p : tensor<4096x$TYPE> to tensor<4096xf32>
+          return %y : tensor<4096xf32>
+        })mlir",
+                     {{"RANKS", std::to_string(ranks)}, {"TYPE", element}}));
+      Program program(text);
+      Tensor a = ones("a", {4096}), y = zeros("y", {4096});
+      ASSERT_TRUE(program.run("f", {a}, {&y}));
+      for (int i = 0; i < 4096; ++i)
+        ASSERT_EQ(y.at(size_t(i)), 1.0f / 4096);
+    }
+}
+
+TEST(JitShard, SoftmaxGradient) {
+  for (int64_t ranks : {1, 4}) {
+    std::vector<int64_t> shape{3, 5};
+    std::string text = shard(fill(R"mlir(
+      tp.mesh @mesh = <["tp"=$RANKS]>
+      func.func @f(%x: tensor<3x5xf32> {nn.input = "x", tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>})
+          -> (tensor<3x5xf32> {nn.output = "y"}) {
+        %y = nn.softmax %x dim 1 : tensor<3x5xf32>
+        return %y : tensor<3x5xf32>
+      })mlir",
+                                  {{"RANKS", std::to_string(ranks)}}),
+                             /*differentiate=*/true);
+    Program program(text);
+    Tensor x = random("x", shape), g = random("y.gradient", shape),
+           dx = zeros("x.gradient", shape);
+    ASSERT_TRUE(program.run("f_gradient", {x, g}, {&dx}));
+    std::vector<double> y = softmax(x, 1);
+    for (size_t i = 0; i < 3; ++i) {
+      double dot = 0;
+      for (size_t j = 0; j < 5; ++j)
+        dot += y[i * 5 + j] * g.at(i * 5 + j);
+      for (size_t j = 0; j < 5; ++j)
+        EXPECT_NEAR(dx.at(i * 5 + j), y[i * 5 + j] * (g.at(i * 5 + j) - dot),
+                    1e-6);
+    }
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Cross-entropy
+//===----------------------------------------------------------------------===//
+
+const char *const kCrossEntropy = R"mlir(
+  tp.mesh @mesh = <["tp"=$RANKS]>
+  func.func @f(%a: tensor<2x3x$Vxf32> {nn.input = "a", tp.sharding = #tp.sharding<@mesh, [{}, {}, {"tp"}]>},
+               %b: tensor<2x3x$Vxf32> {nn.input = "b", tp.sharding = #tp.sharding<@mesh, [{}, {}, {"tp"}]>},
+               %t: tensor<2x3xi32> {nn.input = "t"})
+      -> (tensor<2x3xf32> {nn.output = "y"}) {
+    %x = $QUOTIENT
+    %y = nn.cross_entropy %x, %t $OPTIONS : (tensor<2x3x$Vxf32>, tensor<2x3xi32>) -> tensor<2x3xf32>
+    return %y : tensor<2x3xf32>
+  })mlir";
+
+std::string crossEntropy(int64_t ranks, int64_t classes,
+                         const std::string &options,
+                         bool differentiate = false) {
+  // A quotient has no derivative.
+  return shard(fill(kCrossEntropy,
+                    {{"QUOTIENT",
+                      differentiate ? "arith.mulf %a, %b : tensor<2x3x$Vxf32>"
+                                    : "arith.divf %a, %b : tensor<2x3x$Vxf32>"},
+                     {"RANKS", std::to_string(ranks)},
+                     {"V", std::to_string(classes)},
+                     {"OPTIONS", options}}),
+               differentiate);
+}
+
+/// The loss of one row; its gradient goes to `gradient`.
+double lossOf(const float *x, int64_t classes, int32_t target, double smoothing,
+              double *gradient) {
+  double sum = 0, largest = *std::max_element(x, x + classes);
+  for (int64_t i = 0; i < classes; ++i)
+    sum += std::exp(x[i] - largest);
+  double loss = 0;
+  for (int64_t i = 0; i < classes; ++i) {
+    double weight =
+        (i == target ? 1 - smoothing : 0) + smoothing / double(classes);
+    double logarithm = x[i] - largest - std::log(sum);
+    loss -= weight > 0 ? weight * logarithm : 0;
+    gradient[i] = std::exp(logarithm) - weight;
+  }
+  return loss;
+}
+
+void checkCrossEntropy(int64_t ranks, int64_t classes, double smoothing) {
+  std::string options = "ignore_index -100";
+  if (smoothing > 0)
+    options += " label_smoothing " + std::to_string(smoothing);
+  std::string text = crossEntropy(ranks, classes, options);
+  SCOPED_TRACE(text);
+  // A maximum and the two sums, one number a row each.
+  EXPECT_EQ(count(text, "tp.all_gather"), 0u);
+  Program program(text);
+  Tensor a = random("a", {2, 3, classes}, -300, 300),
+         b = ones("b", {2, 3, classes}), y = zeros("y", {2, 3});
+  int32_t last = int32_t(classes - 1);
+  std::vector<int32_t> targets{0, last, -100, last / 2, -1, last + 1};
+  // A logit that is ruled out.
+  if (smoothing == 0)
+    a.data<float>()[classes - 1] = -kInfinity;
+  Tensor t = make<int32_t>("t", {2, 3}, TPRT_I32, targets);
+  ASSERT_TRUE(program.run("f", {a, b, t}, {&y}));
+  std::vector<double> unused(static_cast<size_t>(classes));
+  for (size_t i : {0, 1, 3}) {
+    double expected = lossOf(a.data<float>() + int64_t(i) * classes, classes,
+                             targets[i], smoothing, unused.data());
+    EXPECT_NEAR(y.at(i), expected, 1e-4 * (1 + expected)) << i;
+  }
+  EXPECT_EQ(y.at(2), 0);
+  EXPECT_TRUE(std::isnan(y.at(4)));
+  EXPECT_TRUE(std::isnan(y.at(5)));
+}
+
+TEST(JitShard, CrossEntropy) {
+  for (int64_t ranks : {1, 2, 3, 4})
+    for (int64_t classes : {2, 5, 12, 101})
+      for (double smoothing : {0.0, 0.25})
+        checkCrossEntropy(ranks, classes, smoothing);
+}
+
+TEST(JitShard, CrossEntropyGradient) {
+  for (int64_t ranks : {1, 3})
+    for (double smoothing : {0.0, 0.25}) {
+      const int64_t classes = 7;
+      std::string options = "ignore_index -100";
+      if (smoothing > 0)
+        options += " label_smoothing " + std::to_string(smoothing);
+      std::string text = crossEntropy(ranks, classes, options, true);
+      SCOPED_TRACE(text);
+      Program program(text);
+      Tensor a = random("a", {2, 3, classes}), b = ones("b", {2, 3, classes}),
+             g = random("y.gradient", {2, 3}),
+             da = zeros("a.gradient", {2, 3, classes});
+      std::vector<int32_t> targets{0, 6, -100, 3, 4, 2};
+      Tensor t = make<int32_t>("t", {2, 3}, TPRT_I32, targets);
+      ASSERT_TRUE(program.run("f_gradient", {a, b, t, g}, {&da}));
+      for (size_t i = 0; i < 6; ++i) {
+        double expected[classes];
+        lossOf(a.data<float>() + int64_t(i) * classes, classes, targets[i],
+               smoothing, expected);
+        for (size_t j = 0; j < size_t(classes); ++j)
+          EXPECT_NEAR(da.at(i * size_t(classes) + j),
+                      targets[i] == -100 ? 0 : g.at(i) * expected[j], 1e-6);
+      }
+    }
+}
+
+} // namespace
