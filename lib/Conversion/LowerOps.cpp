@@ -41,11 +41,12 @@ struct LowerAttention : RuntimePattern<nn::AttentionOp> {
     auto out = getResultBuffers(op, adaptor.getOperands(), rewriter);
     if (failed(out))
       return failure();
-    rt::AttentionOp::create(rewriter, op.getLoc(), adaptor.getQuery(),
-                            adaptor.getKey(), adaptor.getValue(),
-                            adaptor.getOffset(), out->front(),
-                            op.getScaleAttr(), op.getCausalAttr(),
-                            op.getWindowAttr(), op.getSoftCapAttr());
+    rt::AttentionOp::create(
+        rewriter, op.getLoc(), adaptor.getQuery(), adaptor.getKey(),
+        adaptor.getValue(), adaptor.getOffset(),
+        startOrZero(adaptor.getStart(), rewriter, op.getLoc()), out->front(),
+        op.getScaleAttr(), op.getCausalAttr(), op.getWindowAttr(),
+        op.getSoftCapAttr(), op.getKeysAttr());
     rewriter.replaceOp(op, *out);
     return success();
   }

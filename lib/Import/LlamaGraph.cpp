@@ -136,9 +136,9 @@ Value LlamaGraph::attention(int64_t index, StringRef module, Value hidden) {
   }
   Value mixed = nn::AttentionOp::create(
       builder, loc, query.getType(), query, key, value, /*offset=*/position,
-      builder.getF64FloatAttr(config.attentionScale),
+      /*start=*/Value(), builder.getF64FloatAttr(config.attentionScale),
       /*causal=*/builder.getUnitAttr(), /*window=*/IntegerAttr(),
-      /*soft_cap=*/FloatAttr());
+      /*soft_cap=*/FloatAttr(), /*keys=*/IntegerAttr());
   mixed = graph.reshape(loc, mixed, {batch, sequence, config.heads * headDim});
   return graph.leave(module, graph.linear((module + ".o_proj").str(), mixed));
 }

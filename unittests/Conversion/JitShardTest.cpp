@@ -21,8 +21,10 @@
 #include "tp/Dialect/TP/IR/TP.h"
 #include "tp/Dialect/TP/Transforms/Passes.h"
 #include "gtest/gtest.h"
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 using namespace tptest;
 
@@ -100,6 +102,23 @@ Tensor ones(const std::string &name, std::vector<int64_t> shape) {
   Tensor tensor = zeros(name, std::move(shape));
   std::fill_n(tensor.data<float>(), tensor.size(), 1.0f);
   return tensor;
+}
+
+/// What the tests below rely on: without a mask it would show.
+TEST(JitShard, PaddingOfAQuotientIsNotANumber) {
+  Program program(R"mlir(
+    tp.mesh @mesh = <["tp"=3]>
+    func.func @f(%a: tensor<2xf32> {nn.input = "a", tp.global = tensor<4xf32>,
+                     tp.sharding = #tp.sharding<@mesh, [{"tp"} pad 6]>})
+        -> (tensor<f32> {nn.output = "y", tp.sharding = #tp.sharding<@mesh, []>}) {
+      %0 = arith.divf %a, %a : tensor<2xf32>
+      %1 = nn.reduce %0 "sum" dims [0] : (tensor<2xf32>) -> tensor<f32>
+      %2 = tp.all_reduce %1 sum over [#tp.axis<"tp">] of @mesh : (tensor<f32>) -> tensor<f32>
+      return %2 : tensor<f32>
+    })mlir");
+  Tensor y = zeros("y", {});
+  ASSERT_TRUE(program.run("f", {ones("a", {4})}, {&y}));
+  EXPECT_TRUE(std::isnan(y.at(0)));
 }
 
 //===----------------------------------------------------------------------===//
@@ -325,6 +344,182 @@ TEST(JitShard, CrossEntropyGradient) {
                       targets[i] == -100 ? 0 : g.at(i) * expected[j], 1e-6);
       }
     }
+}
+
+//===----------------------------------------------------------------------===//
+// Arg-max and top-k
+//===----------------------------------------------------------------------===//
+
+/// Padding is larger than everything, being not a number, and is not chosen.
+TEST(JitShard, TopK) {
+  for (int64_t ranks : {1, 2, 3, 4})
+    for (int64_t extent : {3, 5, 37})
+      for (int64_t k : {1, 3}) {
+        std::string text = shard(fill(R"mlir(
+          tp.mesh @mesh = <["tp"=$RANKS]>
+          func.func @f(%a: tensor<2x$Vxf32> {nn.input = "a", tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>},
+                       %b: tensor<2x$Vxf32> {nn.input = "b", tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>})
+              -> (tensor<2x$Kxf32> {nn.output = "y"}, tensor<2x$Kxi32> {nn.output = "i"}) {
+            %x = arith.divf %a, %b : tensor<2x$Vxf32>
+            %y, %i = nn.top_k %x k $K : (tensor<2x$Vxf32>) -> (tensor<2x$Kxf32>, tensor<2x$Kxi32>)
+            return %y, %i : tensor<2x$Kxf32>, tensor<2x$Kxi32>
+          })mlir",
+                                      {{"RANKS", std::to_string(ranks)},
+                                       {"V", std::to_string(extent)},
+                                       {"K", std::to_string(k)}}));
+        SCOPED_TRACE(text);
+        Program program(text);
+        Tensor a = random("a", {2, extent}), y = zeros("y", {2, k}),
+               i = zeros("i", {2, k}, TPRT_I32);
+        ASSERT_TRUE(program.run("f", {a, ones("b", {2, extent})}, {&y, &i}));
+        for (int64_t row = 0; row < 2; ++row) {
+          std::vector<int32_t> order(static_cast<size_t>(extent));
+          std::iota(order.begin(), order.end(), 0);
+          const float *x = a.data<float>() + row * extent;
+          std::sort(order.begin(), order.end(), [&](int32_t l, int32_t r) {
+            return std::make_pair(-x[l], l) < std::make_pair(-x[r], r);
+          });
+          for (int64_t j = 0; j < k; ++j) {
+            EXPECT_EQ(i.data<int32_t>()[row * k + j], order[size_t(j)]);
+            EXPECT_EQ(y.at(size_t(row * k + j)), x[order[size_t(j)]]);
+          }
+        }
+      }
+}
+
+//===----------------------------------------------------------------------===//
+// Attention
+//===----------------------------------------------------------------------===//
+
+/// Keys and values are quotients, so that their padding is not a number.
+const char *const kAttention = R"mlir(
+  tp.mesh @mesh = <["x"=$X, "y"=$Y]>
+  func.func @f(%q: tensor<2x$Sx2x3x4xf32> {nn.input = "q", tp.sharding = #tp.sharding<@mesh, [{}, {$QUERIES}, {}, {}, {}]>},
+               %k: tensor<2x$Tx2x4xf32> {nn.input = "k", tp.sharding = #tp.sharding<@mesh, [{}, {$KEYS}, {}, {}]>},
+               %v: tensor<2x$Tx2x4xf32> {nn.input = "v", tp.sharding = #tp.sharding<@mesh, [{}, {$KEYS}, {}, {}]>},
+               %one: tensor<2x$Tx2x4xf32> {nn.input = "one", tp.sharding = #tp.sharding<@mesh, [{}, {$KEYS}, {}, {}]>},
+               %p: tensor<i32> {nn.input = "p"})
+      -> (tensor<2x$Sx2x3x4xf32> {nn.output = "y"}) {
+    %key = arith.divf %k, %one : tensor<2x$Tx2x4xf32>
+    %value = arith.divf %v, %one : tensor<2x$Tx2x4xf32>
+    %y = nn.attention %q, %key, %value at %p scale 0.5 $OPTIONS : (tensor<2x$Sx2x3x4xf32>,
+        tensor<2x$Tx2x4xf32>, tensor<2x$Tx2x4xf32>, tensor<i32>) -> tensor<2x$Sx2x3x4xf32>
+    return %y : tensor<2x$Sx2x3x4xf32>
+  })mlir";
+
+struct AttentionCase {
+  int64_t x, y; ///< the mesh
+  std::string queries, keys;
+  int64_t numQueries, numKeys;
+  int32_t position;
+  bool causal;
+  int64_t window = 0;
+  double softCap = 0;
+};
+
+std::string shardAttention(const AttentionCase &c) {
+  std::string options = c.causal ? "causal" : "";
+  if (c.window)
+    options += " window " + std::to_string(c.window);
+  if (c.softCap > 0)
+    options += " soft_cap " + std::to_string(c.softCap);
+  return shard(fill(kAttention, {{"X", std::to_string(c.x)},
+                                 {"Y", std::to_string(c.y)},
+                                 {"QUERIES", c.queries},
+                                 {"KEYS", c.keys},
+                                 {"S", std::to_string(c.numQueries)},
+                                 {"T", std::to_string(c.numKeys)},
+                                 {"OPTIONS", options}}));
+}
+
+/// What the query at `position` makes of the keys of one head: q has 4
+/// elements, k and v begin at the head's and have 8 from key to key.
+std::vector<double> attend(const AttentionCase &c, int64_t position,
+                           const float *q, const float *k, const float *v) {
+  std::vector<double> result(4);
+  double sum = 0;
+  for (int64_t t = 0; t < c.numKeys; ++t) {
+    if ((c.causal && t > position) || (c.window && t <= position - c.window))
+      continue;
+    double score = 0;
+    for (int64_t d = 0; d < 4; ++d)
+      score += 0.5 * double(q[d]) * k[t * 8 + d];
+    if (c.softCap > 0)
+      score = c.softCap * std::tanh(score / c.softCap);
+    sum += std::exp(score);
+    for (int64_t d = 0; d < 4; ++d)
+      result[size_t(d)] += std::exp(score) * v[t * 8 + d];
+  }
+  for (double &element : result)
+    element = sum > 0 ? element / sum : 0;
+  return result;
+}
+
+void checkAttention(const AttentionCase &c) {
+  std::string text = shardAttention(c);
+  SCOPED_TRACE(text);
+  Program program(text);
+  Tensor q = random("q", {2, c.numQueries, 2, 3, 4}),
+         k = random("k", {2, c.numKeys, 2, 4}),
+         v = random("v", {2, c.numKeys, 2, 4}),
+         one = ones("one", {2, c.numKeys, 2, 4}),
+         y = zeros("y", {2, c.numQueries, 2, 3, 4});
+  Tensor p = make<int32_t>("p", {}, TPRT_I32, {c.position});
+  ASSERT_TRUE(program.run("f", {q, k, v, one, p}, {&y}));
+  for (int64_t row = 0; row < y.size() / 4; ++row) {
+    int64_t head = row / 3 % 2, query = row / 6 % c.numQueries,
+            batch = row / 6 / c.numQueries;
+    int64_t at = batch * c.numKeys * 8 + head * 4;
+    std::vector<double> expected =
+        attend(c, c.position + query, q.data<float>() + row * 4,
+               k.data<float>() + at, v.data<float>() + at);
+    for (int64_t d = 0; d < 4; ++d)
+      EXPECT_NEAR(y.at(size_t(row * 4 + d)), expected[size_t(d)], 1e-5)
+          << "query " << query;
+  }
+}
+
+/// Every option, on a mesh of x by y.
+void checkAttentions(int64_t x, int64_t y, const std::string &queries,
+                     const std::string &keys) {
+  for (int64_t numKeys : {3, 7, 12}) {
+    checkAttention({x, y, queries, keys, 5, numKeys, 0, false});
+    checkAttention({x, y, queries, keys, 5, numKeys, 0, true});
+    checkAttention({x, y, queries, keys, 5, numKeys, 2, true, 2});
+    checkAttention({x, y, queries, keys, 1, numKeys, 1, true, 0, 1.5});
+    checkAttention({x, y, queries, keys, 3, numKeys, -2, true, 4});
+  }
+}
+
+/// The queries of a shard stand where the shard begins.
+TEST(JitShard, AttentionOfShardedQueries) {
+  for (int64_t ranks : {1, 2, 3, 4})
+    checkAttentions(ranks, 1, "\"x\"", "");
+}
+
+TEST(JitShard, AttentionOverShardedKeys) {
+  for (int64_t ranks : {2, 3, 4})
+    checkAttentions(ranks, 1, "", "\"x\"");
+}
+
+TEST(JitShard, AttentionOfShardedQueriesOverShardedKeys) {
+  checkAttentions(2, 2, "\"x\"", "\"y\"");
+  checkAttentions(2, 2, "\"x\"", "\"x\", \"y\"");
+  // One axis for both: the keys are brought together, padding included.
+  checkAttentions(3, 1, "\"x\"", "\"x\"");
+}
+
+/// What is sent: a maximum and a sum for each query, and the weighted values;
+/// keys and values stay where they are.
+TEST(JitShard, ShardedKeysAreNotGathered) {
+  std::string text = shardAttention({4, 1, "", "\"x\"", 5, 7, 0, true});
+  EXPECT_EQ(count(text, "tp.all_gather"), 0u) << text;
+  EXPECT_EQ(count(text, "tp.all_reduce"), 3u) << text;
+  text = shardAttention({4, 1, "\"x\"", "", 5, 7, 0, true});
+  EXPECT_EQ(count(text, "tp.all"), 0u) << text;
+  // The kernel, and not what it is written out to.
+  text = shardAttention({4, 1, "\"x\"", "\"x\"", 5, 7, 0, true});
+  EXPECT_EQ(count(text, "nn.attention"), 1u) << text;
 }
 
 } // namespace

@@ -161,17 +161,25 @@ func.func @rank(%x: memref<1x1x1x1x1x1x1x1x1xf32>) {
 
 // -----
 
-func.func @attention(%q: memref<1x2x1x3x4xf32>, %k: memref<1x5x2x4xf32>) {
+func.func @attention(%q: memref<1x2x1x3x4xf32>, %k: memref<1x5x2x4xf32>, %i: index) {
   // expected-error @+1 {{needs a query [batch, queries, kv_heads, groups, head_dim]}}
-  rt.attention %q, %k, %k into %q scale 0.5 : memref<1x2x1x3x4xf32>, memref<1x5x2x4xf32>, memref<1x5x2x4xf32>, memref<1x2x1x3x4xf32>
+  rt.attention %q, %k, %k from %i into %q scale 0.5 : memref<1x2x1x3x4xf32>, memref<1x5x2x4xf32>, memref<1x5x2x4xf32>, index, memref<1x2x1x3x4xf32>
   return
 }
 
 // -----
 
-func.func @attention(%q: memref<1x2x1x3x4xf32>, %k: memref<1x5x1x4xf32>, %p: memref<2xi32>) {
+func.func @attention(%q: memref<1x2x1x3x4xf32>, %k: memref<1x5x1x4xf32>, %p: memref<2xi32>, %i: index) {
   // expected-error @+1 {{needs a single number}}
-  rt.attention %q, %k, %k at %p into %q scale 0.5 : memref<1x2x1x3x4xf32>, memref<1x5x1x4xf32>, memref<1x5x1x4xf32>, memref<2xi32>, memref<1x2x1x3x4xf32>
+  rt.attention %q, %k, %k at %p from %i into %q scale 0.5 : memref<1x2x1x3x4xf32>, memref<1x5x1x4xf32>, memref<1x5x1x4xf32>, memref<2xi32>, index, memref<1x2x1x3x4xf32>
+  return
+}
+
+// -----
+
+func.func @attention(%q: memref<1x2x1x3x4xf32>, %k: memref<1x5x1x4xf32>, %i: index) {
+  // expected-error @+1 {{has 5 keys, not 6}}
+  rt.attention %q, %k, %k from %i into %q scale 0.5 of 6 : memref<1x2x1x3x4xf32>, memref<1x5x1x4xf32>, memref<1x5x1x4xf32>, index, memref<1x2x1x3x4xf32>
   return
 }
 

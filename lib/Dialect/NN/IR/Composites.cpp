@@ -1,4 +1,4 @@
-//===- Composites.cpp - norms, rotary embedding, attention, top-k ---------===//
+//===- Composites.cpp - norms, rotary embedding, top-k --------------------===//
 //
 // Part of tp-mlir, under the Apache License v2.0.
 //
@@ -109,39 +109,6 @@ LogicalResult RotaryOp::verify() {
 ShardingRule RotaryOp::getShardingRule() {
   return ruleOf(*this, "([b,s,...,d],[s,r],[s,r])->([b,s,...,d]); "
                        "replicate{d,r}; each{0}");
-}
-
-//===----------------------------------------------------------------------===//
-// Attention
-//===----------------------------------------------------------------------===//
-
-LogicalResult AttentionOp::verify() {
-  RankedTensorType q = getQuery().getType(), k = getKey().getType();
-  if (q != getType())
-    return emitOpError("result must be of the query's type ") << q;
-  if (k != getValue().getType())
-    return emitOpError("needs a key and a value of one type");
-  if (q.getRank() != 5 || k.getRank() != 4 ||
-      q.getElementType() != k.getElementType() ||
-      q.getDimSize(0) != k.getDimSize(0) ||
-      q.getDimSize(2) != k.getDimSize(2) || q.getDimSize(4) != k.getDimSize(3))
-    return emitOpError("needs a query [batch, sequence, kv_heads, groups, "
-                       "head_dim] and keys [batch, keys, kv_heads, head_dim], "
-                       "got ")
-           << q << " and " << k;
-  if (getWindow() && int64_t(*getWindow()) <= 0)
-    return emitOpError("needs a positive window");
-  if (!getScale().isFinite())
-    return emitOpError("needs a finite scale");
-  if (getSoftCap() && (!getSoftCap()->isFinite() ||
-                       getSoftCap()->isNegative() || getSoftCap()->isZero()))
-    return emitOpError("needs a positive soft cap");
-  return success();
-}
-
-ShardingRule AttentionOp::getShardingRule() {
-  return ruleOf(*this, "([b,s,h,g,d],[b,t,h,d],[b,t,h,d],[])->([b,s,h,g,d]); "
-                       "replicate{s,t,d}; each{2}");
 }
 
 //===----------------------------------------------------------------------===//

@@ -44,6 +44,21 @@ Value Writer::broadcast(Value value, RankedTensorType type,
   return BroadcastOp::create(builder, loc, type.clone(element), value, dims);
 }
 
+Value Writer::contract(Value lhs, Value rhs, StringRef text) {
+  auto type = cast<RankedTensorType>(lhs.getType());
+  // The equations are the program's own.
+  Equation equation = parseEquation(text).value_or(Equation());
+  SmallVector<int64_t> shape;
+  for (char letter : equation.result) {
+    size_t dim = equation.lhs.find(letter);
+    shape.push_back(dim != StringRef::npos
+                        ? type.getDimSize(dim)
+                        : cast<RankedTensorType>(rhs.getType())
+                              .getDimSize(equation.rhs.find(letter)));
+  }
+  return ContractOp::create(builder, loc, type.clone(shape), lhs, rhs, text);
+}
+
 Value Writer::convert(Value value, Type element) {
   auto type = cast<RankedTensorType>(value.getType());
   unsigned from = type.getElementTypeBitWidth();

@@ -48,9 +48,19 @@ public:
   Value div(Value a, Value b) {
     return arith::DivFOp::create(builder, loc, a, b);
   }
+  Value addInteger(Value a, Value b) {
+    return arith::AddIOp::create(builder, loc, a, b);
+  }
+  Value subInteger(Value a, Value b) {
+    return arith::SubIOp::create(builder, loc, a, b);
+  }
   Value exp(Value a) { return math::ExpOp::create(builder, loc, a); }
   Value log(Value a) { return math::LogOp::create(builder, loc, a); }
   Value rsqrt(Value a) { return math::RsqrtOp::create(builder, loc, a); }
+  Value tanh(Value a) { return math::TanhOp::create(builder, loc, a); }
+  Value compare(arith::CmpFPredicate predicate, Value a, Value b) {
+    return arith::CmpFOp::create(builder, loc, predicate, a, b);
+  }
   Value compare(arith::CmpIPredicate predicate, Value a, Value b) {
     return arith::CmpIOp::create(builder, loc, predicate, a, b);
   }
@@ -72,6 +82,8 @@ public:
   Value max(Value value, ArrayRef<int64_t> dims) {
     return reduce(value, "max", dims);
   }
+  /// The contraction by `equation`, whose dims have the operands' sizes.
+  Value contract(Value lhs, Value rhs, StringRef equation);
   /// `value` with elements of the floating-point type `element`.
   Value convert(Value value, Type element);
 

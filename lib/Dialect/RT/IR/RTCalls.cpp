@@ -108,6 +108,9 @@ LogicalResult rt::AttentionOp::verify() {
            << q << " and " << k;
   if (failed(verifyType(*this, getValue(), k.getShape(), "value")))
     return failure();
+  int64_t keys = getKeys().value_or(k.getDimSize(1));
+  if (keys < 0 || keys > k.getDimSize(1))
+    return emitOpError("has ") << k.getDimSize(1) << " keys, not " << keys;
   return verifyType(*this, getOut(), q.getShape(), "out");
 }
 

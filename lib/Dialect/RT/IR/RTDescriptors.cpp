@@ -86,11 +86,12 @@ StringRef rt::AttentionOp::getCallee() { return "tprt_attention"; }
 
 Words rt::AttentionOp::getDescriptor() {
   ArrayRef<int64_t> q = typeOf(getQuery()).getShape();
-  int64_t keys = typeOf(getKey()).getDimSize(1);
+  int64_t capacity = typeOf(getKey()).getDimSize(1);
   return {codeOf(getQuery()),
           q[0],
           q[1],
-          keys,
+          int64_t(getKeys().value_or(capacity)),
+          capacity,
           q[2],
           q[3],
           q[4],
@@ -101,7 +102,7 @@ Words rt::AttentionOp::getDescriptor() {
 }
 
 SmallVector<Value> rt::AttentionOp::getCallOperands() {
-  return {getQuery(), getKey(), getValue(), getOffset(), getOut()};
+  return {getQuery(), getKey(), getValue(), getOffset(), getStart(), getOut()};
 }
 
 StringRef rt::RotaryOp::getCallee() { return "tprt_rotary"; }

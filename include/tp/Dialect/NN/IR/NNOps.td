@@ -376,31 +376,38 @@ def NN_RotaryOp : NN_Op<"rotary"> {
   }];
 }
 
-def NN_AttentionOp : NN_Op<"attention"> {
+def NN_AttentionOp : NN_Op<"attention",
+    ["buildLocal", "getShardStart", "getMaskedExtent"],
+                           [Decompose, AttrSizedOperandSegments]> {
   let summary = "grouped-query attention";
   let description = [{
     softmax(scale * Q K^T) V for every KV head h and query group g. Query i stands
     at position `offset` + i (0 without an offset). With `causal`, it sees the keys
-    j <= its position; with `window` w, only j > position - w.
+    j <= its position; with `window` w, only j > position - w. A query that sees no
+    key gives zeros. On one device of a sharded sequence, the first query is number
+    `start`; of keys that are padded, the first `keys` count.
 
     ```mlir
     %1 = nn.attention %q, %k, %v at %position scale 0.125 causal
         : (tensor<1x8x3x3x64xf32>, tensor<1x256x3x64xf32>,
            tensor<1x256x3x64xf32>, tensor<i32>) -> tensor<1x8x3x3x64xf32>
     ```
-    Rule: `([b,s,h,g,d],[b,t,h,d],[b,t,h,d],[])->([b,s,h,g,d]);
-    replicate{s,t,d}; each{2}`.
+    Rule: `([b,s,h,g,d],[b,t,h,d],[b,t,h,d],[])->([b,s,h,g,d]); indexed{s};
+    decompose{t}; masked{t}; replicate{d}; each{2}`: with sharded keys it is written
+    out, each device attends to its own, and a maximum and a sum for each query and
+    the weighted values are reduced.
   }];
   let arguments = (ins NN_FloatTensor:$query, NN_FloatTensor:$key,
                        NN_FloatTensor:$value, Optional<NN_Scalar>:$offset,
-                       F64Attr:$scale, UnitAttr:$causal,
-                       OptionalAttr<I64Attr>:$window,
-                       OptionalAttr<F64Attr>:$soft_cap);
+                       Optional<Index>:$start, F64Attr:$scale,
+                       UnitAttr:$causal, OptionalAttr<I64Attr>:$window,
+                       OptionalAttr<F64Attr>:$soft_cap,
+                       OptionalAttr<I64Attr>:$keys);
   let results = (outs NN_FloatTensor:$result);
   let assemblyFormat = [{
-    $query `,` $key `,` $value (`at` $offset^)? `scale` $scale
-    (`causal` $causal^)? (`window` $window^)? (`soft_cap` $soft_cap^)? attr-dict
-    `:` functional-type(operands, $result)
+    $query `,` $key `,` $value (`at` $offset^)? (`from` $start^)? `scale` $scale
+    (`causal` $causal^)? (`window` $window^)? (`soft_cap` $soft_cap^)?
+    (`of` $keys^)? attr-dict `:` functional-type(operands, $result)
   }];
 }
 
