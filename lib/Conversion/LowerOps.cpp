@@ -154,9 +154,11 @@ struct LowerCacheUpdate : RuntimePattern<nn::CacheUpdateOp> {
     auto out = getResultBuffers(op, adaptor.getOperands(), rewriter);
     if (failed(out))
       return failure();
-    rt::CacheUpdateOp::create(rewriter, op.getLoc(), out->front(),
-                              adaptor.getUpdate(), adaptor.getPosition(),
-                              adaptor.getLength());
+    int64_t capacity = op.getCapacity().value_or(op.getType().getDimSize(1));
+    rt::CacheUpdateOp::create(
+        rewriter, op.getLoc(), out->front(), adaptor.getUpdate(),
+        adaptor.getPosition(), adaptor.getLength(),
+        startOrZero(adaptor.getStart(), rewriter, op.getLoc()), capacity);
     rewriter.replaceOp(op, *out);
     return success();
   }

@@ -113,7 +113,8 @@ Value LlamaGraph::rotate(Location loc, Value value) {
 /// The cache with the keys or values of this step.
 Value LlamaGraph::update(Location loc, Value cache, Value value) {
   return nn::CacheUpdateOp::create(builder, loc, cache.getType(), cache, value,
-                                   position, length);
+                                   position, length, /*start=*/Value(),
+                                   /*capacity=*/IntegerAttr());
 }
 
 Value LlamaGraph::attention(int64_t index, StringRef module, Value hidden) {

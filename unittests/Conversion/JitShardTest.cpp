@@ -522,4 +522,62 @@ TEST(JitShard, ShardedKeysAreNotGathered) {
   EXPECT_EQ(count(text, "nn.attention"), 1u) << text;
 }
 
+//===----------------------------------------------------------------------===//
+// A cache whose rows are sharded
+//===----------------------------------------------------------------------===//
+
+const char *const kCache = R"mlir(
+  tp.mesh @mesh = <["tp"=$RANKS]>
+  func.func @f(%cache: tensor<1x7x2x4xf32> {nn.state = "cache", tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}, {}, {}]>},
+               %q: tensor<1x2x2x3x4xf32> {nn.input = "q"}, %u: tensor<1x2x2x4xf32> {nn.input = "u"},
+               %p: tensor<i32> {nn.input = "p"}, %n: tensor<i32> {nn.input = "n"})
+      -> (tensor<1x7x2x4xf32> {nn.state = "cache"}, tensor<1x2x2x3x4xf32> {nn.output = "y"}) {
+    %new = nn.cache_update %cache, %u at %p length %n
+        : (tensor<1x7x2x4xf32>, tensor<1x2x2x4xf32>, tensor<i32>, tensor<i32>) -> tensor<1x7x2x4xf32>
+    %y = nn.attention %q, %new, %new at %p scale 0.5 causal : (tensor<1x2x2x3x4xf32>,
+        tensor<1x7x2x4xf32>, tensor<1x7x2x4xf32>, tensor<i32>) -> tensor<1x2x2x3x4xf32>
+    return %new, %y : tensor<1x7x2x4xf32>, tensor<1x2x2x3x4xf32>
+  })mlir";
+
+/// Each rank writes the rows that are its own and attends to them: decoding
+/// step by step, two rows at a time, some of which are in other shards.
+TEST(JitShard, CacheWithShardedRows) {
+  for (int64_t ranks : {1, 2, 3, 4}) {
+    std::string text = shard(fill(kCache, {{"RANKS", std::to_string(ranks)}}));
+    SCOPED_TRACE(text);
+    EXPECT_EQ(count(text, "tp.all_gather"), 0u);
+    Program program(text);
+    const AttentionCase c{ranks, 1, "", "", 2, 7, 0, true};
+    std::vector<float> cache(7 * 8);
+    for (int32_t position : {0, 1, 3, 5}) {
+      Tensor u = random("u", {1, 2, 2, 4}), q = random("q", {1, 2, 2, 3, 4}),
+             y = zeros("y", {1, 2, 2, 3, 4});
+      u.data<float>()[0] = float(position);
+      std::copy_n(u.data<float>(), 16, cache.begin() + position * 8);
+      ASSERT_TRUE(
+          program.run("f",
+                      {q, u, make<int32_t>("p", {}, TPRT_I32, {position}),
+                       make<int32_t>("n", {}, TPRT_I32, {2})},
+                      {&y}));
+      for (int64_t row = 0; row < 12; ++row) {
+        const float *head = cache.data() + row / 3 % 2 * 4;
+        std::vector<double> expected = attend(
+            c, position + row / 6, q.data<float>() + row * 4, head, head);
+        for (int64_t d = 0; d < 4; ++d)
+          EXPECT_NEAR(y.at(size_t(row * 4 + d)), expected[size_t(d)], 1e-5);
+      }
+    }
+    Tensor u = random("u", {1, 2, 2, 4}), q = random("q", {1, 2, 2, 3, 4}),
+           y = zeros("y", {1, 2, 2, 3, 4});
+    std::string message =
+        program.fail("f",
+                     {q, u, make<int32_t>("p", {}, TPRT_I32, {6}),
+                      make<int32_t>("n", {}, TPRT_I32, {2})},
+                     {&y});
+    EXPECT_NE(message.find("exceeds the cache's capacity of 7"),
+              std::string::npos)
+        << message;
+  }
+}
+
 } // namespace

@@ -238,17 +238,18 @@ void tprt_top_k(tprt_rank *rank, const tprt_top_k_desc *desc,
                 const void *values, const int32_t *ids, int64_t start,
                 void *out_values, int32_t *out_ids);
 
-/// cache[b, *position + i, :] = update[b, i, :] for i < *length, in place.
-/// cache: [outer, capacity, inner]; update: [outer, extent, inner]. An error
-/// that names the sizes if *position < 0, *length is outside [0, extent] or the
-/// sum exceeds capacity.
+/// cache[b, *position + i - start, :] = update[b, i, :] for i < *length, in
+/// place, where that row is in this shard's [0, rows). cache: [outer, rows,
+/// inner], of a whole of `capacity` rows; update: [outer, extent, inner]. An
+/// error that names the sizes if *position < 0, *length is outside [0, extent]
+/// or the sum exceeds capacity.
 typedef struct tprt_cache_update_desc {
-  int64_t dtype, outer, capacity, extent, inner;
+  int64_t dtype, outer, rows, extent, inner, capacity;
 } tprt_cache_update_desc;
 
 void tprt_cache_update(tprt_rank *rank, const tprt_cache_update_desc *desc,
                        void *cache, const void *update, const int32_t *position,
-                       const int32_t *length);
+                       const int32_t *length, int64_t start);
 
 /// out[o, :] = x[o, *index, :]; x: [outer, extent, inner]. An error that names
 /// the sizes if *index is outside [0, extent).

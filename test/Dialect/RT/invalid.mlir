@@ -225,17 +225,17 @@ func.func @top_k(%x: memref<2x5xf32>, %v: memref<2x2xf32>, %j: memref<2x2xi32>, 
 
 // -----
 
-func.func @cache(%c: memref<1x4x2xf32>, %u: memref<1x5x2xf32>, %p: memref<i32>) {
+func.func @cache(%c: memref<1x4x2xf32>, %u: memref<1x5x2xf32>, %p: memref<i32>, %i: index) {
   // expected-error @+1 {{an update of 5 rows does not fit a cache of 4}}
-  rt.cache_update %c, %u at %p length %p : memref<1x4x2xf32>, memref<1x5x2xf32>, memref<i32>, memref<i32>
+  rt.cache_update %c, %u at %p length %p from %i of 4 : memref<1x4x2xf32>, memref<1x5x2xf32>, memref<i32>, memref<i32>
   return
 }
 
 // -----
 
-func.func @cache(%c: memref<1x4x2xf32>, %u: memref<1x3x3xf32>, %p: memref<i32>) {
+func.func @cache(%c: memref<1x4x2xf32>, %u: memref<1x3x3xf32>, %p: memref<i32>, %i: index) {
   // expected-error @+1 {{update must be 'memref<1x3x2xf32>'}}
-  rt.cache_update %c, %u at %p length %p : memref<1x4x2xf32>, memref<1x3x3xf32>, memref<i32>, memref<i32>
+  rt.cache_update %c, %u at %p length %p from %i of 4 : memref<1x4x2xf32>, memref<1x3x3xf32>, memref<i32>, memref<i32>
   return
 }
 

@@ -59,8 +59,8 @@ func.func @calls(%x: memref<8x4xf32>, %w: memref<6x4xf32>, %q: memref<1x2x1x3x4x
   rt.top_k %x from %c into %v, %j k 2 segments 1 of 4 : memref<8x4xf32>, memref<8x2xf32>, memref<8x2xi32>
   // CHECK: rt.top_k %{{.*}} ids %{{.*}} : memref<8x2xi32> from
   rt.top_k %v ids %j : memref<8x2xi32> from %c into %v, %j k 1 segments 2 of 4 : memref<8x2xf32>, memref<8x2xf32>, memref<8x2xi32>
-  // CHECK: rt.cache_update
-  rt.cache_update %k, %k at %p length %p : memref<1x5x1x4xf32>, memref<1x5x1x4xf32>, memref<i32>, memref<i32>
+  // CHECK: rt.cache_update %arg3, %arg3 at %arg4 length %arg4 from %[[C]] of 10
+  rt.cache_update %k, %k at %p length %p from %c of 10 : memref<1x5x1x4xf32>, memref<1x5x1x4xf32>, memref<i32>, memref<i32>
   // CHECK: rt.take %arg0, %arg4 into %{{.*}} dim 1
   rt.take %x, %p into %t dim 1 : memref<8x4xf32>, memref<i32>, memref<8xf32>
   // CHECK: rt.copy %arg0 to %{{.*}} extents [2, 3] from 1 [8, 1] to 0 [3, 1]

@@ -186,10 +186,10 @@ LogicalResult rt::CacheUpdateOp::verify() {
     return emitOpError("needs a cache [batch, capacity, ...], got ") << cache;
   SmallVector<int64_t> shape(cache.getShape());
   shape[1] = getUpdate().getType().getDimSize(1);
-  if (shape[1] > cache.getDimSize(1))
+  if (shape[1] > int64_t(getCapacity()))
     return emitOpError("an update of ")
            << shape[1] << " rows does not fit a cache of "
-           << cache.getDimSize(1);
+           << int64_t(getCapacity());
   return verifyType(*this, getUpdate(), shape, "update");
 }
 

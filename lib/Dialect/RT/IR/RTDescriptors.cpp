@@ -161,8 +161,9 @@ StringRef rt::CacheUpdateOp::getCallee() { return "tprt_cache_update"; }
 
 Words rt::CacheUpdateOp::getDescriptor() {
   Words cache = around(typeOf(getCache()).getShape(), 1);
-  return {codeOf(getCache()), cache[0], cache[1],
-          typeOf(getUpdate()).getDimSize(1), cache[2]};
+  return {codeOf(getCache()), cache[0],
+          cache[1],           typeOf(getUpdate()).getDimSize(1),
+          cache[2],           int64_t(getCapacity())};
 }
 
 StringRef rt::TakeOp::getCallee() { return "tprt_take"; }

@@ -75,6 +75,9 @@ func.func @positions(%x: tensor<1x8x64xf32>, %last: tensor<i32>, %start: index,
   %6 = nn.embedding_gradient %ids, %x from %start of 2048 : (tensor<1x8xi32>, tensor<1x8x64xf32>, index) -> tensor<512x64xf32>
   // CHECK: nn.cache_update %{{.*}}, %{{.*}} at %{{.*}} length %{{.*}} : (tensor<1x256x64xf32>, tensor<1x8x64xf32>, tensor<i32>, tensor<i32>) -> tensor<1x256x64xf32>
   %7 = nn.cache_update %cache, %x at %last length %last : (tensor<1x256x64xf32>, tensor<1x8x64xf32>, tensor<i32>, tensor<i32>) -> tensor<1x256x64xf32>
+  // A quarter of the cache.
+  // CHECK: nn.cache_update %{{.*}}, %{{.*}} at %{{.*}} length %{{.*}} from %{{.*}} of 1024 : (tensor<1x256x64xf32>, tensor<1x8x64xf32>, tensor<i32>, tensor<i32>, index) -> tensor<1x256x64xf32>
+  %8 = nn.cache_update %cache, %x at %last length %last from %start of 1024 : (tensor<1x256x64xf32>, tensor<1x8x64xf32>, tensor<i32>, tensor<i32>, index) -> tensor<1x256x64xf32>
   return
 }
 

@@ -337,3 +337,28 @@ func.func @attention_sharded_keys(
   %0 = nn.attention %q, %k, %k scale 0.5 : (tensor<1x8x2x1x4xf32>, tensor<1x2x2x4xf32>, tensor<1x2x2x4xf32>) -> tensor<1x8x2x1x4xf32>
   return
 }
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+// Every device would write the rows into its own shard.
+func.func @cache_start(
+    %c: tensor<1x2x4xf32> {tp.global = tensor<1x8x4xf32>, tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}, {}]>},
+    %u: tensor<1x2x4xf32> {tp.global = tensor<1x2x4xf32>}, %p: tensor<i32> {tp.global = tensor<i32>}) {
+  // expected-error @+1 {{'nn.cache_update' reads positions of a sharded dim without the shard's start}}
+  %0 = nn.cache_update %c, %u at %p length %p : (tensor<1x2x4xf32>, tensor<1x2x4xf32>, tensor<i32>, tensor<i32>) -> tensor<1x2x4xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+// Rows beyond the cache's 7 would pass for its own.
+func.func @cache_capacity(
+    %c: tensor<1x2x4xf32> {tp.global = tensor<1x7x4xf32>, tp.sharding = #tp.sharding<@mesh, [{}, {"tp"} pad 8, {}]>},
+    %u: tensor<1x2x4xf32> {tp.global = tensor<1x2x4xf32>}, %p: tensor<i32> {tp.global = tensor<i32>}) {
+  %start = tp.shard_start [#tp.axis<"tp">] of @mesh block 2
+  // expected-error @+1 {{'nn.cache_update' keeps to 8 elements of a dim of size 7}}
+  %0 = nn.cache_update %c, %u at %p length %p from %start of 8 : (tensor<1x2x4xf32>, tensor<1x2x4xf32>, tensor<i32>, tensor<i32>, index) -> tensor<1x2x4xf32>
+  return
+}

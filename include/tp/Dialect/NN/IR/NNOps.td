@@ -261,25 +261,30 @@ def NN_EmbeddingGradientOp
   }];
 }
 
-def NN_CacheUpdateOp : NN_Op<"cache_update"> {
+def NN_CacheUpdateOp : NN_Op<"cache_update",
+    ["buildLocal", "getShardStart", "getMaskedExtent"]> {
   let summary = "writes rows into a cache at a position";
   let description = [{
     Rows 0 to `length` of the update's dim 1 go to the cache's dim 1 from `position`
-    on. In place where the cache is not used again.
+    on. In place where the cache is not used again. On one device of a sharded cache,
+    the cache's first row is number `start` of `capacity`, and rows that belong
+    elsewhere are left out.
 
     ```mlir
     %1 = nn.cache_update %cache, %new at %position length %length
         : (tensor<1x256x3x64xf32>, tensor<1x8x3x64xf32>, tensor<i32>, tensor<i32>)
           -> tensor<1x256x3x64xf32>
     ```
-    Rule: `([b,m,...],[b,s,...],[],[])->([b,m,...]); replicate{m,s}; joint{0,1}`.
+    Rule: `([b,m,...],[b,s,...],[],[])->([b,m,...]); indexed{m}; masked{m};
+    replicate{s}; joint{0,1}`.
   }];
   let arguments = (ins NN_FloatTensor:$cache, NN_FloatTensor:$update,
-                       NN_Scalar:$position, NN_Scalar:$length);
+                       NN_Scalar:$position, NN_Scalar:$length,
+                       Optional<Index>:$start, OptionalAttr<I64Attr>:$capacity);
   let results = (outs NN_FloatTensor:$result);
   let assemblyFormat = [{
-    $cache `,` $update `at` $position `length` $length attr-dict
-    `:` functional-type(operands, $result)
+    $cache `,` $update `at` $position `length` $length (`from` $start^)?
+    (`of` $capacity^)? attr-dict `:` functional-type(operands, $result)
   }];
 }
 

@@ -244,10 +244,12 @@ def RT_CacheUpdateOp : RT_CallOp<"cache_update"> {
   let summary = "tprt_cache_update: writes rows of dim 1 in place";
   let arguments = (ins RT_InOut<>:$cache, RT_In<>:$update,
                        RT_In<RT_ScalarBuffer>:$position,
-                       RT_In<RT_ScalarBuffer>:$length);
+                       RT_In<RT_ScalarBuffer>:$length, Index:$start,
+                       I64Attr:$capacity);
   let assemblyFormat = [{
-    $cache `,` $update `at` $position `length` $length attr-dict
-    `:` type(operands)
+    $cache `,` $update `at` $position `length` $length `from` $start `of`
+    $capacity attr-dict `:` type($cache) `,` type($update) `,`
+    type($position) `,` type($length)
   }];
 }
 
