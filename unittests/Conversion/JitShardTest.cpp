@@ -289,8 +289,9 @@ void checkCrossEntropy(int64_t ranks, int64_t classes, double smoothing) {
     options += " label_smoothing " + std::to_string(smoothing);
   std::string text = crossEntropy(ranks, classes, options);
   SCOPED_TRACE(text);
-  // A maximum and the two sums, one number a row each.
+  // A maximum, and the two sums in one message: no logit is gathered.
   EXPECT_EQ(count(text, "tp.all_gather"), 0u);
+  EXPECT_EQ(count(text, "tp.all_reduce"), ranks > 1 ? 2u : 0u);
   Program program(text);
   Tensor a = random("a", {2, 3, classes}, -300, 300),
          b = ones("b", {2, 3, classes}), y = zeros("y", {2, 3});

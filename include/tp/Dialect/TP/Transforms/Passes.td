@@ -105,9 +105,9 @@ def TPPartition : Pass<"tp-partition", "::mlir::func::FuncOp"> {
 def TPMergeCollectives : Pass<"tp-merge-collectives", "::mlir::func::FuncOp"> {
   let summary = "packs small collectives of one group into one message";
   let description = [{
-    All-gathers over the same axes that stand next to each other (nothing but local
-    index arithmetic between them), none of which needs another's result, become one
-    op with several operands, as long as the message stays below `bytes`.
+    Collectives of one kind over the same axes become one op with several operands,
+    where the first of them stands, if that has everything they need, and as long as
+    the message stays below `bytes`.
 
     Before:
     ```mlir
