@@ -59,6 +59,9 @@ KernelRole tp::getKernelRole(Operation *op) {
     return !isa<ShapedType>(type) || isKernelTensor(type) ? KernelRole::Leaf
                                                           : KernelRole::None;
   }
+  // Nothing runs it as it is.
+  if (isa<DecomposeOpInterface>(op) && !isa<BufferOpInterface>(op))
+    return KernelRole::Composite;
   return isPointwise(op) ? KernelRole::Pointwise : KernelRole::None;
 }
 
@@ -131,11 +134,6 @@ struct ReduceModel
   }
 };
 
-struct RMSNormModel
-    : KernelOpInterface::ExternalModel<RMSNormModel, nn::RMSNormOp> {
-  KernelRole getKernelRole(Operation *) const { return KernelRole::Composite; }
-};
-
 } // namespace
 
 namespace mlir::tp {
@@ -144,7 +142,6 @@ void registerKernelModels(DialectRegistry &registry) {
     nn::BroadcastOp::attachInterface<BroadcastModel>(*context);
     nn::IotaOp::attachInterface<IotaModel>(*context);
     nn::ReduceOp::attachInterface<ReduceModel>(*context);
-    nn::RMSNormOp::attachInterface<RMSNormModel>(*context);
   });
 }
 } // namespace mlir::tp

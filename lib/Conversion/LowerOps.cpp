@@ -41,11 +41,12 @@ struct LowerAttention : RuntimePattern<nn::AttentionOp> {
     auto out = getResultBuffers(op, adaptor.getOperands(), rewriter);
     if (failed(out))
       return failure();
-    rt::AttentionOp::create(rewriter, op.getLoc(), adaptor.getQuery(),
-                            adaptor.getKey(), adaptor.getValue(),
-                            adaptor.getOffset(), out->front(),
-                            op.getScaleAttr(), op.getCausalAttr(),
-                            op.getWindowAttr(), op.getSoftCapAttr());
+    rt::AttentionOp::create(
+        rewriter, op.getLoc(), adaptor.getQuery(), adaptor.getKey(),
+        adaptor.getValue(), adaptor.getOffset(),
+        startOrZero(adaptor.getStart(), rewriter, op.getLoc()), out->front(),
+        op.getScaleAttr(), op.getCausalAttr(), op.getWindowAttr(),
+        op.getSoftCapAttr(), op.getKeysAttr());
     rewriter.replaceOp(op, *out);
     return success();
   }
@@ -153,9 +154,11 @@ struct LowerCacheUpdate : RuntimePattern<nn::CacheUpdateOp> {
     auto out = getResultBuffers(op, adaptor.getOperands(), rewriter);
     if (failed(out))
       return failure();
-    rt::CacheUpdateOp::create(rewriter, op.getLoc(), out->front(),
-                              adaptor.getUpdate(), adaptor.getPosition(),
-                              adaptor.getLength());
+    int64_t capacity = op.getCapacity().value_or(op.getType().getDimSize(1));
+    rt::CacheUpdateOp::create(
+        rewriter, op.getLoc(), out->front(), adaptor.getUpdate(),
+        adaptor.getPosition(), adaptor.getLength(),
+        startOrZero(adaptor.getStart(), rewriter, op.getLoc()), capacity);
     rewriter.replaceOp(op, *out);
     return success();
   }

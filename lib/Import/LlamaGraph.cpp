@@ -113,7 +113,8 @@ Value LlamaGraph::rotate(Location loc, Value value) {
 /// The cache with the keys or values of this step.
 Value LlamaGraph::update(Location loc, Value cache, Value value) {
   return nn::CacheUpdateOp::create(builder, loc, cache.getType(), cache, value,
-                                   position, length);
+                                   position, length, /*start=*/Value(),
+                                   /*capacity=*/IntegerAttr());
 }
 
 Value LlamaGraph::attention(int64_t index, StringRef module, Value hidden) {
@@ -136,9 +137,9 @@ Value LlamaGraph::attention(int64_t index, StringRef module, Value hidden) {
   }
   Value mixed = nn::AttentionOp::create(
       builder, loc, query.getType(), query, key, value, /*offset=*/position,
-      builder.getF64FloatAttr(config.attentionScale),
+      /*start=*/Value(), builder.getF64FloatAttr(config.attentionScale),
       /*causal=*/builder.getUnitAttr(), /*window=*/IntegerAttr(),
-      /*soft_cap=*/FloatAttr());
+      /*soft_cap=*/FloatAttr(), /*keys=*/IntegerAttr());
   mixed = graph.reshape(loc, mixed, {batch, sequence, config.heads * headDim});
   return graph.leave(module, graph.linear((module + ".o_proj").str(), mixed));
 }

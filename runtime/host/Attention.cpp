@@ -63,7 +63,7 @@ public:
     for (int64_t b = 0; b < desc.batch; ++b)
       for (int64_t h = 0; h < desc.kv_heads; ++h) {
         const int64_t atKey =
-            (b * desc.keys * desc.kv_heads + h) * desc.head_dim;
+            (b * desc.capacity * desc.kv_heads + h) * desc.head_dim;
         for (int64_t i = 0; i < desc.queries; i += queryBlock) {
           const int64_t atQuery =
               ((b * desc.queries + i) * desc.kv_heads + h) * queryStride;
@@ -178,11 +178,14 @@ void checkAttention(const tprt_attention_desc &desc) {
                        desc.groups, desc.head_dim})
     if (size < 0)
       raise(TPRT_INVALID, "a negative size, ", size);
+  if (desc.keys > desc.capacity)
+    raise(TPRT_INVALID, desc.keys, " keys where there is room for ",
+          desc.capacity);
   int64_t position = multiply(desc.kv_heads, desc.head_dim, "the size");
   if (position > std::numeric_limits<int>::max())
     raise(TPRT_UNSUPPORTED, "heads of ", position, " elements altogether");
   int64_t rows =
-      multiply(desc.batch, std::max(desc.queries, desc.keys), "the size");
+      multiply(desc.batch, std::max(desc.queries, desc.capacity), "the size");
   multiply(multiply(rows, position, "the size"),
            std::max<int64_t>(8, multiply(desc.groups, 8, "the size")),
            "the size");
@@ -192,14 +195,15 @@ void checkAttention(const tprt_attention_desc &desc) {
 
 extern "C" void tprt_attention(tprt_rank *rank, const tprt_attention_desc *desc,
                                const void *q, const void *k, const void *v,
-                               const int32_t *offset, void *out) {
+                               const int32_t *offset, int64_t start,
+                               void *out) {
   guarded(rank, "attention", [&] {
     checkAttention(*desc);
     if (desc->groups == 0 || desc->head_dim == 0 || desc->queries == 0)
       return;
     dispatchFloat(desc->dtype, "attention", [&](auto tag) {
       using T = typename decltype(tag)::Type;
-      Attention<T>(*desc, offset ? *offset : 0, rank->scratch)
+      Attention<T>(*desc, (offset ? *offset : 0) + start, rank->scratch)
           .run(static_cast<const T *>(q), static_cast<const T *>(k),
                static_cast<const T *>(v), static_cast<T *>(out));
     });

@@ -120,9 +120,9 @@ extern "C" void tprt_cache_update(tprt_rank *rank,
                                   const tprt_cache_update_desc *desc,
                                   void *cache, const void *update,
                                   const int32_t *position,
-                                  const int32_t *length) {
+                                  const int32_t *length, int64_t start) {
   guarded(rank, "cache_update", [&] {
-    checkSizes({desc->outer, desc->capacity, desc->inner});
+    checkSizes({desc->outer, desc->rows, desc->inner});
     checkSizes({desc->outer, desc->extent, desc->inner});
     if (*position < 0)
       raise(TPRT_INVALID, "position ", *position, " is negative");
@@ -133,11 +133,15 @@ extern "C" void tprt_cache_update(tprt_rank *rank,
       raise(TPRT_INVALID, "position ", *position, " + length ", *length,
             " exceeds the cache's capacity of ", desc->capacity);
     const int64_t bytes = desc->inner * checkedElementBytes(desc->dtype);
-    for (int64_t o = 0; o < desc->outer; ++o)
-      copyBytes(static_cast<char *>(cache) +
-                    (o * desc->capacity + *position) * bytes,
-                static_cast<const char *>(update) + o * desc->extent * bytes,
-                *length * bytes);
+    // The rows of the shard that are written.
+    const int64_t first = *position - start;
+    const int64_t begin = std::clamp<int64_t>(first, 0, desc->rows);
+    const int64_t end = std::clamp<int64_t>(first + *length, 0, desc->rows);
+    for (int64_t o = 0; o < desc->outer && begin < end; ++o)
+      copyBytes(static_cast<char *>(cache) + (o * desc->rows + begin) * bytes,
+                static_cast<const char *>(update) +
+                    (o * desc->extent + begin - first) * bytes,
+                (end - begin) * bytes);
   });
 }
 

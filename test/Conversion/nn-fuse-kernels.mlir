@@ -40,6 +40,29 @@ func.func @norm(%x: tensor<8x64xf32>, %y: tensor<8x64xf32>, %w: tensor<64xf32>,
 
 // -----
 
+// Composites that have no lowering of their own are written out: one kernel each.
+// CHECK-LABEL: @composites
+// CHECK: rt.fused
+// CHECK: nn.reduce %{{.*}} "max"
+// CHECK: math.exp
+// CHECK: nn.reduce %{{.*}} "sum"
+// CHECK: arith.divf
+// CHECK: rt.yield
+// CHECK: rt.fused
+// CHECK: nn.reduce %{{.*}} "max"
+// CHECK: nn.iota
+// CHECK: math.log
+// CHECK: rt.yield
+// CHECK-NOT: rt.fused
+// CHECK: return
+func.func @composites(%x: tensor<8x64xf32>, %y: tensor<4x32xbf16>, %t: tensor<4xi32>) -> (tensor<8x64xf32>, tensor<4xf32>) {
+  %0 = nn.softmax %x dim 1 : tensor<8x64xf32>
+  %1 = nn.cross_entropy %y, %t : (tensor<4x32xbf16>, tensor<4xi32>) -> tensor<4xf32>
+  return %0, %1 : tensor<8x64xf32>, tensor<4xf32>
+}
+
+// -----
+
 // The contraction needs %0 before %2 can be computed: two kernels.
 // CHECK-LABEL: @outside_use
 // CHECK: rt.fused

@@ -20,6 +20,8 @@ struct Case {
   bool causal = true;
   int64_t window = 0;
   double softCap = 0;
+  int64_t start = 0;  ///< of the queries
+  int64_t unused = 0; ///< rows of keys and values after those that count
 };
 
 tprt_attention_desc describe(const Case &c, tprt_dtype dtype) {
@@ -27,6 +29,7 @@ tprt_attention_desc describe(const Case &c, tprt_dtype dtype) {
           c.batch,
           c.queries,
           c.keys,
+          c.keys + c.unused,
           c.kvHeads,
           c.groups,
           c.headDim,
@@ -37,7 +40,7 @@ tprt_attention_desc describe(const Case &c, tprt_dtype dtype) {
 }
 
 bool sees(const Case &c, int64_t query, int64_t key) {
-  int64_t position = c.offset + query;
+  int64_t position = c.offset + c.start + query;
   return (!c.causal || key <= position) &&
          (c.window <= 0 || key > position - c.window);
 }
@@ -55,7 +58,7 @@ std::vector<double> naiveRow(const Case &c, const Tensor &q, const Tensor &k,
     double score = 0;
     for (int64_t x = 0; x < d; ++x)
       score += q.get(atQuery + x) *
-               k.get(((b * c.keys + j) * c.kvHeads + h) * d + x);
+               k.get(((b * (c.keys + c.unused) + j) * c.kvHeads + h) * d + x);
     score /= std::sqrt(double(d));
     if (c.softCap > 0)
       score = c.softCap * std::tanh(score / c.softCap);
@@ -63,7 +66,8 @@ std::vector<double> naiveRow(const Case &c, const Tensor &q, const Tensor &k,
     sum += weight;
     for (int64_t x = 0; x < d; ++x)
       out[size_t(x)] +=
-          weight * v.get(((b * c.keys + j) * c.kvHeads + h) * d + x);
+          weight *
+          v.get(((b * (c.keys + c.unused) + j) * c.kvHeads + h) * d + x);
   }
   for (double &x : out)
     x = sum == 0 ? 0 : x / sum;
@@ -75,7 +79,8 @@ void check(tprt_rank *rank, const Case &c, tprt_dtype dtype,
   std::mt19937 random(unsigned(c.keys * 31 + c.queries));
   const int64_t queryCount =
       c.batch * c.queries * c.kvHeads * c.groups * c.headDim;
-  const int64_t keyCount = c.batch * c.keys * c.kvHeads * c.headDim;
+  const int64_t keyCount =
+      c.batch * (c.keys + c.unused) * c.kvHeads * c.headDim;
   Tensor q(dtype, queryCount), k(dtype, keyCount), v(dtype, keyCount),
       out(dtype, queryCount);
   for (Tensor *tensor : {&q, &k, &v})
@@ -83,7 +88,7 @@ void check(tprt_rank *rank, const Case &c, tprt_dtype dtype,
   for (int64_t i = 0; i < q.count; ++i)
     q.set(i, q.get(i) * magnitude);
   tprt_attention_desc desc = describe(c, dtype);
-  tprt_attention(rank, &desc, q.data(), k.data(), v.data(), &c.offset,
+  tprt_attention(rank, &desc, q.data(), k.data(), v.data(), &c.offset, c.start,
                  out.data());
   // Inputs are rounded before, so only arithmetic and the last rounding count.
   const double bound =
@@ -138,6 +143,13 @@ TEST(Attention, window) {
             {1, 150, 150, 1, 1, 8, 0, true, 1}});
 }
 
+/// A shard of the queries, and keys with padding after them.
+TEST(Attention, shards) {
+  checkAll({{2, 7, 20, 2, 3, 16, 3, true, 0, 0, 10},
+            {1, 5, 130, 1, 1, 8, 0, true, 9, 0, 100, 7},
+            {3, 1, 5, 2, 2, 3, 0, false, 0, 0, 0, 3}});
+}
+
 TEST(Attention, softCap) {
   checkAll({{1, 20, 60, 1, 2, 16, 40, true, 0, 3.0},
             {1, 1, 60, 1, 2, 16, 50, true, 0, 30.0}});
@@ -162,7 +174,7 @@ TEST(Attention, notANumberIsSeen) {
   tprt_attention_desc desc = describe(c, TPRT_F32);
   EXPECT_EQ(runOnOne([&](tprt_rank *rank) {
               tprt_attention(rank, &desc, q.data(), k.data(), v.data(),
-                             &c.offset, out.data());
+                             &c.offset, c.start, out.data());
             }),
             "");
   EXPECT_TRUE(std::isnan(out[0]));
@@ -177,7 +189,7 @@ TEST(Attention, ignoresTheRestOfTheCache) {
   tprt_attention_desc desc = describe(c, TPRT_F32);
   EXPECT_EQ(runOnOne([&](tprt_rank *rank) {
               tprt_attention(rank, &desc, q.data(), k.data(), v.data(),
-                             &c.offset, out.data());
+                             &c.offset, c.start, out.data());
             }),
             "");
   EXPECT_FLOAT_EQ(out[0], 2);
@@ -190,11 +202,15 @@ TEST(Attention, errors) {
   tprt_attention_desc desc = describe(c, TPRT_F32);
   auto run = [&] {
     return runOnOne([&](tprt_rank *rank) {
-      tprt_attention(rank, &desc, &x, &x, &x, &c.offset, &x);
+      tprt_attention(rank, &desc, &x, &x, &x, &c.offset, c.start, &x);
     });
   };
   EXPECT_EQ(run(), "entry 'entry0': rank 0: attention: a negative size, -1");
   desc.queries = 1;
+  desc.keys = 2;
+  EXPECT_EQ(run(), "entry 'entry0': rank 0: attention: 2 keys where there is "
+                   "room for 1");
+  desc.keys = 1;
   desc.dtype = TPRT_I64;
   EXPECT_EQ(run(), "entry 'entry0': rank 0: attention: attention on i64; it "
                    "takes f32, f64, bf16 and f16");

@@ -154,9 +154,9 @@ TEST(CacheUpdate, writesItsRowsOnly) {
       update.randomise(random);
       const Tensor before = cache;
       int32_t position = 5, length = 3;
-      tprt_cache_update_desc desc = {dtype, 2, 9, 4, 3};
+      tprt_cache_update_desc desc = {dtype, 2, 9, 4, 3, 9};
       tprt_cache_update(rank, &desc, cache.data(), update.data(), &position,
-                        &length);
+                        &length, 0);
       for (int64_t i = 0; i < cache.count; ++i) {
         int64_t outer = i / 27, row = i / 3 % 9 - 5;
         bool written = row >= 0 && row < 3;
@@ -169,13 +169,31 @@ TEST(CacheUpdate, writesItsRowsOnly) {
   EXPECT_EQ(error, "");
 }
 
+/// Shards of 3 rows of a cache of 11: the last one has none of those written.
+TEST(CacheUpdate, writesItsShardOnly) {
+  const std::vector<float> update{1, 2, 3, 4, 5, 6, 7};
+  const std::vector<std::vector<float>> expected{
+      {0, 0, 1}, {2, 3, 4}, {5, 6, 7}, {0, 0, 0}};
+  for (int64_t shard = 0; shard < 4; ++shard) {
+    std::vector<float> cache(3);
+    EXPECT_EQ(runOnOne([&](tprt_rank *rank) {
+                int32_t position = 2, length = 7;
+                tprt_cache_update_desc desc = {TPRT_F32, 1, 3, 7, 1, 11};
+                tprt_cache_update(rank, &desc, cache.data(), update.data(),
+                                  &position, &length, shard * 3);
+              }),
+              "");
+    EXPECT_EQ(cache, expected[size_t(shard)]);
+  }
+}
+
 TEST(CacheUpdate, errors) {
   std::vector<float> cache(8), update(4);
-  tprt_cache_update_desc desc = {TPRT_F32, 1, 8, 4, 1};
+  tprt_cache_update_desc desc = {TPRT_F32, 1, 8, 4, 1, 8};
   auto run = [&](int32_t position, int32_t length) {
     return runOnOne([&](tprt_rank *rank) {
       tprt_cache_update(rank, &desc, cache.data(), update.data(), &position,
-                        &length);
+                        &length, 0);
     });
   };
   const std::string prefix = "entry 'entry0': rank 0: cache_update: ";

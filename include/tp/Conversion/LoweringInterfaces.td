@@ -28,13 +28,14 @@ def TP_KernelRole : I32EnumAttr<"KernelRole", "what an op is to a kernel", [
 
 def KernelOpInterface : OpInterface<"KernelOpInterface"> {
   let description = [{
-    An op on tensors that can be part of a kernel. Ops with the Elementwise trait
-    and constants need not implement it.
+    An op on tensors that can be part of a kernel. Ops with the Elementwise trait,
+    constants and composites need not implement it.
     - A *pointwise* op works element by element on tensors of one shape.
     - A *leaf* is cheap enough to be computed again in every kernel that uses it: an
       element of the result needs at most one element of each operand.
     - A *reduction* combines the elements of some dims.
-    - A *composite* is decomposed into the others first (DecomposeOpInterface).
+    - A *composite* is written out first: it has DecomposeOpInterface, and neither a
+      kernel nor, by BufferOpInterface, a call of the runtime.
   }];
   let cppNamespace = "::mlir::tp";
   let methods = [

@@ -12,7 +12,8 @@ include "mlir/Pass/PassBase.td"
 def NNFuseKernels : Pass<"nn-fuse-kernels", "::mlir::func::FuncOp"> {
   let summary = "groups elementwise ops, broadcasts and reductions into kernels";
   let description = [{
-    Norms are decomposed; then ops over one iteration space become one `rt.fused`
+    Composites that have no kernel of their own (norms, softmax, cross-entropy) are
+    written out; then ops over one iteration space become one `rt.fused`
     unless an op outside needs a member's result before the last member. Constants,
     broadcasts and index tensors are computed again in every kernel that uses them.
 

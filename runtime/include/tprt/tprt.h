@@ -184,19 +184,20 @@ void tprt_contract(tprt_rank *rank, const tprt_contract_desc *desc,
 
 /// out[b,s,k,g,:] = softmax(scale * q . K) V over the keys that a query may
 /// see, without a score matrix. q, out: [batch, queries, kv_heads, groups,
-/// head_dim]; k, v: [batch, keys, kv_heads, head_dim]. Query i stands at
-/// position *offset + i and sees keys j <= its position if `causal`, else all
+/// head_dim]; k, v: [batch, capacity, kv_heads, head_dim], of which the first
+/// `keys` rows count. Query i stands at position *offset + start + i (a null
+/// offset is 0) and sees keys j <= its position if `causal`, else all
 /// keys, and only j > position - window if window > 0. With soft_cap c > 0
 /// scores are c * tanh(score / c). A query that sees no key gives zeros.
 /// Accumulates in f32 (f64 for TPRT_F64).
 typedef struct tprt_attention_desc {
-  int64_t dtype, batch, queries, keys, kv_heads, groups, head_dim;
+  int64_t dtype, batch, queries, keys, capacity, kv_heads, groups, head_dim;
   int64_t causal, window, scale_bits, soft_cap_bits;
 } tprt_attention_desc;
 
 void tprt_attention(tprt_rank *rank, const tprt_attention_desc *desc,
                     const void *q, const void *k, const void *v,
-                    const int32_t *offset, void *out);
+                    const int32_t *offset, int64_t start, void *out);
 
 /// Rotary embedding of the first rotary_dim of the last dim; the rest passes.
 /// x, out: [batch, sequence, heads, head_dim]; cosine, sine: [sequence,
@@ -239,17 +240,18 @@ void tprt_top_k(tprt_rank *rank, const tprt_top_k_desc *desc,
                 const void *values, const int32_t *ids, int64_t start,
                 void *out_values, int32_t *out_ids);
 
-/// cache[b, *position + i, :] = update[b, i, :] for i < *length, in place.
-/// cache: [outer, capacity, inner]; update: [outer, extent, inner]. An error
-/// that names the sizes if *position < 0, *length is outside [0, extent] or the
-/// sum exceeds capacity.
+/// cache[b, *position + i - start, :] = update[b, i, :] for i < *length, in
+/// place, where that row is in this shard's [0, rows). cache: [outer, rows,
+/// inner], of a whole of `capacity` rows; update: [outer, extent, inner]. An
+/// error that names the sizes if *position < 0, *length is outside [0, extent]
+/// or the sum exceeds capacity.
 typedef struct tprt_cache_update_desc {
-  int64_t dtype, outer, capacity, extent, inner;
+  int64_t dtype, outer, rows, extent, inner, capacity;
 } tprt_cache_update_desc;
 
 void tprt_cache_update(tprt_rank *rank, const tprt_cache_update_desc *desc,
                        void *cache, const void *update, const int32_t *position,
-                       const int32_t *length);
+                       const int32_t *length, int64_t start);
 
 /// out[o, :] = x[o, *index, :]; x: [outer, extent, inner]. An error that names
 /// the sizes if *index is outside [0, extent).

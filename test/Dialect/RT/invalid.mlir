@@ -161,17 +161,25 @@ func.func @rank(%x: memref<1x1x1x1x1x1x1x1x1xf32>) {
 
 // -----
 
-func.func @attention(%q: memref<1x2x1x3x4xf32>, %k: memref<1x5x2x4xf32>) {
+func.func @attention(%q: memref<1x2x1x3x4xf32>, %k: memref<1x5x2x4xf32>, %i: index) {
   // expected-error @+1 {{needs a query [batch, queries, kv_heads, groups, head_dim]}}
-  rt.attention %q, %k, %k into %q scale 0.5 : memref<1x2x1x3x4xf32>, memref<1x5x2x4xf32>, memref<1x5x2x4xf32>, memref<1x2x1x3x4xf32>
+  rt.attention %q, %k, %k from %i into %q scale 0.5 : memref<1x2x1x3x4xf32>, memref<1x5x2x4xf32>, memref<1x5x2x4xf32>, index, memref<1x2x1x3x4xf32>
   return
 }
 
 // -----
 
-func.func @attention(%q: memref<1x2x1x3x4xf32>, %k: memref<1x5x1x4xf32>, %p: memref<2xi32>) {
+func.func @attention(%q: memref<1x2x1x3x4xf32>, %k: memref<1x5x1x4xf32>, %p: memref<2xi32>, %i: index) {
   // expected-error @+1 {{needs a single number}}
-  rt.attention %q, %k, %k at %p into %q scale 0.5 : memref<1x2x1x3x4xf32>, memref<1x5x1x4xf32>, memref<1x5x1x4xf32>, memref<2xi32>, memref<1x2x1x3x4xf32>
+  rt.attention %q, %k, %k at %p from %i into %q scale 0.5 : memref<1x2x1x3x4xf32>, memref<1x5x1x4xf32>, memref<1x5x1x4xf32>, memref<2xi32>, index, memref<1x2x1x3x4xf32>
+  return
+}
+
+// -----
+
+func.func @attention(%q: memref<1x2x1x3x4xf32>, %k: memref<1x5x1x4xf32>, %i: index) {
+  // expected-error @+1 {{has 5 keys, not 6}}
+  rt.attention %q, %k, %k from %i into %q scale 0.5 of 6 : memref<1x2x1x3x4xf32>, memref<1x5x1x4xf32>, memref<1x5x1x4xf32>, index, memref<1x2x1x3x4xf32>
   return
 }
 
@@ -217,17 +225,17 @@ func.func @top_k(%x: memref<2x5xf32>, %v: memref<2x2xf32>, %j: memref<2x2xi32>, 
 
 // -----
 
-func.func @cache(%c: memref<1x4x2xf32>, %u: memref<1x5x2xf32>, %p: memref<i32>) {
+func.func @cache(%c: memref<1x4x2xf32>, %u: memref<1x5x2xf32>, %p: memref<i32>, %i: index) {
   // expected-error @+1 {{an update of 5 rows does not fit a cache of 4}}
-  rt.cache_update %c, %u at %p length %p : memref<1x4x2xf32>, memref<1x5x2xf32>, memref<i32>, memref<i32>
+  rt.cache_update %c, %u at %p length %p from %i of 4 : memref<1x4x2xf32>, memref<1x5x2xf32>, memref<i32>, memref<i32>
   return
 }
 
 // -----
 
-func.func @cache(%c: memref<1x4x2xf32>, %u: memref<1x3x3xf32>, %p: memref<i32>) {
+func.func @cache(%c: memref<1x4x2xf32>, %u: memref<1x3x3xf32>, %p: memref<i32>, %i: index) {
   // expected-error @+1 {{update must be 'memref<1x3x2xf32>'}}
-  rt.cache_update %c, %u at %p length %p : memref<1x4x2xf32>, memref<1x3x3xf32>, memref<i32>, memref<i32>
+  rt.cache_update %c, %u at %p length %p from %i of 4 : memref<1x4x2xf32>, memref<1x3x3xf32>, memref<i32>, memref<i32>
   return
 }
 

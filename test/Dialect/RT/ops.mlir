@@ -46,12 +46,12 @@ func.func @calls(%x: memref<8x4xf32>, %w: memref<6x4xf32>, %q: memref<1x2x1x3x4x
   %part = rt.view %x from %c : memref<8x4xf32> to memref<30xf32>
   // CHECK: rt.contract %arg0, %arg1 into %{{.*}} "mk,nk->mn" : memref<8x4xf32>, memref<6x4xf32>, memref<8x6xf32>
   rt.contract %x, %w into %y "mk,nk->mn" : memref<8x4xf32>, memref<6x4xf32>, memref<8x6xf32>
-  // CHECK: rt.attention %arg2, %arg3, %arg3 at %arg4 into %{{.*}} scale 5.000000e-01 causal window 3 soft_cap 2.000000e+01
-  rt.attention %q, %k, %k at %p into %o scale 0.5 causal window 3 soft_cap 20.0
-      : memref<1x2x1x3x4xf32>, memref<1x5x1x4xf32>, memref<1x5x1x4xf32>, memref<i32>, memref<1x2x1x3x4xf32>
-  // CHECK: rt.attention %arg2, %arg3, %arg3 into
-  rt.attention %q, %k, %k into %o scale 0.5
-      : memref<1x2x1x3x4xf32>, memref<1x5x1x4xf32>, memref<1x5x1x4xf32>, memref<1x2x1x3x4xf32>
+  // CHECK: rt.attention %arg2, %arg3, %arg3 at %arg4 from %[[C]] into %{{.*}} scale 5.000000e-01 causal window 3 soft_cap 2.000000e+01 of 4
+  rt.attention %q, %k, %k at %p from %c into %o scale 0.5 causal window 3 soft_cap 20.0 of 4
+      : memref<1x2x1x3x4xf32>, memref<1x5x1x4xf32>, memref<1x5x1x4xf32>, memref<i32>, index, memref<1x2x1x3x4xf32>
+  // CHECK: rt.attention %arg2, %arg3, %arg3 from %[[C]] into
+  rt.attention %q, %k, %k from %c into %o scale 0.5
+      : memref<1x2x1x3x4xf32>, memref<1x5x1x4xf32>, memref<1x5x1x4xf32>, index, memref<1x2x1x3x4xf32>
   // CHECK: rt.rotary {{.*}} interleaved
   rt.rotary %q, %cos, %cos into %o interleaved
       : memref<1x2x1x3x4xf32>, memref<2x2xf32>, memref<2x2xf32>, memref<1x2x1x3x4xf32>
@@ -63,8 +63,8 @@ func.func @calls(%x: memref<8x4xf32>, %w: memref<6x4xf32>, %q: memref<1x2x1x3x4x
   rt.top_k %x from %c into %v, %j k 2 segments 1 of 4 : memref<8x4xf32>, memref<8x2xf32>, memref<8x2xi32>
   // CHECK: rt.top_k %{{.*}} ids %{{.*}} : memref<8x2xi32> from
   rt.top_k %v ids %j : memref<8x2xi32> from %c into %v, %j k 1 segments 2 of 4 : memref<8x2xf32>, memref<8x2xf32>, memref<8x2xi32>
-  // CHECK: rt.cache_update
-  rt.cache_update %k, %k at %p length %p : memref<1x5x1x4xf32>, memref<1x5x1x4xf32>, memref<i32>, memref<i32>
+  // CHECK: rt.cache_update %arg3, %arg3 at %arg4 length %arg4 from %[[C]] of 10
+  rt.cache_update %k, %k at %p length %p from %c of 10 : memref<1x5x1x4xf32>, memref<1x5x1x4xf32>, memref<i32>, memref<i32>
   // CHECK: rt.take %arg0, %arg4 into %{{.*}} dim 1
   rt.take %x, %p into %t dim 1 : memref<8x4xf32>, memref<i32>, memref<8xf32>
   // CHECK: rt.copy %arg0 to %{{.*}} extents [2, 3] from 1 [8, 1] to 0 [3, 1]

@@ -1,12 +1,10 @@
-//===- Composites.cpp - norms, rotary embedding, attention, top-k ---------===//
+//===- Composites.cpp - norms, rotary embedding, top-k --------------------===//
 //
 // Part of tp-mlir, under the Apache License v2.0.
 //
 //===----------------------------------------------------------------------===//
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Math/IR/Math.h"
-#include "tp/Dialect/NN/IR/NN.h"
+#include "Writer.h"
 
 using namespace mlir;
 using namespace mlir::nn;
@@ -14,79 +12,6 @@ using namespace mlir::tp;
 
 #define GET_OP_CLASSES
 #include "tp/Dialect/NN/IR/NNOps.cpp.inc"
-
-namespace {
-
-/// Writes elementwise arithmetic at one location.
-class Writer {
-public:
-  Writer(OpBuilder &builder, Location loc) : builder(builder), loc(loc) {}
-
-  Value add(Value a, Value b) {
-    return arith::AddFOp::create(builder, loc, a, b);
-  }
-  Value sub(Value a, Value b) {
-    return arith::SubFOp::create(builder, loc, a, b);
-  }
-  Value mul(Value a, Value b) {
-    return arith::MulFOp::create(builder, loc, a, b);
-  }
-  Value rsqrt(Value a) { return math::RsqrtOp::create(builder, loc, a); }
-
-  /// A tensor of `like`'s type full of `value`.
-  Value splat(Value like, double value) {
-    auto type = cast<RankedTensorType>(like.getType());
-    auto element = builder.getFloatAttr(type.getElementType(), value);
-    return arith::ConstantOp::create(builder, loc,
-                                     SplatElementsAttr::get(type, element));
-  }
-  /// Repeats `value` along the dims of `type` that `dims` does not name.
-  Value broadcast(Value value, RankedTensorType type, ArrayRef<int64_t> dims) {
-    auto element = cast<RankedTensorType>(value.getType()).getElementType();
-    return BroadcastOp::create(builder, loc, type.clone(element), value, dims);
-  }
-  /// The sum over `dims`.
-  Value sum(Value value, ArrayRef<int64_t> dims) {
-    auto type = cast<RankedTensorType>(value.getType());
-    SmallVector<int64_t> shape;
-    for (int64_t i = 0; i < type.getRank(); ++i)
-      if (!llvm::is_contained(dims, i))
-        shape.push_back(type.getDimSize(i));
-    return ReduceOp::create(builder, loc, type.clone(shape), value, "sum",
-                            dims);
-  }
-  /// `value` with elements of type `element`.
-  Value convert(Value value, Type element) {
-    auto type = cast<RankedTensorType>(value.getType());
-    unsigned from = type.getElementTypeBitWidth();
-    unsigned to = element.getIntOrFloatBitWidth();
-    if (from < to)
-      return arith::ExtFOp::create(builder, loc, type.clone(element), value);
-    if (from > to)
-      return arith::TruncFOp::create(builder, loc, type.clone(element), value);
-    return value;
-  }
-
-private:
-  OpBuilder &builder;
-  Location loc;
-};
-
-/// The type that a norm or softmax over `element` is computed in.
-Type accumulatorOf(Type element) {
-  return element.getIntOrFloatBitWidth() < 32
-             ? Float32Type::get(element.getContext())
-             : element;
-}
-
-SmallVector<int64_t> leadingDims(RankedTensorType type) {
-  SmallVector<int64_t> dims;
-  for (int64_t i = 0; i + 1 < type.getRank(); ++i)
-    dims.push_back(i);
-  return dims;
-}
-
-} // namespace
 
 //===----------------------------------------------------------------------===//
 // RMS norm
@@ -184,39 +109,6 @@ LogicalResult RotaryOp::verify() {
 ShardingRule RotaryOp::getShardingRule() {
   return ruleOf(*this, "([b,s,...,d],[s,r],[s,r])->([b,s,...,d]); "
                        "replicate{d,r}; each{0}");
-}
-
-//===----------------------------------------------------------------------===//
-// Attention
-//===----------------------------------------------------------------------===//
-
-LogicalResult AttentionOp::verify() {
-  RankedTensorType q = getQuery().getType(), k = getKey().getType();
-  if (q != getType())
-    return emitOpError("result must be of the query's type ") << q;
-  if (k != getValue().getType())
-    return emitOpError("needs a key and a value of one type");
-  if (q.getRank() != 5 || k.getRank() != 4 ||
-      q.getElementType() != k.getElementType() ||
-      q.getDimSize(0) != k.getDimSize(0) ||
-      q.getDimSize(2) != k.getDimSize(2) || q.getDimSize(4) != k.getDimSize(3))
-    return emitOpError("needs a query [batch, sequence, kv_heads, groups, "
-                       "head_dim] and keys [batch, keys, kv_heads, head_dim], "
-                       "got ")
-           << q << " and " << k;
-  if (getWindow() && int64_t(*getWindow()) <= 0)
-    return emitOpError("needs a positive window");
-  if (!getScale().isFinite())
-    return emitOpError("needs a finite scale");
-  if (getSoftCap() && (!getSoftCap()->isFinite() ||
-                       getSoftCap()->isNegative() || getSoftCap()->isZero()))
-    return emitOpError("needs a positive soft cap");
-  return success();
-}
-
-ShardingRule AttentionOp::getShardingRule() {
-  return ruleOf(*this, "([b,s,h,g,d],[b,t,h,d],[b,t,h,d],[])->([b,s,h,g,d]); "
-                       "replicate{s,t,d}; each{2}");
 }
 
 //===----------------------------------------------------------------------===//

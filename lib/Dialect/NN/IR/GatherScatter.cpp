@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "tp/Dialect/NN/IR/NN.h"
+#include "Writer.h"
 
 using namespace mlir;
 using namespace mlir::nn;
@@ -156,14 +156,42 @@ LogicalResult CacheUpdateOp::verify() {
   for (int64_t i = 0; i < cache.getRank(); ++i)
     if (i != 1 && cache.getDimSize(i) != update.getDimSize(i))
       return emitOpError("cache and update differ in dim ") << i;
-  if (update.getDimSize(1) > cache.getDimSize(1))
+  if (getStart() && !getCapacity())
+    return emitOpError("with 'from' needs 'of', the rows of the whole cache");
+  int64_t capacity = getCapacity().value_or(cache.getDimSize(1));
+  if (update.getDimSize(1) > capacity)
     return emitOpError("update of ")
            << update.getDimSize(1) << " rows is longer than the cache of "
-           << cache.getDimSize(1);
+           << capacity;
   return success();
 }
 
 ShardingRule CacheUpdateOp::getShardingRule() {
   return ruleOf(*this, "([b,m,...],[b,s,...],[],[])->([b,m,...]); "
-                       "replicate{m,s}; joint{0,1}");
+                       "indexed{m}; masked{m}; replicate{s}; joint{0,1}");
+}
+
+/// The number of the factor of the cache's rows.
+static unsigned rowFactor(CacheUpdateOp op) {
+  return op.getShardingRule().operands[0][1].front();
+}
+
+Operation *CacheUpdateOp::buildLocal(OpBuilder &builder, ValueRange operands,
+                                     TypeRange types,
+                                     function_ref<Value(unsigned)> start) {
+  IntegerAttr capacity = getCapacityAttr();
+  int64_t rows = shapeOf(getType())[1];
+  if (!capacity && shapeOf(types.front())[1] != rows)
+    capacity = builder.getI64IntegerAttr(rows);
+  return CacheUpdateOp::create(
+      builder, getLoc(), types.front(), operands[0], operands[1], operands[2],
+      operands[3], start ? start(rowFactor(*this)) : Value(), capacity);
+}
+
+Value CacheUpdateOp::getShardStart(unsigned factor) {
+  return factor == rowFactor(*this) ? getStart() : Value();
+}
+
+std::optional<int64_t> CacheUpdateOp::getMaskedExtent(unsigned) {
+  return getCapacity();
 }

@@ -108,6 +108,9 @@ LogicalResult rt::AttentionOp::verify() {
            << q << " and " << k;
   if (failed(verifyType(*this, getValue(), k.getShape(), "value")))
     return failure();
+  int64_t keys = getKeys().value_or(k.getDimSize(1));
+  if (keys < 0 || keys > k.getDimSize(1))
+    return emitOpError("has ") << k.getDimSize(1) << " keys, not " << keys;
   return verifyType(*this, getOut(), q.getShape(), "out");
 }
 
@@ -183,10 +186,10 @@ LogicalResult rt::CacheUpdateOp::verify() {
     return emitOpError("needs a cache [batch, capacity, ...], got ") << cache;
   SmallVector<int64_t> shape(cache.getShape());
   shape[1] = getUpdate().getType().getDimSize(1);
-  if (shape[1] > cache.getDimSize(1))
+  if (shape[1] > int64_t(getCapacity()))
     return emitOpError("an update of ")
            << shape[1] << " rows does not fit a cache of "
-           << cache.getDimSize(1);
+           << int64_t(getCapacity());
   return verifyType(*this, getUpdate(), shape, "update");
 }
 

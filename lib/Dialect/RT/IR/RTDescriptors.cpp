@@ -86,11 +86,12 @@ StringRef rt::AttentionOp::getCallee() { return "tprt_attention"; }
 
 Words rt::AttentionOp::getDescriptor() {
   ArrayRef<int64_t> q = typeOf(getQuery()).getShape();
-  int64_t keys = typeOf(getKey()).getDimSize(1);
+  int64_t capacity = typeOf(getKey()).getDimSize(1);
   return {codeOf(getQuery()),
           q[0],
           q[1],
-          keys,
+          int64_t(getKeys().value_or(capacity)),
+          capacity,
           q[2],
           q[3],
           q[4],
@@ -101,7 +102,7 @@ Words rt::AttentionOp::getDescriptor() {
 }
 
 SmallVector<Value> rt::AttentionOp::getCallOperands() {
-  return {getQuery(), getKey(), getValue(), getOffset(), getOut()};
+  return {getQuery(), getKey(), getValue(), getOffset(), getStart(), getOut()};
 }
 
 StringRef rt::RotaryOp::getCallee() { return "tprt_rotary"; }
@@ -160,8 +161,9 @@ StringRef rt::CacheUpdateOp::getCallee() { return "tprt_cache_update"; }
 
 Words rt::CacheUpdateOp::getDescriptor() {
   Words cache = around(typeOf(getCache()).getShape(), 1);
-  return {codeOf(getCache()), cache[0], cache[1],
-          typeOf(getUpdate()).getDimSize(1), cache[2]};
+  return {codeOf(getCache()), cache[0],
+          cache[1],           typeOf(getUpdate()).getDimSize(1),
+          cache[2],           int64_t(getCapacity())};
 }
 
 StringRef rt::TakeOp::getCallee() { return "tprt_take"; }

@@ -52,30 +52,63 @@ struct Decompose : tp::impl::TPDecomposeBase<Decompose> {
     if (!ruled)
       return op->emitError("can be decomposed, but has no sharding rule");
     ShardingRule rule = ruled.getShardingRule();
+    SmallVector<Axes> axes = axesOfFactors(op, rule);
     for (auto [value, dims] : llvm::zip(op->getOperands(), rule.operands)) {
-      ShardingAttr sharding = shardingOf(value);
-      MeshAttr mesh =
-          sharding ? lookupMesh(op, sharding.getMesh()) : MeshAttr();
-      if (!mesh)
+      std::optional<Placement> placement = placementOf(op, value);
+      if (!placement)
         continue;
-      ArrayRef<int64_t> shape = shapeOf(value.getType());
-      Placement placement = toPlacement(sharding, mesh, shape);
       for (auto [i, factors] : llvm::enumerate(dims)) {
         if (factors.size() != 1 ||
             rule.factors[factors[0]].kind != FactorKind::Decompose)
           continue;
-        int64_t shards = sizeOf(placement.dims[i]);
-        if (shards == 1 && placement.pads[i] == shape[i])
+        int64_t shards = sizeOf(axes[factors[0]]);
+        bool hasPadding = placement->pads[i] != shapeOf(value.getType())[i] &&
+                          !rule.factors[factors[0]].masked;
+        if (shards == 1 && !hasPadding)
           continue;
         OpBuilder builder(op);
         SmallVector<Value> values = cast<DecomposeOpInterface>(op).decompose(
-            builder, factors[0], shards, placement.pads[i]);
+            builder, factors[0], shards, placement->pads[i]);
         op->replaceAllUsesWith(values);
         op->erase();
         return success();
       }
     }
     return success();
+  }
+
+  /// What propagation said; none if it said nothing.
+  static std::optional<Placement> placementOf(Operation *op, Value value) {
+    ShardingAttr sharding = shardingOf(value);
+    MeshAttr mesh = sharding ? lookupMesh(op, sharding.getMesh()) : MeshAttr();
+    if (!mesh)
+      return std::nullopt;
+    return toPlacement(sharding, mesh, shapeOf(value.getType()));
+  }
+
+  /// The axes that each factor could have in this op. A sequence that is both
+  /// queries and keys has its axes once: the keys are then brought together,
+  /// and nothing has to be written out.
+  static SmallVector<Axes> axesOfFactors(Operation *op,
+                                         const ShardingRule &rule) {
+    SmallVector<Axes> axes(rule.factors.size());
+    auto read = [&](Value value, const TensorFactors &dims) {
+      std::optional<Placement> placement = placementOf(op, value);
+      if (!placement)
+        return;
+      for (auto [dimAxes, factors] : llvm::zip(placement->dims, dims)) {
+        SmallVector<Axes> spread = spreadOver(dimAxes, factors, rule);
+        for (auto [factor, part] : llvm::zip(factors, spread))
+          if (sizeOf(part) > sizeOf(axes[factor]))
+            axes[factor] = part;
+      }
+    };
+    for (auto [value, dims] : llvm::zip(op->getOperands(), rule.operands))
+      read(value, dims);
+    for (auto [value, dims] : llvm::zip(op->getResults(), rule.results))
+      read(value, dims);
+    dropRepeatedAxes(axes);
+    return axes;
   }
 };
 

@@ -199,20 +199,22 @@ private:
         bool isNeutral = factor.reduction == ReduceKind::Sum && argument &&
                          isZeroPadded(function, argument.getArgNumber());
         if (!isNeutral)
-          local = mask(local, dim, shape[dim], placement->dims[dim],
-                       placement->pads[dim], neutralOf(factor.reduction));
+          local = mask(local, tensor.clone(placement->localShape()), dim,
+                       shape[dim], placement->dims[dim], placement->pads[dim],
+                       neutralOf(factor.reduction));
       }
     }
     return local;
   }
 
-  Value mask(Value value, int64_t dim, int64_t size, const Axes &axes,
-             int64_t pad, double fill) {
+  /// `type` is the local type: an argument's own is global until the end.
+  Value mask(Value value, Type type, int64_t dim, int64_t size,
+             const Axes &axes, int64_t pad, double fill) {
     auto key = std::make_tuple(value.getAsOpaquePointer(), dim, fill);
     auto [it, inserted] = masks.try_emplace(key);
     if (inserted)
       it->second = MaskOp::create(
-          builder, value.getLoc(), value.getType(), value,
+          builder, value.getLoc(), type, value,
           shardStart(axes, pad / sizeOf(axes)), builder.getI64IntegerAttr(dim),
           builder.getI64IntegerAttr(size), builder.getF64FloatAttr(fill));
     return it->second;

@@ -221,6 +221,14 @@ func.func @attention_soft_cap_infinite(%q: tensor<1x8x3x2x16xf32>, %k: tensor<1x
 
 // -----
 
+func.func @attention_keys(%q: tensor<1x8x3x2x16xf32>, %k: tensor<1x32x3x16xf32>) {
+  // expected-error @+1 {{'nn.attention' op has 32 keys, not 33}}
+  %0 = nn.attention %q, %k, %k scale 0.25 of 33 : (tensor<1x8x3x2x16xf32>, tensor<1x32x3x16xf32>, tensor<1x32x3x16xf32>) -> tensor<1x8x3x2x16xf32>
+  return
+}
+
+// -----
+
 func.func @attention_offset(%q: tensor<1x8x3x2x16xf32>, %k: tensor<1x32x3x16xf32>, %i: tensor<1xi32>) {
   // expected-error @+1 {{'nn.attention' op operand #3 must be 0D tensor}}
   %0 = nn.attention %q, %k, %k at %i scale 0.25 : (tensor<1x8x3x2x16xf32>, tensor<1x32x3x16xf32>, tensor<1x32x3x16xf32>, tensor<1xi32>) -> tensor<1x8x3x2x16xf32>

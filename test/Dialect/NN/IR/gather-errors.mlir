@@ -158,3 +158,19 @@ func.func @cache_long(%c: tensor<2x16x4xf32>, %u: tensor<2x17x4xf32>, %i: tensor
   %0 = nn.cache_update %c, %u at %i length %i : (tensor<2x16x4xf32>, tensor<2x17x4xf32>, tensor<i32>, tensor<i32>) -> tensor<2x16x4xf32>
   return
 }
+
+// -----
+
+func.func @cache_start(%c: tensor<2x16x4xf32>, %u: tensor<2x3x4xf32>, %i: tensor<i32>, %start: index) {
+  // expected-error @+1 {{'nn.cache_update' op with 'from' needs 'of', the rows of the whole cache}}
+  %0 = nn.cache_update %c, %u at %i length %i from %start : (tensor<2x16x4xf32>, tensor<2x3x4xf32>, tensor<i32>, tensor<i32>, index) -> tensor<2x16x4xf32>
+  return
+}
+
+// -----
+
+func.func @cache_capacity(%c: tensor<2x4x4xf32>, %u: tensor<2x17x4xf32>, %i: tensor<i32>, %start: index) {
+  // expected-error @+1 {{'nn.cache_update' op update of 17 rows is longer than the cache of 16}}
+  %0 = nn.cache_update %c, %u at %i length %i from %start of 16 : (tensor<2x4x4xf32>, tensor<2x17x4xf32>, tensor<i32>, tensor<i32>, index) -> tensor<2x4x4xf32>
+  return
+}

@@ -75,6 +75,9 @@ func.func @positions(%x: tensor<1x8x64xf32>, %last: tensor<i32>, %start: index,
   %6 = nn.embedding_gradient %ids, %x from %start of 2048 : (tensor<1x8xi32>, tensor<1x8x64xf32>, index) -> tensor<512x64xf32>
   // CHECK: nn.cache_update %{{.*}}, %{{.*}} at %{{.*}} length %{{.*}} : (tensor<1x256x64xf32>, tensor<1x8x64xf32>, tensor<i32>, tensor<i32>) -> tensor<1x256x64xf32>
   %7 = nn.cache_update %cache, %x at %last length %last : (tensor<1x256x64xf32>, tensor<1x8x64xf32>, tensor<i32>, tensor<i32>) -> tensor<1x256x64xf32>
+  // A quarter of the cache.
+  // CHECK: nn.cache_update %{{.*}}, %{{.*}} at %{{.*}} length %{{.*}} from %{{.*}} of 1024 : (tensor<1x256x64xf32>, tensor<1x8x64xf32>, tensor<i32>, tensor<i32>, index) -> tensor<1x256x64xf32>
+  %8 = nn.cache_update %cache, %x at %last length %last from %start of 1024 : (tensor<1x256x64xf32>, tensor<1x8x64xf32>, tensor<i32>, tensor<i32>, index) -> tensor<1x256x64xf32>
   return
 }
 
@@ -92,6 +95,9 @@ func.func @composites(%x: tensor<1x8x64xf32>, %g: tensor<64xf32>, %c: tensor<8x3
   %3 = nn.attention %q, %k, %k scale 0.25 : (tensor<1x8x3x2x16xbf16>, tensor<1x32x3x16xbf16>, tensor<1x32x3x16xbf16>) -> tensor<1x8x3x2x16xbf16>
   // CHECK: nn.attention %{{.*}}, %{{.*}}, %{{.*}} at %{{.*}} scale 2.500000e-01 causal window 4096 soft_cap 5.000000e+01 : (tensor<1x8x3x2x16xbf16>, tensor<1x32x3x16xbf16>, tensor<1x32x3x16xbf16>, tensor<i32>) -> tensor<1x8x3x2x16xbf16>
   %4 = nn.attention %q, %k, %k at %position scale 0.25 causal window 4096 soft_cap 50.0 : (tensor<1x8x3x2x16xbf16>, tensor<1x32x3x16xbf16>, tensor<1x32x3x16xbf16>, tensor<i32>) -> tensor<1x8x3x2x16xbf16>
+  // One device's share of the queries, with keys padded to 32.
+  // CHECK: nn.attention %{{.*}}, %{{.*}}, %{{.*}} at %{{.*}} from %{{.*}} scale 2.500000e-01 causal of 31 : (tensor<1x8x3x2x16xbf16>, tensor<1x32x3x16xbf16>, tensor<1x32x3x16xbf16>, tensor<i32>, index) -> tensor<1x8x3x2x16xbf16>
+  %11 = nn.attention %q, %k, %k at %position from %start scale 0.25 causal of 31 : (tensor<1x8x3x2x16xbf16>, tensor<1x32x3x16xbf16>, tensor<1x32x3x16xbf16>, tensor<i32>, index) -> tensor<1x8x3x2x16xbf16>
   // CHECK: nn.top_k %{{.*}} k 2 : (tensor<1x8x64xf32>) -> (tensor<1x8x2xf32>, tensor<1x8x2xi32>)
   %5:2 = nn.top_k %x k 2 : (tensor<1x8x64xf32>) -> (tensor<1x8x2xf32>, tensor<1x8x2xi32>)
   // CHECK: nn.top_k %{{.*}} ids %{{.*}} k 1 : (tensor<1x8x64xf32>, tensor<1x8x64xi32>) -> (tensor<1x8x1xf32>, tensor<1x8x1xi32>)

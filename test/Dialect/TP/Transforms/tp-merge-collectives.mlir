@@ -1,12 +1,12 @@
-// All-gathers over the same axes, side by side, become one message.
+// Collectives of one kind over the same axes become one message.
 // RUN: tp-opt %s -tp-merge-collectives="bytes=1000" | FileCheck %s
 
 tp.mesh @mesh = <["dp"=2, "tp"=4]>
 
-// The example of the pass's description; only index arithmetic stands between.
+// The example of the pass's description; both are where the first was.
 // CHECK-LABEL: func.func @documented
-// CHECK-NEXT: tp.shard_start
 // CHECK-NEXT: %[[BOTH:.*]]:2 = tp.all_gather %arg0, %arg1 dims [1, 0] over [#tp.axis<"tp">] of @mesh reason "values; also: ids" module "top" : (tensor<2x1xf32>, tensor<1x2xi32>) -> (tensor<2x4xf32>, tensor<4x2xi32>)
+// CHECK-NEXT: tp.shard_start
 // CHECK-NEXT: return %[[BOTH]]#0, %[[BOTH]]#1
 func.func @documented(%values: tensor<2x1xf32>, %ids: tensor<1x2xi32>) -> (tensor<2x4xf32>, tensor<4x2xi32>) {
   %0 = tp.all_gather %values dims [1] over [#tp.axis<"tp">] of @mesh reason "values" module "top" : (tensor<2x1xf32>) -> tensor<2x4xf32>
@@ -38,7 +38,7 @@ func.func @large(%x: tensor<50xf32>) {
   return
 }
 
-// Other axes, a result that is needed, an op in between: not merged.
+// Other axes, or a result that is needed: not merged.
 // CHECK-LABEL: func.func @axes
 // CHECK-COUNT-2: = tp.all_gather %arg0 dims
 func.func @axes(%x: tensor<2xf32>) {
@@ -54,13 +54,47 @@ func.func @needed(%x: tensor<2xf32>) {
   %1 = tp.all_gather %0 dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<8xf32>) -> tensor<32xf32>
   return
 }
-// CHECK-LABEL: func.func @apart
-// CHECK: tp.all_gather
+// CHECK-LABEL: func.func @needed_later
+// CHECK: tp.all_gather %arg0
 // CHECK-NEXT: arith.negf
 // CHECK-NEXT: tp.all_gather
-func.func @apart(%x: tensor<2xf32>) {
+func.func @needed_later(%x: tensor<2xf32>) {
   %0 = tp.all_gather %x dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
   %1 = arith.negf %x : tensor<2xf32>
-  %2 = tp.all_gather %x dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
+  %2 = tp.all_gather %1 dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
+  return
+}
+
+// What stands between does not matter, if it is not needed.
+// CHECK-LABEL: func.func @apart
+// CHECK-NEXT: %[[NEGATIVE:.*]] = arith.negf
+// CHECK-NEXT: %[[BOTH:.*]]:2 = tp.all_reduce %arg0, %[[NEGATIVE]] sum over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>, tensor<2xf32>) -> (tensor<2xf32>, tensor<2xf32>)
+// CHECK-NEXT: %[[LOG:.*]] = math.log %[[BOTH]]#0
+// CHECK-NEXT: arith.addf %[[LOG]], %[[BOTH]]#1
+func.func @apart(%x: tensor<2xf32>) -> tensor<2xf32> {
+  %0 = arith.negf %x : tensor<2xf32>
+  %1 = tp.all_reduce %x sum over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<2xf32>
+  %2 = math.log %1 : tensor<2xf32>
+  %3 = tp.all_reduce %0 sum over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<2xf32>
+  %4 = arith.addf %2, %3 : tensor<2xf32>
+  return %4 : tensor<2xf32>
+}
+
+// Each with its own kind, whatever stands between them.
+// CHECK-LABEL: func.func @kinds
+// CHECK-NEXT: %{{.*}}:2 = tp.all_reduce %arg0, %arg1 max
+// CHECK-NEXT: %{{.*}}:2 = tp.all_reduce %arg0, %arg1 sum
+// CHECK-NEXT: %{{.*}}:2 = tp.reduce_scatter %arg0, %arg1 sum dims [1, 0]
+// CHECK-NEXT: %{{.*}}:2 = tp.all_to_all %arg0, %arg1 gather [0, 1] split [1, 0]
+// CHECK-NEXT: return
+func.func @kinds(%x: tensor<4x4xf32>, %y: tensor<4x4xi32>) {
+  %0 = tp.all_reduce %x max over [#tp.axis<"tp">] of @mesh : (tensor<4x4xf32>) -> tensor<4x4xf32>
+  %1 = tp.all_reduce %x sum over [#tp.axis<"tp">] of @mesh : (tensor<4x4xf32>) -> tensor<4x4xf32>
+  %2 = tp.reduce_scatter %x sum dims [1] over [#tp.axis<"tp">] of @mesh : (tensor<4x4xf32>) -> tensor<4x1xf32>
+  %3 = tp.all_to_all %x gather [0] split [1] over [#tp.axis<"tp">] of @mesh : (tensor<4x4xf32>) -> tensor<16x1xf32>
+  %4 = tp.all_reduce %y max over [#tp.axis<"tp">] of @mesh : (tensor<4x4xi32>) -> tensor<4x4xi32>
+  %5 = tp.all_reduce %y sum over [#tp.axis<"tp">] of @mesh : (tensor<4x4xi32>) -> tensor<4x4xi32>
+  %6 = tp.reduce_scatter %y sum dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<4x4xi32>) -> tensor<1x4xi32>
+  %7 = tp.all_to_all %y gather [1] split [0] over [#tp.axis<"tp">] of @mesh : (tensor<4x4xi32>) -> tensor<1x16xi32>
   return
 }

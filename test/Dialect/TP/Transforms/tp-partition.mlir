@@ -94,6 +94,14 @@ func.func @padding(
   return %1, %2, %3, %4, %5 : tensor<8x64xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>
 }
 
+// An argument is masked in its local type, too.
+// CHECK-LABEL: func.func @padded_argument
+// CHECK: tp.mask %arg0 dim 0 from %{{.*}} size 9 fill 0xFFF0000000000000 : tensor<3xf32>
+func.func @padded_argument(%x: tensor<9xf32> {tp.sharding = #tp.sharding<@mesh, [{"tp"}]>}) -> tensor<f32> {
+  %0 = nn.reduce %x "max" dims [0] : (tensor<9xf32>) -> tensor<f32>
+  return %0 : tensor<f32>
+}
+
 // A local reshape keeps the global shapes, which say what corresponds; a splat is
 // cut; a constraint that is met is gone.
 // CHECK-LABEL: func.func @shapes

@@ -273,3 +273,92 @@ func.func @top_k_shard(
   %0:2 = nn.top_k %x k 1 : (tensor<2x4xf32>) -> (tensor<2x1xf32>, tensor<2x1xi32>)
   return %0#1 : tensor<2x1xi32>
 }
+
+// -----
+
+//===----------------------------------------------------------------------===//
+// Attention
+//===----------------------------------------------------------------------===//
+
+tp.mesh @mesh = <["tp"=4]>
+// Every device would take its queries for the first ones.
+func.func @attention_start(
+    %q: tensor<1x2x2x1x4xf32> {tp.global = tensor<1x8x2x1x4xf32>, tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}, {}, {}, {}]>},
+    %k: tensor<1x8x2x4xf32> {tp.global = tensor<1x8x2x4xf32>}) {
+  // expected-error @+1 {{'nn.attention' reads positions of a sharded dim without the shard's start}}
+  %0 = nn.attention %q, %k, %k scale 0.5 causal : (tensor<1x2x2x1x4xf32>, tensor<1x8x2x4xf32>, tensor<1x8x2x4xf32>) -> tensor<1x2x2x1x4xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+// Queries of blocks of 2, told of blocks of 3.
+func.func @attention_block(
+    %q: tensor<1x2x2x1x4xf32> {tp.global = tensor<1x8x2x1x4xf32>, tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}, {}, {}, {}]>},
+    %k: tensor<1x8x2x4xf32> {tp.global = tensor<1x8x2x4xf32>}) {
+  %start = tp.shard_start [#tp.axis<"tp">] of @mesh block 3
+  // expected-error @+1 {{'nn.attention' is given the start of}}
+  %0 = nn.attention %q, %k, %k from %start scale 0.5 causal : (tensor<1x2x2x1x4xf32>, tensor<1x8x2x4xf32>, tensor<1x8x2x4xf32>, index) -> tensor<1x2x2x1x4xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+// Keys that are padding would be attended to.
+func.func @attention_padding(
+    %q: tensor<1x8x2x1x4xf32> {tp.global = tensor<1x8x2x1x4xf32>},
+    %k: tensor<1x8x2x4xf32> {tp.global = tensor<1x7x2x4xf32>, tp.sharding = #tp.sharding<@mesh, [{}, {} pad 8, {}, {}]>}) {
+  // expected-error @+1 {{'nn.attention' is not told that a dim of size 7 is padded to 8}}
+  %0 = nn.attention %q, %k, %k scale 0.5 : (tensor<1x8x2x1x4xf32>, tensor<1x8x2x4xf32>, tensor<1x8x2x4xf32>) -> tensor<1x8x2x1x4xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @attention_keys(
+    %q: tensor<1x8x2x1x4xf32> {tp.global = tensor<1x8x2x1x4xf32>},
+    %k: tensor<1x8x2x4xf32> {tp.global = tensor<1x7x2x4xf32>, tp.sharding = #tp.sharding<@mesh, [{}, {} pad 8, {}, {}]>}) {
+  // expected-error @+1 {{'nn.attention' keeps to 6 elements of a dim of size 7}}
+  %0 = nn.attention %q, %k, %k scale 0.5 of 6 : (tensor<1x8x2x1x4xf32>, tensor<1x8x2x4xf32>, tensor<1x8x2x4xf32>) -> tensor<1x8x2x1x4xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+// Each device would normalise over its own keys.
+func.func @attention_sharded_keys(
+    %q: tensor<1x8x2x1x4xf32> {tp.global = tensor<1x8x2x1x4xf32>},
+    %k: tensor<1x2x2x4xf32> {tp.global = tensor<1x8x2x4xf32>, tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}, {}, {}]>}) {
+  // expected-error @+1 {{'nn.attention' needs the dim of size 8 whole, without padding}}
+  %0 = nn.attention %q, %k, %k scale 0.5 : (tensor<1x8x2x1x4xf32>, tensor<1x2x2x4xf32>, tensor<1x2x2x4xf32>) -> tensor<1x8x2x1x4xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+// Every device would write the rows into its own shard.
+func.func @cache_start(
+    %c: tensor<1x2x4xf32> {tp.global = tensor<1x8x4xf32>, tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}, {}]>},
+    %u: tensor<1x2x4xf32> {tp.global = tensor<1x2x4xf32>}, %p: tensor<i32> {tp.global = tensor<i32>}) {
+  // expected-error @+1 {{'nn.cache_update' reads positions of a sharded dim without the shard's start}}
+  %0 = nn.cache_update %c, %u at %p length %p : (tensor<1x2x4xf32>, tensor<1x2x4xf32>, tensor<i32>, tensor<i32>) -> tensor<1x2x4xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+// Rows beyond the cache's 7 would pass for its own.
+func.func @cache_capacity(
+    %c: tensor<1x2x4xf32> {tp.global = tensor<1x7x4xf32>, tp.sharding = #tp.sharding<@mesh, [{}, {"tp"} pad 8, {}]>},
+    %u: tensor<1x2x4xf32> {tp.global = tensor<1x2x4xf32>}, %p: tensor<i32> {tp.global = tensor<i32>}) {
+  %start = tp.shard_start [#tp.axis<"tp">] of @mesh block 2
+  // expected-error @+1 {{'nn.cache_update' keeps to 8 elements of a dim of size 7}}
+  %0 = nn.cache_update %c, %u at %p length %p from %start of 8 : (tensor<1x2x4xf32>, tensor<1x2x4xf32>, tensor<i32>, tensor<i32>, index) -> tensor<1x2x4xf32>
+  return
+}

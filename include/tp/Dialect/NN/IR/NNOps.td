@@ -261,25 +261,30 @@ def NN_EmbeddingGradientOp
   }];
 }
 
-def NN_CacheUpdateOp : NN_Op<"cache_update"> {
+def NN_CacheUpdateOp : NN_Op<"cache_update",
+    ["buildLocal", "getShardStart", "getMaskedExtent"]> {
   let summary = "writes rows into a cache at a position";
   let description = [{
     Rows 0 to `length` of the update's dim 1 go to the cache's dim 1 from `position`
-    on. In place where the cache is not used again.
+    on. In place where the cache is not used again. On one device of a sharded cache,
+    the cache's first row is number `start` of `capacity`, and rows that belong
+    elsewhere are left out.
 
     ```mlir
     %1 = nn.cache_update %cache, %new at %position length %length
         : (tensor<1x256x3x64xf32>, tensor<1x8x3x64xf32>, tensor<i32>, tensor<i32>)
           -> tensor<1x256x3x64xf32>
     ```
-    Rule: `([b,m,...],[b,s,...],[],[])->([b,m,...]); replicate{m,s}; joint{0,1}`.
+    Rule: `([b,m,...],[b,s,...],[],[])->([b,m,...]); indexed{m}; masked{m};
+    replicate{s}; joint{0,1}`.
   }];
   let arguments = (ins NN_FloatTensor:$cache, NN_FloatTensor:$update,
-                       NN_Scalar:$position, NN_Scalar:$length);
+                       NN_Scalar:$position, NN_Scalar:$length,
+                       Optional<Index>:$start, OptionalAttr<I64Attr>:$capacity);
   let results = (outs NN_FloatTensor:$result);
   let assemblyFormat = [{
-    $cache `,` $update `at` $position `length` $length attr-dict
-    `:` functional-type(operands, $result)
+    $cache `,` $update `at` $position `length` $length (`from` $start^)?
+    (`of` $capacity^)? attr-dict `:` functional-type(operands, $result)
   }];
 }
 
@@ -308,6 +313,52 @@ def NN_RMSNormOp : NN_Op<"rms_norm", [], [Decompose, Derivative]> {
   }];
 }
 
+def NN_SoftmaxOp : NN_Op<"softmax", [],
+    [SameOperandsAndResultType, Decompose, Derivative]> {
+  let summary = "exp(x) / sum(exp(x)) over a dim";
+  let description = [{
+    The maximum is subtracted first, so that nothing overflows. Computed in at least
+    f32.
+
+    ```mlir
+    %1 = nn.softmax %0 dim 1 : tensor<8x512xf32>
+    ```
+    Rule: `([i,v])->([i,v]); decompose{v}`: sharded on v it is written out, and the
+    maximum and the sum are reduced, one number a row each.
+  }];
+  let arguments = (ins NN_FloatTensor:$input, I64Attr:$dim);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = "$input `dim` $dim attr-dict `:` type($result)";
+}
+
+def NN_CrossEntropyOp : NN_Op<"cross_entropy", [], [Decompose, Derivative]> {
+  let summary = "-log(softmax(logits)[target]), one loss a row";
+  let description = [{
+    The last dim of the logits are the classes; a mean or sum over rows is an
+    `nn.reduce` of the result. Computed, and given, in at least f32. A row whose
+    target is `ignore_index` has loss and gradient 0; any other target that is not a
+    class gives NaN. With `label_smoothing` e, the target weighs 1 - e and e is
+    spread over all classes.
+
+    ```mlir
+    %1 = nn.cross_entropy %logits, %targets ignore_index -100 label_smoothing 0.1
+        : (tensor<1x8x512xbf16>, tensor<1x8xi32>) -> tensor<1x8xf32>
+    ```
+    Rule: `([...,v],[...])->([...]); decompose{v}`: sharded on v it is written out;
+    a maximum and two sums are reduced, one number a row each, and no logit is
+    gathered.
+  }];
+  let arguments = (ins NN_FloatTensor:$logits, NN_IdTensor:$targets,
+                       OptionalAttr<I64Attr>:$ignore_index,
+                       OptionalAttr<F64Attr>:$label_smoothing);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{
+    $logits `,` $targets (`ignore_index` $ignore_index^)?
+    (`label_smoothing` $label_smoothing^)? attr-dict
+    `:` functional-type(operands, $result)
+  }];
+}
+
 def NN_RotaryOp : NN_Op<"rotary"> {
   let summary = "rotary position embedding";
   let description = [{
@@ -330,31 +381,38 @@ def NN_RotaryOp : NN_Op<"rotary"> {
   }];
 }
 
-def NN_AttentionOp : NN_Op<"attention"> {
+def NN_AttentionOp : NN_Op<"attention",
+    ["buildLocal", "getShardStart", "getMaskedExtent"],
+                           [Decompose, AttrSizedOperandSegments]> {
   let summary = "grouped-query attention";
   let description = [{
     softmax(scale * Q K^T) V for every KV head h and query group g. Query i stands
     at position `offset` + i (0 without an offset). With `causal`, it sees the keys
-    j <= its position; with `window` w, only j > position - w.
+    j <= its position; with `window` w, only j > position - w. A query that sees no
+    key gives zeros. On one device of a sharded sequence, the first query is number
+    `start`; of keys that are padded, the first `keys` count.
 
     ```mlir
     %1 = nn.attention %q, %k, %v at %position scale 0.125 causal
         : (tensor<1x8x3x3x64xf32>, tensor<1x256x3x64xf32>,
            tensor<1x256x3x64xf32>, tensor<i32>) -> tensor<1x8x3x3x64xf32>
     ```
-    Rule: `([b,s,h,g,d],[b,t,h,d],[b,t,h,d],[])->([b,s,h,g,d]);
-    replicate{s,t,d}; each{2}`.
+    Rule: `([b,s,h,g,d],[b,t,h,d],[b,t,h,d],[])->([b,s,h,g,d]); indexed{s};
+    decompose{t}; masked{t}; replicate{d}; each{2}`: with sharded keys it is written
+    out, each device attends to its own, and a maximum and a sum for each query and
+    the weighted values are reduced.
   }];
   let arguments = (ins NN_FloatTensor:$query, NN_FloatTensor:$key,
                        NN_FloatTensor:$value, Optional<NN_Scalar>:$offset,
-                       F64Attr:$scale, UnitAttr:$causal,
-                       OptionalAttr<I64Attr>:$window,
-                       OptionalAttr<F64Attr>:$soft_cap);
+                       Optional<Index>:$start, F64Attr:$scale,
+                       UnitAttr:$causal, OptionalAttr<I64Attr>:$window,
+                       OptionalAttr<F64Attr>:$soft_cap,
+                       OptionalAttr<I64Attr>:$keys);
   let results = (outs NN_FloatTensor:$result);
   let assemblyFormat = [{
-    $query `,` $key `,` $value (`at` $offset^)? `scale` $scale
-    (`causal` $causal^)? (`window` $window^)? (`soft_cap` $soft_cap^)? attr-dict
-    `:` functional-type(operands, $result)
+    $query `,` $key `,` $value (`at` $offset^)? (`from` $start^)? `scale` $scale
+    (`causal` $causal^)? (`window` $window^)? (`soft_cap` $soft_cap^)?
+    (`of` $keys^)? attr-dict `:` functional-type(operands, $result)
   }];
 }
 

@@ -173,19 +173,21 @@ def RT_AttentionOp : RT_CallOp<"attention", ["getCallOperands"]> {
   let summary = "tprt_attention: grouped-query attention";
   let description = [{
     ```mlir
-    rt.attention %q, %k, %v at %position into %out scale 0.125 causal
+    rt.attention %q, %k, %v at %position from %start into %out scale 0.125 causal
         : memref<1x8x3x3x64xf32>, memref<1x256x3x64xf32>, memref<1x256x3x64xf32>,
-          memref<i32>, memref<1x8x3x3x64xf32>
+          memref<i32>, index, memref<1x8x3x3x64xf32>
     ```
+    With `of`, only so many of the keys count.
   }];
   let arguments = (ins RT_In<>:$query, RT_In<>:$key, RT_In<>:$value,
-    Arg<Optional<RT_ScalarBuffer>, "", [MemRead]>:$offset, RT_Out<>:$out,
-    F64Attr:$scale, UnitAttr:$causal, OptionalAttr<I64Attr>:$window,
-    OptionalAttr<F64Attr>:$soft_cap);
+    Arg<Optional<RT_ScalarBuffer>, "", [MemRead]>:$offset, Index:$start,
+    RT_Out<>:$out, F64Attr:$scale, UnitAttr:$causal,
+    OptionalAttr<I64Attr>:$window, OptionalAttr<F64Attr>:$soft_cap,
+    OptionalAttr<I64Attr>:$keys);
   let assemblyFormat = [{
-    $query `,` $key `,` $value (`at` $offset^)? `into` $out `scale` $scale
-    (`causal` $causal^)? (`window` $window^)? (`soft_cap` $soft_cap^)? attr-dict
-    `:` type(operands)
+    $query `,` $key `,` $value (`at` $offset^)? `from` $start `into` $out
+    `scale` $scale (`causal` $causal^)? (`window` $window^)?
+    (`soft_cap` $soft_cap^)? (`of` $keys^)? attr-dict `:` type(operands)
   }];
 }
 
@@ -242,10 +244,12 @@ def RT_CacheUpdateOp : RT_CallOp<"cache_update"> {
   let summary = "tprt_cache_update: writes rows of dim 1 in place";
   let arguments = (ins RT_InOut<>:$cache, RT_In<>:$update,
                        RT_In<RT_ScalarBuffer>:$position,
-                       RT_In<RT_ScalarBuffer>:$length);
+                       RT_In<RT_ScalarBuffer>:$length, Index:$start,
+                       I64Attr:$capacity);
   let assemblyFormat = [{
-    $cache `,` $update `at` $position `length` $length attr-dict
-    `:` type(operands)
+    $cache `,` $update `at` $position `length` $length `from` $start `of`
+    $capacity attr-dict `:` type($cache) `,` type($update) `,`
+    type($position) `,` type($length)
   }];
 }
 

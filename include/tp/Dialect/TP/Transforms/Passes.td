@@ -38,9 +38,10 @@ def TPPropagate : Pass<"tp-propagate", "::mlir::func::FuncOp"> {
 def TPDecompose : Pass<"tp-decompose", "::mlir::func::FuncOp"> {
   let summary = "writes out composite ops whose reduction is sharded";
   let description = [{
-    A norm or top-k whose reduced dim is sharded (or padded) is replaced by its own
-    decomposition, on global tensors; what remains are reductions that the sharding
-    machinery knows. Run tp-propagate again afterwards.
+    A composite (a norm, softmax, cross-entropy, top-k) whose reduced dim is sharded
+    or padded is replaced by its own decomposition, on global tensors; what remains
+    are reductions that the sharding machinery knows. Run tp-propagate again
+    afterwards.
 
     Before:
     ```mlir
@@ -130,9 +131,9 @@ def TPPlanReshards : Pass<"tp-plan-reshards", "::mlir::func::FuncOp"> {
 def TPMergeCollectives : Pass<"tp-merge-collectives", "::mlir::func::FuncOp"> {
   let summary = "packs small collectives of one group into one message";
   let description = [{
-    All-gathers over the same axes that stand next to each other (nothing but local
-    index arithmetic between them), none of which needs another's result, become one
-    op with several operands, as long as the message stays below `bytes`.
+    Collectives of one kind over the same axes become one op with several operands,
+    where the first of them stands, if that has everything they need, and as long as
+    the message stays below `bytes`.
 
     Before:
     ```mlir
