@@ -219,7 +219,8 @@ void checkDrawn(const Mesh &mesh, int count) {
   Lists lists(mesh);
   int refused = 0;
   for (int i = 0; i < count; ++i) {
-    Placement before = reference.placement(lists.below(reference.size()));
+    const Placement &before =
+        reference.placement(lists.below(reference.size()));
     std::pair<Axes, Axes> pair = lists.draw();
     FailureOr<Placement> result = permuted(before, pair.first, pair.second);
     std::string what = show(before) + " permuted from " + show(pair.first) +

@@ -11,11 +11,6 @@
 
 namespace mlir::nn {
 
-/// The rule of an op whose notation its verifier has made sure of.
-inline tp::ShardingRule ruleOf(Operation *op, StringRef notation) {
-  return tp::ShardingRule::parse(op, notation).value_or(tp::ShardingRule());
-}
-
 /// The type that a norm or softmax over `element` is computed in: at least f32.
 inline Type accumulatorOf(Type element) {
   return element.getIntOrFloatBitWidth() < 32

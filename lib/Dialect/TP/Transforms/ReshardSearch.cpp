@@ -340,8 +340,9 @@ private:
     for (Part gap : table.unused(used))
       table.forEachSubPart(gap, /*onlyAtoms=*/true,
                            [&](Part part) { parts.push_back(part); });
-    std::stable_sort(parts.begin(), parts.end(),
-                     [&](Part a, Part b) { return rank(a) < rank(b); });
+    llvm::sort(parts, [&](Part a, Part b) {
+      return std::pair(rank(a), a) < std::pair(rank(b), b);
+    });
     return parts;
   }
 

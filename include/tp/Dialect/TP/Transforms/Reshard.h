@@ -62,9 +62,9 @@ struct ReshardStep {
   /// Of all_reduce, reduce_scatter and make_partial.
   ReduceKind kind = ReduceKind::Sum;
   /// Of permute, the group in the order that takes the place of `axes`.
-  Axes toAxes;
+  Axes toAxes = {};
   /// The placement after the step.
-  Placement result;
+  Placement result = {};
 };
 
 using ReshardPath = std::vector<ReshardStep>;
