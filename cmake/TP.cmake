@@ -25,6 +25,10 @@ if(TP_SANITIZE)
                       -fno-sanitize=vptr -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${TP_SANITIZE})
 endif()
+if(TP_SANITIZE MATCHES address) # The sanitizer's options, into every program.
+  add_library(tp_asan_options OBJECT ${PROJECT_SOURCE_DIR}/cmake/AddressSanitizer.cpp)
+  link_libraries($<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:$<TARGET_OBJECTS:tp_asan_options>>)
+endif()
 
 # All flags must agree with the precompiled header's, so it is compiled here,
 # after they are set, and reused by every target below.

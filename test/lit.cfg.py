@@ -18,7 +18,3 @@ llvm_config.use_default_substitutions()
 llvm_config.add_tool_substitutions(
     ["tp-opt", "tp-import", "tp-run", "tp-report", "split-file"],
     [config.tp_tools_dir, config.llvm_tools_dir])
-
-# LLVM's allocator poisons memory in our instrumented code that libMLIR, which is
-# not instrumented, does not unpoison.
-config.environment.setdefault("ASAN_OPTIONS", "allow_user_poisoning=0:detect_leaks=0")

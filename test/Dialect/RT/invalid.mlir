@@ -33,6 +33,15 @@ func.func @arena() attributes {rt.arena_bytes = 64 : i64} {
 
 // -----
 
+// Even an element of no bits has a byte of its own.
+func.func @no_bits() attributes {rt.arena_bytes = 64 : i64} {
+  // expected-error @+1 {{ends beyond the arena of 64 bytes}}
+  %0 = rt.buffer 61 : memref<4xi0>
+  return
+}
+
+// -----
+
 func.func @argument(%x: memref<4xf32>) {
   // expected-error @+1 {{the function has no argument 1}}
   %0 = rt.argument 1 : memref<4xf32>

@@ -65,7 +65,8 @@ std::optional<int64_t> rt::getDTypeCode(Type type) {
 int64_t rt::getElementBytes(Type type) {
   if (!type.isIntOrFloat())
     return 8;
-  return llvm::divideCeil(type.getIntOrFloatBitWidth(), 8);
+  // An i0 takes a byte too: sizes and alignments are divided by.
+  return llvm::divideCeil(std::max(type.getIntOrFloatBitWidth(), 1u), 8);
 }
 
 int64_t rt::getBytes(ShapedType type) {

@@ -43,7 +43,7 @@ inline constexpr size_t kMaxCollectiveBuffers = 4;
 /// The runtime's number of an element type, or nothing if it has none.
 std::optional<int64_t> getDTypeCode(Type elementType);
 
-/// Bytes of one element in memory; booleans take one byte, indices eight.
+/// Bytes of one element in memory, at least one; indices take eight.
 int64_t getElementBytes(Type elementType);
 /// Bytes of a dense tensor or memref of static shape.
 int64_t getBytes(ShapedType type);
