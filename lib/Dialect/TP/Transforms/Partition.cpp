@@ -226,11 +226,16 @@ private:
              int64_t pad, double fill) {
     auto key = std::make_tuple(value.getAsOpaquePointer(), dim, fill);
     auto [it, inserted] = masks.try_emplace(key);
-    if (inserted)
-      it->second = MaskOp::create(
-          builder, value.getLoc(), value.getType(), value,
-          shardStart(axes, pad / sizeOf(axes)), builder.getI64IntegerAttr(dim),
-          builder.getI64IntegerAttr(size), builder.getF64FloatAttr(fill));
+    if (!inserted)
+      return it->second;
+    // Arguments keep their global types until the end.
+    Type type = value.getType();
+    if (auto argument = dyn_cast<BlockArgument>(value))
+      type = localArgumentTypes[argument.getArgNumber()];
+    it->second = MaskOp::create(
+        builder, value.getLoc(), type, value,
+        shardStart(axes, pad / sizeOf(axes)), builder.getI64IntegerAttr(dim),
+        builder.getI64IntegerAttr(size), builder.getF64FloatAttr(fill));
     return it->second;
   }
 
