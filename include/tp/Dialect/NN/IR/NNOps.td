@@ -373,8 +373,11 @@ def NN_TopKOp : NN_Op<"top_k",
     %values, %ids = nn.top_k %logits k 1
         : (tensor<1x512xf32>) -> (tensor<1x1xf32>, tensor<1x1xi32>)
     ```
+    Elements whose id is not below `of` do not take part.
+
     Rule: `([...,v],[...,v])->([...,k],[...,k]); decompose{v}; replicate{k}`; with
-    segments `([...,(n w)])->([...,(n k)]...); indexed{n}; masked{n}`.
+    `of`, `replicate{v}; masked{v}`; with ids, `replicate{v}`; with segments
+    `([...,(n w)])->([...,(n k)]...); indexed{n}; masked{n}`.
   }];
   let arguments = (ins NN_FloatTensor:$values, Optional<NN_IdTensor>:$ids,
                        Optional<Index>:$start, I64Attr:$k,
