@@ -77,3 +77,14 @@ func.func @padded_top_k(%x: tensor<8x63xf32> {tp.sharding = #tp.sharding<@mesh, 
   %0:2 = nn.top_k %x k 2 : (tensor<8x63xf32>) -> (tensor<8x2xf32>, tensor<8x2xi32>)
   return %0#0, %0#1 : tensor<8x2xf32>, tensor<8x2xi32>
 }
+
+// One norm after the other: the second is decided by what the first had.
+// CHECK-LABEL: func.func @norm_of_norm
+// CHECK-NOT: nn.rms_norm
+// CHECK: return
+func.func @norm_of_norm(%x: tensor<8x64xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>},
+                        %g: tensor<64xf32>) -> tensor<8x64xf32> {
+  %0 = nn.rms_norm %x, %g epsilon 1.0e-5 : (tensor<8x64xf32>, tensor<64xf32>) -> tensor<8x64xf32>
+  %1 = nn.rms_norm %0, %g epsilon 1.0e-5 : (tensor<8x64xf32>, tensor<64xf32>) -> tensor<8x64xf32>
+  return %1 : tensor<8x64xf32>
+}
