@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "tp/Dialect/TP/Transforms/DimClasses.h"
+#include "llvm/ADT/StringMap.h"
 
 using namespace mlir;
 using namespace mlir::tp;
@@ -17,6 +18,23 @@ void tp::forEachTensor(func::FuncOp function, function_ref<void(Value)> visit) {
     for (Value result : op.getResults())
       if (isa<RankedTensorType>(result.getType()))
         visit(result);
+}
+
+SmallVector<std::optional<unsigned>> tp::stateArguments(func::FuncOp function) {
+  llvm::StringMap<unsigned> arguments;
+  for (unsigned i = 0; i < function.getNumArguments(); ++i)
+    if (auto name = function.getArgAttrOfType<StringAttr>(i, "nn.state"))
+      arguments[name.getValue()] = i;
+  SmallVector<std::optional<unsigned>> found(function.getNumResults());
+  for (unsigned i = 0; i < function.getNumResults(); ++i) {
+    auto name = function.getResultAttrOfType<StringAttr>(i, "nn.state");
+    auto it = name ? arguments.find(name.getValue()) : arguments.end();
+    Type type = function.getResultTypes()[i];
+    if (it != arguments.end() && isa<RankedTensorType>(type) &&
+        function.getArgumentTypes()[it->second] == type)
+      found[i] = it->second;
+  }
+  return found;
 }
 
 DimClasses::DimClasses(func::FuncOp function) {
@@ -64,6 +82,14 @@ DimClasses::DimClasses(func::FuncOp function) {
     for (auto [value, dims] : llvm::zip(op.getResults(), rule.results))
       link(value, dims);
   }
+
+  // State lies as it came.
+  Operation *terminator = function.getBody().front().getTerminator();
+  for (auto [value, argument] :
+       llvm::zip(terminator->getOperands(), stateArguments(function)))
+    if (argument)
+      for (size_t d = 0; d < shapeOf(value.getType()).size(); ++d)
+        unite(first(value) + d, first(function.getArgument(*argument)) + d);
 
   // Consecutive numbers for the roots.
   SmallVector<unsigned> numbers(count, ~0u);

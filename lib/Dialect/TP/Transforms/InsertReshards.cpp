@@ -6,6 +6,7 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "tp/Dialect/TP/IR/TP.h"
+#include "tp/Dialect/TP/Transforms/DimClasses.h"
 #include "tp/Dialect/TP/Transforms/FactorAxes.h"
 #include "tp/Dialect/TP/Transforms/Passes.h"
 
@@ -92,7 +93,25 @@ private:
           factor.kind == FactorKind::Decompose)
         axes.clear();
     dropRepeatedAxes(factors);
+    dropUnreachableAxes(rule, factors);
     return factors;
+  }
+
+  /// A compound dim is cut at its most major factors first, evenly: axes of a
+  /// factor that it cannot have are dropped from the others' dims too.
+  static void dropUnreachableAxes(const ShardingRule &rule,
+                                  SmallVectorImpl<Axes> &factors) {
+    for (const auto *tensors : {&rule.operands, &rule.results})
+      for (const TensorFactors &dims : *tensors)
+        for (const DimFactors &dim : dims) {
+          bool isUsedUp = true;
+          for (unsigned factor : dim) {
+            int64_t size = rule.factors[factor].size;
+            if (dim.size() > 1 && (!isUsedUp || size % sizeOf(factors[factor])))
+              factors[factor].clear();
+            isUsedUp &= sizeOf(factors[factor]) == size;
+          }
+        }
   }
 
   Placement placementOf(Value value, const TensorFactors &dims,
@@ -246,6 +265,13 @@ private:
     for (Value version : versions[value])
       if (placements[version] == wanted)
         return version;
+    // One kind of partial value becomes another by way of the whole one.
+    if (!have.partial.empty() && !wanted.partial.empty() &&
+        have.partialKind != wanted.partialKind) {
+      Placement whole = wanted;
+      whole.partial.clear();
+      reshard(value, whole, user);
+    }
     // From a version that is not partial, if there is one: reduced once.
     Value source = value;
     for (Value version : versions[value])
@@ -305,6 +331,7 @@ private:
   /// Results: as asked for; state, as the argument it goes back to; others as
   /// they are, whole sums.
   void finish(Operation *terminator) {
+    SmallVector<std::optional<unsigned>> donors = stateArguments(function);
     for (auto [i, value] : llvm::enumerate(terminator->getOperands())) {
       if (!isa<RankedTensorType>(value.getType()))
         continue;
@@ -317,27 +344,13 @@ private:
         wanted.dims = placement.dims;
         wanted.partial = placement.partial;
         wanted.partialKind = placement.partialKind;
-      } else if (std::optional<unsigned> argument = donor(i)) {
-        wanted.dims = placements[function.getArgument(*argument)].dims;
+      } else if (donors[i]) {
+        wanted.dims = placements[function.getArgument(*donors[i])].dims;
       }
       Value placed = reshard(value, wanted, terminator);
       terminator->setOperand(i, placed);
       function.setResultAttr(i, kShardingName, attribute(placed, wanted));
     }
-  }
-
-  /// The argument whose state result i is.
-  std::optional<unsigned> donor(unsigned result) {
-    auto name = function.getResultAttrOfType<StringAttr>(result, "nn.state");
-    if (!name)
-      return std::nullopt;
-    if (donors.empty())
-      for (unsigned i = 0; i < function.getNumArguments(); ++i)
-        if (auto state = function.getArgAttrOfType<StringAttr>(i, "nn.state"))
-          donors[state] = i;
-    auto it = donors.find(name);
-    return it == donors.end() ? std::nullopt
-                              : std::optional<unsigned>(it->second);
   }
 
   func::FuncOp function;
@@ -346,7 +359,6 @@ private:
   OpBuilder builder;
   DenseMap<Value, Placement> placements;
   DenseMap<Value, SmallVector<Value, 2>> versions;
-  DenseMap<StringAttr, unsigned> donors;
 };
 
 struct InsertReshards : tp::impl::TPInsertReshardsBase<InsertReshards> {

@@ -35,14 +35,3 @@ func.func @meshes(%x: tensor<8xf32>) {
   %0 = arith.negf %x {tp.shardings = [#tp.sharding<@b, [{"x"}]>]} : tensor<8xf32>
   return
 }
-
-// -----
-
-tp.mesh @mesh = <["dp"=2, "tp"=4]>
-// Partial maxima cannot become partial sums.
-func.func @kinds(%x: tensor<8x4xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>})
-    -> (tensor<8xf32> {tp.sharding = #tp.sharding<@mesh, [{}], partial = sum{"tp"}>}) {
-  // expected-error @+1 {{a reshard keeps the kind of a partial value}}
-  %0 = nn.reduce %x "max" dims [1] : (tensor<8x4xf32>) -> tensor<8xf32>
-  return %0 : tensor<8xf32>
-}

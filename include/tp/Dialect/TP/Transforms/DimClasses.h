@@ -14,8 +14,9 @@
 namespace mlir::tp {
 
 /// The dims of all tensors of a function, in classes: two dims are in one class
-/// if some op maps both to one factor. All dims of a class have one true size
-/// and get one padded extent. Linear in the function.
+/// if some op maps both to one factor, or one is of state and the other of the
+/// result that it becomes. All dims of a class have one true size and get one
+/// padded extent. Linear in the function.
 ///
 ///   %0 = nn.contract %x, %w "bsk,nk->bsn"    x:[b,s,k]  w:[n,k]  %0:[b,s,n]
 ///   classes: {x.0, %0.0}, {x.1, %0.1}, {x.2, w.1}, {w.0, %0.2}
@@ -38,6 +39,10 @@ private:
 /// Calls `visit` on every ranked tensor of a function: arguments, then results
 /// of ops in order.
 void forEachTensor(func::FuncOp function, function_ref<void(Value)> visit);
+
+/// For each result, the argument whose state it is: of the same type and
+/// `nn.state`.
+SmallVector<std::optional<unsigned>> stateArguments(func::FuncOp function);
 
 } // namespace mlir::tp
 
