@@ -43,8 +43,10 @@ static bool hasShapes(Operation *op, ArrayRef<Tensor> results,
 
 FailureOr<Tensors> proof::evaluateGlobal(func::FuncOp function,
                                          ArrayRef<Tensor> arguments,
-                                         std::string &error) {
-  DenseMap<Value, Tensor> values;
+                                         std::string &error,
+                                         DenseMap<Value, Tensor> *all) {
+  DenseMap<Value, Tensor> own;
+  DenseMap<Value, Tensor> &values = all ? *all : own;
   for (auto [argument, tensor] : llvm::zip(function.getArguments(), arguments))
     values.try_emplace(argument, tensor);
   for (Operation &op : function.getBody().front()) {

@@ -52,10 +52,12 @@ CollectiveFunction lookupCollective(StringRef name);
 Mesh toMesh(MeshAttr mesh);
 
 /// The results of a function of one block on whole tensors, one for each
-/// argument. Fails with `error` at an op without semantics.
+/// argument; `all`, if given, takes every value. Fails with `error` at an op
+/// without semantics.
 FailureOr<Tensors> evaluateGlobal(func::FuncOp function,
                                   ArrayRef<Tensor> arguments,
-                                  std::string &error);
+                                  std::string &error,
+                                  DenseMap<Value, Tensor> *all = nullptr);
 
 /// The same on all devices: `arguments[i][d]` is argument i on device d, and so
 /// are the results.
