@@ -93,8 +93,29 @@ private:
           factor.kind == FactorKind::Decompose)
         axes.clear();
     dropRepeatedAxes(factors);
+    dropUnfitAxes(op, rule, factors);
     dropUnreachableAxes(rule, factors);
     return factors;
+  }
+
+  /// A factor that is one dim here and a part of one there may have axes that
+  /// the padding of the latter has no room for.
+  void dropUnfitAxes(Operation *op, const ShardingRule &rule,
+                     SmallVectorImpl<Axes> &factors) {
+    auto visit = [&](Value value, const TensorFactors &dims) {
+      if (!isa<RankedTensorType>(value.getType()))
+        return;
+      Placement placement = placementOf(value, dims, rule, factors);
+      for (auto [pad, axes, dimFactors] :
+           llvm::zip(placement.pads, placement.dims, dims))
+        if (pad % sizeOf(axes))
+          for (unsigned factor : dimFactors)
+            factors[factor].clear();
+    };
+    for (auto [value, dims] : llvm::zip(op->getOperands(), rule.operands))
+      visit(value, dims);
+    for (auto [value, dims] : llvm::zip(op->getResults(), rule.results))
+      visit(value, dims);
   }
 
   /// A compound dim is cut at its most major factors first, evenly: axes of a
@@ -146,6 +167,7 @@ private:
         continue;
       Placement wanted = placementOf(value, dims, rule, factors);
       wanted.partial = partial[i];
+      wanted.partialKind = ReduceKind::Sum;
       op->setOperand(i, reshard(value, wanted, op));
     }
 

@@ -169,3 +169,17 @@ func.func @minor_part(%x: tensor<2x12xf32>, %y: tensor<2x3x4xf32> {tp.sharding =
   %1 = arith.mulf %0, %y : tensor<2x3x4xf32>
   return %1 : tensor<2x3x4xf32>
 }
+
+// A partial maximum does not join a partial sum.
+// CHECK-LABEL: func.func @kinds_in_one_op
+// CHECK: tp.reshard %arg1 from <@mesh, [{}], partial = max{"tp"}> to <@mesh, [{}]>
+// CHECK-NOT: partial = max
+// CHECK: return
+func.func @kinds_in_one_op(%x: tensor<2x4xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>},
+                           %m: tensor<2xf32> {tp.sharding = #tp.sharding<@mesh, [{}], partial = max{"tp"}>},
+                           %w: tensor<2xf32>) -> tensor<f32> {
+  %0 = nn.reduce %x "sum" dims [1] : (tensor<2x4xf32>) -> tensor<2xf32>
+  %1 = arith.addf %0, %m : tensor<2xf32>
+  %2 = nn.contract %1, %w "a,a->" : (tensor<2xf32>, tensor<2xf32>) -> tensor<f32>
+  return %2 : tensor<f32>
+}
