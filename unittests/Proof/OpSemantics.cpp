@@ -358,18 +358,19 @@ std::pair<int64_t, int64_t> vocabularyOf(Op op, Inputs in, int64_t rows) {
   return {start, op.getVocabulary() ? int64_t(*op.getVocabulary()) : rows};
 }
 
+/// An id that is no row's ends the run: everything is poison.
 Tensors embedding(Operation *op, Inputs in) {
   const Tensor &ids = *in[0], &table = *in[1];
-  auto [start, vocabulary] =
+  std::pair<int64_t, int64_t> extent =
       vocabularyOf(cast<nn::EmbeddingOp>(op), in, table.shape[0]);
-  return {tabulate(
-      op, [&, start = start, vocabulary = vocabulary](ArrayRef<int64_t> index) {
-        std::optional<int64_t> id = whole(at(ids, index.drop_back()));
-        if (!id || *id < 0 || *id >= vocabulary)
-          return kPoison;
-        bool isHere = *id >= start && *id < start + table.shape[0];
-        return isHere ? at(table, {*id - start, index.back()}) : 0;
-      })};
+  for (double x : ids.data)
+    if (!(x >= 0 && x < double(extent.second)))
+      return {Tensor(resultShape(op), kPoison)};
+  return {tabulate(op, [&](ArrayRef<int64_t> index) {
+    int64_t row = int64_t(at(ids, index.drop_back())) - extent.first;
+    bool isHere = row >= 0 && row < table.shape[0];
+    return isHere ? at(table, {row, index.back()}) : 0;
+  })};
 }
 
 Tensors embeddingGradient(Operation *op, Inputs in) {

@@ -103,7 +103,7 @@ double neutral(ReduceKind kind) {
 }
 
 /// Padding of a reduced dim is made neutral before the op, unless the op
-/// ignores it by itself.
+/// ignores it by itself; that of ids is made 0.
 Value Subject::maskOperand(OpBuilder &at, Value value, unsigned i,
                            const FactorPlacement &placement) {
   Placement placed = operandPlacement(i, placement);
@@ -111,15 +111,16 @@ Value Subject::maskOperand(OpBuilder &at, Value value, unsigned i,
     if (factors.size() != 1)
       continue;
     const Factor &factor = rule.factors[factors.front()];
-    if (factor.kind != FactorKind::Reduce || factor.masked ||
-        placed.pads[dim] == factor.size)
+    bool isChecked = llvm::is_contained(rule.checked, i);
+    if (placed.pads[dim] == factor.size ||
+        ((factor.kind != FactorKind::Reduce || factor.masked) && !isChecked))
       continue;
     Value first = start(at, placed.dims[dim],
                         placed.pads[dim] / sizeOf(placed.dims[dim]));
-    value = MaskOp::create(at, op->getLoc(), value.getType(), value, first,
-                           at.getI64IntegerAttr(dim),
-                           at.getI64IntegerAttr(factor.size),
-                           at.getF64FloatAttr(neutral(factor.reduction)));
+    value = MaskOp::create(
+        at, op->getLoc(), value.getType(), value, first,
+        at.getI64IntegerAttr(dim), at.getI64IntegerAttr(factor.size),
+        at.getF64FloatAttr(isChecked ? 0 : neutral(factor.reduction)));
   }
   return value;
 }

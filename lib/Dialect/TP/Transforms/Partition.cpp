@@ -128,8 +128,8 @@ private:
     ShardingRule rule = ruled.getShardingRule();
     llvm::SmallBitVector uniformFactors = markUniform(op, rule);
     SmallVector<Value> operands;
-    for (auto [value, dims] : llvm::zip(op->getOperands(), rule.operands)) {
-      FailureOr<Value> local = maskFor(op, value, dims, rule, uniformFactors);
+    for (unsigned i = 0; i < op->getNumOperands(); ++i) {
+      FailureOr<Value> local = maskFor(op, i, rule, uniformFactors);
       if (failed(local))
         return failure();
       operands.push_back(*local);
@@ -249,10 +249,13 @@ private:
     return success();
   }
 
-  /// The local operand, with padding masked along the dims that `op` reduces.
-  FailureOr<Value> maskFor(Operation *op, Value value,
-                           const TensorFactors &dims, const ShardingRule &rule,
+  /// Local operand i, with padding masked along the dims that `op` reduces, or
+  /// all of it if the op checks its elements.
+  FailureOr<Value> maskFor(Operation *op, unsigned i, const ShardingRule &rule,
                            const llvm::SmallBitVector &uniformFactors) {
+    Value value = op->getOperand(i);
+    const TensorFactors &dims = rule.operands[i];
+    bool isChecked = llvm::is_contained(rule.checked, i);
     Value local = locals.lookup(value);
     auto tensor = dyn_cast<RankedTensorType>(value.getType());
     if (!tensor)
@@ -276,7 +279,7 @@ private:
       bool isZero = isZeroPadded(value) && factor.reduction == ReduceKind::Sum;
       bool isUnnamed =
           uniformFactors.test(number) && !placement->dims[dim].empty();
-      if ((isReduced && isPadded && !isZero) ||
+      if (((isReduced || isChecked) && isPadded && !isZero) ||
           (isUnnamed && (isReduced || isCompounded(number, rule))))
         local = mask(local, dim, shape[dim], placement->dims[dim],
                      placement->pads[dim],

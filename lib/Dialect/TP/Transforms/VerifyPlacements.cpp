@@ -389,8 +389,17 @@ private:
     if (!isa<RankedTensorType>(value.getType()))
       return success();
     const Fact &fact = facts[value];
+    bool isChecked = llvm::is_contained(rule.checked, i);
     for (auto [d, dimFactors] : llvm::enumerate(dims)) {
       const Dim &dim = fact.dims[d];
+      if (isChecked && isPadded(value, d) && dim.padding != Padding::Zero) {
+        InFlightDiagnostic error = op->emitError("'")
+                                   << op->getName() << "' may fail on the "
+                                   << "padding of operand " << i
+                                   << ", whose dim " << d << " of size "
+                                   << dim.size << " is not masked";
+        return path(error, value);
+      }
       if (dimFactors.empty()) {
         // One element, which belongs to nothing: true only of a whole dim.
         if (dim.uniform || (dim.axes.empty() && dim.size == 1))

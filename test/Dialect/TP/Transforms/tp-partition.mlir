@@ -194,3 +194,12 @@ func.func @stride(%x: tensor<1x8xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"
   %0 = nn.slice %x offsets [0, 0] strides [2, 1] : (tensor<1x8xf32>) -> tensor<1x8xf32>
   return %0 : tensor<1x8xf32>
 }
+
+// Padding of ids would be refused at run time.
+// CHECK-LABEL: func.func @padded_ids
+// CHECK: %[[IDS:.*]] = tp.mask %arg0 dim 0 {{.*}} size 6 fill 0.000000e+00 : tensor<2xi32>
+// CHECK: nn.embedding %[[IDS]]
+func.func @padded_ids(%ids: tensor<6xi32> {tp.sharding = #tp.sharding<@mesh, [{"tp"} pad 8]>}, %t: tensor<5x2xf32>) -> tensor<6x2xf32> {
+  %0 = nn.embedding %ids, %t : (tensor<6xi32>, tensor<5x2xf32>) -> tensor<6x2xf32>
+  return %0 : tensor<6x2xf32>
+}

@@ -273,3 +273,16 @@ func.func @top_k_shard(
   %0:2 = nn.top_k %x k 1 : (tensor<2x4xf32>) -> (tensor<2x1xf32>, tensor<2x1xi32>)
   return %0#1 : tensor<2x1xi32>
 }
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// Padding of ids is no id.
+func.func @ids(
+    %ids: tensor<3xi32> {tp.global = tensor<9xi32>, tp.sharding = #tp.sharding<@mesh, [{"tp"} pad 12]>},
+    %t: tensor<5x2xf32> {tp.global = tensor<5x2xf32>})
+    -> (tensor<3x2xf32> {tp.global = tensor<9x2xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"} pad 12, {}]>}) {
+  // expected-error @+1 {{'nn.embedding' may fail on the padding of operand 0, whose dim 0 of size 9 is not masked}}
+  %0 = nn.embedding %ids, %t of 5 : (tensor<3xi32>, tensor<5x2xf32>) -> tensor<3x2xf32>
+  return %0 : tensor<3x2xf32>
+}
