@@ -81,6 +81,14 @@ ArrayRef<StringRef> proof::finds() {
            %0 = nn.reduce %x "max" dims [0] : (tensor<4x2xf32>) -> tensor<2xf32>
            return %0 : tensor<2xf32>
          })",
+      // A partial maximum and a partial sum in one addition.
+      R"(tp.mesh @mesh = <["x"=2]>
+         func.func @f(%x: tensor<2x4xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"x"}]>}, %m: tensor<2xf32> {tp.sharding = #tp.sharding<@mesh, [{}], partial = max{"x"}>}, %w: tensor<2xf32>) -> tensor<f32> {
+           %0 = nn.reduce %x "sum" dims [1] : (tensor<2x4xf32>) -> tensor<2xf32>
+           %1 = arith.addf %0, %m : tensor<2xf32>
+           %2 = nn.contract %1, %w "a,a->" : (tensor<2xf32>, tensor<2xf32>) -> tensor<f32>
+           return %2 : tensor<f32>
+         })",
       // The minor part of a merged dim, alone.
       R"(tp.mesh @mesh = <["x"=4, "y"=2]>
          func.func @f(%x: tensor<2x6xi32>, %y: tensor<2x3x2xi32> {tp.sharding = #tp.sharding<@mesh, [{}, {}, {"y"}]>}) -> tensor<2x3x2xi32> {
