@@ -206,9 +206,10 @@ class Product : public testing::Test {
 protected:
   Product() : context(makeContext()), passes(*context) {}
 
-  /// Reports a case with its program; the first few are enough.
+  /// Reports a case with its program; the first of each op is enough.
   void report(const OpCase &opCase, const std::string &what, ModuleOp module) {
-    if (++failures <= 8)
+    ++failures;
+    if (reported.insert(opCase.op).second)
       ADD_FAILURE() << opCase.op << " (" << opCase.name << "): " << what << "\n"
                     << toText(module);
   }
@@ -223,6 +224,7 @@ protected:
   std::unique_ptr<MLIRContext> context;
   Passes passes;
   int failures = 0, proved = 0, refused = 0;
+  std::set<std::string> reported;
 };
 
 // An op with a rule and without a case is not proved.
