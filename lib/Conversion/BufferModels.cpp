@@ -26,6 +26,15 @@ struct ViewModel : BufferOpInterface::ExternalModel<ViewModel<Op>, Op> {
   }
 };
 
+/// A reduction of no dims is its operand; any other becomes a kernel.
+struct ReduceModel
+    : BufferOpInterface::ExternalModel<ReduceModel, nn::ReduceOp> {
+  std::optional<unsigned> getViewedOperand(Operation *op, unsigned) const {
+    return cast<nn::ReduceOp>(op).getDims().empty() ? std::optional<unsigned>(0)
+                                                    : std::nullopt;
+  }
+};
+
 /// Updates its first operand.
 template <typename Op>
 struct UpdateModel : BufferOpInterface::ExternalModel<UpdateModel<Op>, Op> {
@@ -103,6 +112,7 @@ void registerBufferModels(DialectRegistry &registry) {
                 nn::TransposeOp, nn::SliceOp, nn::ConcatOp, nn::PadOp>(context);
     nn::ReshapeOp::attachInterface<ViewModel<nn::ReshapeOp>>(*context);
     nn::BoundaryOp::attachInterface<ViewModel<nn::BoundaryOp>>(*context);
+    nn::ReduceOp::attachInterface<ReduceModel>(*context);
     nn::CacheUpdateOp::attachInterface<UpdateModel<nn::CacheUpdateOp>>(
         *context);
   });

@@ -70,6 +70,55 @@ static LogicalResult expand(func::FuncOp kernel) {
   return applyPatternsGreedily(kernel, std::move(patterns));
 }
 
+/// `op`'s operands a and b without what traps: b = 0, which padding may hold,
+/// and b = -1, by which the least number cannot be divided.
+template <typename Op> static void guard(Op op) {
+  Type type = op.getType();
+  auto element = dyn_cast<IntegerType>(getElementTypeOrSelf(type));
+  if (!element)
+    return; // Index arithmetic is the compiler's own.
+  OpBuilder builder(op);
+  Location loc = op.getLoc();
+  Value a = op.getLhs(), b = op.getRhs();
+  auto number = [&](int64_t value) -> Value {
+    Attribute attribute = builder.getIntegerAttr(element, value);
+    if (auto shaped = dyn_cast<ShapedType>(type))
+      attribute = SplatElementsAttr::get(shaped, attribute);
+    return arith::ConstantOp::create(builder, loc, cast<TypedAttr>(attribute));
+  };
+  auto equals = [&](Value other) -> Value {
+    return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, b,
+                                 other);
+  };
+  Value isMinusOne = equals(number(-1));
+  Value traps =
+      arith::OrIOp::create(builder, loc, equals(number(0)), isMinusOne);
+  Value divisor = arith::SelectOp::create(builder, loc, traps, number(1), b);
+  Value result = Op::create(builder, loc, a, divisor);
+  // A remainder by 1 or -1 is 0.
+  if constexpr (std::is_same_v<Op, arith::DivSIOp>) {
+    Value negated = arith::SubIOp::create(builder, loc, number(0), a);
+    result = arith::SelectOp::create(builder, loc, isMinusOne, negated, result);
+  }
+  op.replaceAllUsesWith(result);
+  op.erase();
+}
+
+/// Integer division traps; what it gives of padding does not matter.
+static void guardDivisions(func::FuncOp kernel) {
+  SmallVector<Operation *> divisions;
+  kernel.walk([&](Operation *op) {
+    if (isa<arith::DivSIOp, arith::RemSIOp>(op))
+      divisions.push_back(op);
+  });
+  for (Operation *op : divisions) {
+    if (auto division = dyn_cast<arith::DivSIOp>(op))
+      guard(division);
+    else
+      guard(cast<arith::RemSIOp>(op));
+  }
+}
+
 /// What remains is an instruction or a call of the C library.
 static LogicalResult callLibrary(ModuleOp module) {
   RewritePatternSet patterns(module.getContext());
@@ -91,10 +140,13 @@ namespace {
 
 struct RTExpandMathPass : public tp::impl::RTExpandMathBase<RTExpandMathPass> {
   void runOnOperation() override {
-    for (auto kernel : getOperation().getOps<func::FuncOp>())
-      if (kernel->hasAttr(rt::kKernelName) &&
-          (failed(widen(kernel)) || failed(expand(kernel))))
+    for (auto kernel : getOperation().getOps<func::FuncOp>()) {
+      if (!kernel->hasAttr(rt::kKernelName))
+        continue;
+      if (failed(widen(kernel)) || failed(expand(kernel)))
         return signalPassFailure();
+      guardDivisions(kernel);
+    }
     if (failed(callLibrary(getOperation())))
       return signalPassFailure();
   }

@@ -136,13 +136,15 @@ private:
   }
 
   bool apply(StringRef kind, StringRef name) {
-    if (kind == "each" || kind == "joint") {
+    if (kind == "each" || kind == "joint" || kind == "checked") {
       unsigned number;
       if (name.getAsInteger(10, number))
         return false;
       // An optional operand that is absent cannot be partial.
       if (number < operandNumbers.size())
-        (kind == "each" ? rule.each : rule.joint)
+        (kind == "each"    ? rule.each
+         : kind == "joint" ? rule.joint
+                           : rule.checked)
             .push_back(operandNumbers[number]);
       return true;
     }

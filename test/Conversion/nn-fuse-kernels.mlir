@@ -169,3 +169,13 @@ func.func @late(%x: tensor<8x8xf32>) -> (tensor<8xf32>, tensor<8x8xf32>) {
   %2 = arith.negf %0 : tensor<8xf32>
   return %2, %1 : tensor<8xf32>, tensor<8x8xf32>
 }
+
+// -----
+
+// A reduction of nothing is no kernel.
+// CHECK-LABEL: @reduce_nothing
+// CHECK-NEXT: return %arg0
+func.func @reduce_nothing(%x: tensor<8x64xf32>) -> tensor<8x64xf32> {
+  %0 = nn.reduce %x "sum" dims [] : (tensor<8x64xf32>) -> tensor<8x64xf32>
+  return %0 : tensor<8x64xf32>
+}

@@ -25,3 +25,18 @@ func.func private @narrow(%x: vector<4xbf16>) -> vector<4xbf16> attributes {rt.k
   %0 = arith.addf %x, %x : vector<4xbf16>
   return %0 : vector<4xbf16>
 }
+
+// Division by what padding holds does not trap, nor the least number by -1.
+// CHECK-LABEL: func.func private @divide
+// CHECK-DAG: %[[ZERO:.*]] = arith.cmpi eq, %{{.*}}, %c0_i32
+// CHECK-DAG: %[[MINUS:.*]] = arith.cmpi eq, %{{.*}}, %c-1_i32
+// CHECK: %[[TRAPS:.*]] = arith.ori %[[ZERO]], %[[MINUS]]
+// CHECK: %[[SAFE:.*]] = arith.select %[[TRAPS]], %c1_i32
+// CHECK: %[[QUOTIENT:.*]] = arith.divsi %{{.*}}, %[[SAFE]]
+// CHECK: arith.select %[[MINUS]], %{{.*}}, %[[QUOTIENT]]
+// CHECK: arith.remsi
+func.func private @divide(%a: i32, %b: i32) -> (i32, i32) attributes {rt.kernel} {
+  %0 = arith.divsi %a, %b : i32
+  %1 = arith.remsi %a, %b : i32
+  return %0, %1 : i32, i32
+}

@@ -50,7 +50,8 @@ Tensor tptest::random(std::string name, std::vector<int64_t> shape, float low,
   return tensor;
 }
 
-Program::Program(const std::string &text) {
+Program::Program(const std::string &text,
+                 const mlir::tp::JitOptions &options) {
   mlir::DialectRegistry registry;
   mlir::tp::registerLowering(registry);
   context.appendDialectRegistry(registry);
@@ -65,7 +66,7 @@ Program::Program(const std::string &text) {
     ADD_FAILURE() << "does not parse: " << messages;
     return;
   }
-  auto compiled = mlir::tp::JitProgram::compile(*module);
+  auto compiled = mlir::tp::JitProgram::compile(*module, options);
   if (failed(compiled)) {
     ADD_FAILURE() << "does not compile: " << messages;
     return;

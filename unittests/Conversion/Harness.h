@@ -54,7 +54,8 @@ Tensor random(std::string name, std::vector<int64_t> shape, float low = -2,
 /// What goes wrong is a test failure with the diagnostics.
 class Program {
 public:
-  explicit Program(const std::string &text);
+  explicit Program(const std::string &text,
+                   const mlir::tp::JitOptions &options = {});
   ~Program();
 
   /// Runs an entry; false after reporting a failure. `outputs` are filled.

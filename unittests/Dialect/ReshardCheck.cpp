@@ -185,8 +185,12 @@ static std::string wrongStep(const Mesh &mesh, const Placement &from,
     return "a permutation of other axes";
   if (from.pads != step.result.pads)
     return "other extents";
-  if (!from.partial.empty() && !step.result.partial.empty() &&
-      from.partialKind != step.result.partialKind)
+  bool reduces =
+      step.move == Move::AllReduce || step.move == Move::ReduceScatter;
+  if ((!from.partial.empty() && !step.result.partial.empty() &&
+       from.partialKind != step.result.partialKind) ||
+      (reduces && step.kind != from.partialKind) ||
+      (step.move == Move::MakePartial && step.kind != step.result.partialKind))
     return "the kind changes";
   std::vector<int64_t> before = countsOf(from), after = countsOf(step.result);
   balance(step, before, after);

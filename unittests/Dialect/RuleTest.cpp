@@ -87,7 +87,7 @@ TEST_F(RuleTest, Clauses) {
   Operation *op = make("tensor<2x3x4x5x6xf32>", "tensor<2xf32>");
   std::optional<ShardingRule> rule = ShardingRule::parse(
       op, " ( [a , b, c, d, e] ) -> ( [a] ) ; max{b} ; replicate{c}; "
-          "decompose{d};indexed{a,e}; masked{a}; joint{0}");
+          "decompose{d};indexed{a,e}; masked{a}; joint{0}; checked{0}");
   ASSERT_TRUE(rule.has_value());
   EXPECT_TRUE(rule->factors[0].indexed && rule->factors[0].masked);
   EXPECT_EQ(rule->factors[1].kind, FactorKind::Reduce);
@@ -96,6 +96,7 @@ TEST_F(RuleTest, Clauses) {
   EXPECT_EQ(rule->factors[3].kind, FactorKind::Decompose);
   EXPECT_TRUE(rule->factors[4].indexed && !rule->factors[4].masked);
   EXPECT_EQ(rule->joint, (SmallVector<unsigned>{0}));
+  EXPECT_EQ(rule->checked, (SmallVector<unsigned>{0}));
 }
 
 // "..." stands for the dims that are left over, the same in every tensor.

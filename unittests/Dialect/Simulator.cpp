@@ -351,7 +351,7 @@ void Simulator::exchange(const ReshardStep &step, const Groups &groups) {
   for (int64_t device = 0; device < mesh.numDevices(); ++device) {
     if (groups.index[device])
       continue;
-    Tensor whole = reduces ? reduced(groups, device, kind)
+    Tensor whole = reduces ? reduced(groups, device, step.kind)
                            : gathered(groups, device, step.dim);
     for (int64_t i = 0; i < size; ++i)
       after[device + groups.offset[i]] =
@@ -379,7 +379,7 @@ void Simulator::run(const ReshardStep &step) {
                  groups.index[device]);
     return;
   case Move::MakePartial:
-    kind = step.result.partialKind;
+    kind = step.kind;
     return makePartial(groups);
   case Move::Permute:
     return permute(step.axes, step.toAxes);

@@ -134,7 +134,7 @@ def RTExpandMath : Pass<"rt-expand-math", "::mlir::ModuleOp"> {
     exp, tanh, erf and log of f32 become polynomials that vectorise; everything else
     that is not an instruction, and all of f64, calls the C library, so that sines
     and cosines of large positions keep their accuracy. bf16 arithmetic is done in
-    f32 and rounded.
+    f32 and rounded. Integer divisions do not trap: padding may hold zeros.
 
     Before:
     ```mlir

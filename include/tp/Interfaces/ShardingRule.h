@@ -11,7 +11,7 @@
 //   nn.contract  "bsk,nk->bsn"   ([b,s,k],[n,k])->([b,s,n]); sum{k}; each{0,1}
 //   arith.addf                   ([i,j],[i,j])->([i,j]); joint{0,1}
 //   nn.embedding                 ([...],[v,w])->([...,w]); sum{v}; indexed{v};
-//                                masked{v}; each{1}
+//                                masked{v}; each{1}; checked{0}
 //   nn.reshape 4x6 to 24         ([h,d])->([(h d)])
 //
 // Clauses after the arrow, in any order:
@@ -26,7 +26,9 @@
 //                     partial
 //   joint{i,j}        linear in these operands together: all are partial over
 //                     the same axes, or none is
-// Operands of each and joint count tensor operands only.
+//   checked{i}        the op fails on some elements that operand i may not
+//                     have, such as ids of no row: its padding must be 0
+// Operands of each, joint and checked count tensor operands only.
 //
 //===----------------------------------------------------------------------===//
 
@@ -69,6 +71,8 @@ struct ShardingRule {
   SmallVector<TensorFactors> operands, results;
   /// Operand numbers (of the op, scalars counted) in which the op is linear.
   SmallVector<unsigned> each, joint;
+  /// Operand numbers whose padding must be 0.
+  SmallVector<unsigned> checked;
 
   /// Makes the rule of `op` from the notation above. `...` stands for the dims
   /// that the named ones leave over, the same for every tensor that has it. The

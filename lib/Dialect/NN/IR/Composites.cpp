@@ -158,10 +158,13 @@ ShardingRule TopKOp::getShardingRule() {
     dims.push_back({rule.addFactor(size)});
   TensorFactors resultDims = dims;
   if (getSegments() == 1 && !getStart()) {
-    // Candidates that come with ids are few: they are brought together.
+    // Candidates that come with ids are few: they are brought together. Told
+    // of its size, the op keeps to it, but needs all of it.
+    bool isWhole = getIds() || getSizeAttr();
     unsigned width = rule.addFactor(
-        shape.back(), getIds() ? FactorKind::Replicate : FactorKind::Decompose);
+        shape.back(), isWhole ? FactorKind::Replicate : FactorKind::Decompose);
     rule.factors[width].indexed = true;
+    rule.factors[width].masked = getSizeAttr() && !getIds();
     dims.push_back({width});
     resultDims.push_back({rule.addFactor(getK(), FactorKind::Replicate)});
   } else {
@@ -184,6 +187,12 @@ ShardingRule TopKOp::getShardingRule() {
 /// The k best of each shard, then the k best of those: only pairs travel.
 SmallVector<Value> TopKOp::decompose(OpBuilder &builder, unsigned,
                                      int64_t shards, int64_t) {
+  if (shards == 1) { // Only padded.
+    auto whole = TopKOp::create(builder, getLoc(), getTopValues().getType(),
+                                getTopIds().getType(), getValues(), getIds(),
+                                Value(), getK(), 1, getSizeOrWidth(builder));
+    return {whole.getTopValues(), whole.getTopIds()};
+  }
   SmallVector<int64_t> shape(getValues().getType().getShape());
   shape.back() = shards * int64_t(getK());
   auto candidates =

@@ -74,7 +74,7 @@ LogicalResult EmbeddingOp::verify() {
 
 ShardingRule EmbeddingOp::getShardingRule() {
   return ruleOf(*this, "([...],[v,w])->([...,w]); sum{v}; indexed{v}; "
-                       "masked{v}; each{1}");
+                       "masked{v}; each{1}; checked{0}");
 }
 
 /// The vocabulary of an embedding that is not sharded yet.
@@ -118,7 +118,7 @@ LogicalResult EmbeddingGradientOp::verify() {
 
 ShardingRule EmbeddingGradientOp::getShardingRule() {
   return ruleOf(*this, "([...],[...,w])->([v,w]); sum{...}; indexed{v}; "
-                       "masked{v}; each{1}");
+                       "masked{v}; each{1}; checked{0}");
 }
 
 Operation *

@@ -224,7 +224,8 @@ ShardingRule SliceOp::getShardingRule() {
   addFactors(rule, getInput().getType().getShape());
   for (auto [i, size] : llvm::enumerate(getType().getShape())) {
     unsigned factor = rule.operands[0][i].front();
-    if (size != rule.factors[factor].size) {
+    // Of one element, any stride keeps all; it may still be padded.
+    if (size != rule.factors[factor].size || getStrides()[i] != 1) {
       rule.factors[factor].kind = FactorKind::Replicate;
       factor = rule.addFactor(size, FactorKind::Replicate);
     }

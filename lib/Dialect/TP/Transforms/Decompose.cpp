@@ -37,17 +37,33 @@ struct Decompose : tp::impl::TPDecomposeBase<Decompose> {
   void runOnOperation() override {
     if (getOperation().isExternal())
       return;
-    SmallVector<Operation *> ops;
+    // All are decided before any is written out: what replaces an op has no
+    // sharding yet, and the next op may read it.
+    SmallVector<Decision> decisions;
     for (Operation &op : getOperation().getBody().front())
       if (isa<DecomposeOpInterface>(op))
-        ops.push_back(&op);
-    for (Operation *op : ops)
-      if (failed(visit(op)))
-        return signalPassFailure();
+        if (failed(decide(&op, decisions)))
+          return signalPassFailure();
+    for (const Decision &decision : decisions) {
+      OpBuilder builder(decision.op);
+      SmallVector<Value> values =
+          cast<DecomposeOpInterface>(decision.op)
+              .decompose(builder, decision.factor, decision.shards,
+                         decision.padded);
+      decision.op->replaceAllUsesWith(values);
+      decision.op->erase();
+    }
   }
 
+  struct Decision {
+    Operation *op;
+    unsigned factor;
+    int64_t shards, padded;
+  };
+
   /// Decomposes `op` if the factor that asks for it is sharded or padded.
-  LogicalResult visit(Operation *op) {
+  static LogicalResult decide(Operation *op,
+                              SmallVectorImpl<Decision> &decisions) {
     auto ruled = dyn_cast<ShardingRuleOpInterface>(op);
     if (!ruled)
       return op->emitError("can be decomposed, but has no sharding rule");
@@ -66,11 +82,7 @@ struct Decompose : tp::impl::TPDecomposeBase<Decompose> {
                           !rule.factors[factors[0]].masked;
         if (shards == 1 && !hasPadding)
           continue;
-        OpBuilder builder(op);
-        SmallVector<Value> values = cast<DecomposeOpInterface>(op).decompose(
-            builder, factors[0], shards, placement->pads[i]);
-        op->replaceAllUsesWith(values);
-        op->erase();
+        decisions.push_back({op, factors[0], shards, placement->pads[i]});
         return success();
       }
     }

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "tp/Dialect/TP/Transforms/DimClasses.h"
+#include "tp/Interfaces/ShardingDialectInterface.h"
 
 using namespace mlir;
 using namespace mlir::tp;
@@ -64,6 +65,14 @@ DimClasses::DimClasses(func::FuncOp function) {
     for (auto [value, dims] : llvm::zip(op.getResults(), rule.results))
       link(value, dims);
   }
+
+  // What was donated lies as it came.
+  Operation *terminator = function.getBody().front().getTerminator();
+  for (auto [value, argument] :
+       llvm::zip(terminator->getOperands(), findDonors(function)))
+    if (argument)
+      for (size_t d = 0; d < shapeOf(value.getType()).size(); ++d)
+        unite(first(value) + d, first(function.getArgument(*argument)) + d);
 
   // Consecutive numbers for the roots.
   SmallVector<unsigned> numbers(count, ~0u);

@@ -6,6 +6,7 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "tp/Dialect/TP/IR/TP.h"
+#include "tp/Dialect/TP/Transforms/DimClasses.h"
 #include "tp/Dialect/TP/Transforms/FactorAxes.h"
 #include "tp/Dialect/TP/Transforms/Passes.h"
 #include "tp/Interfaces/ShardingDialectInterface.h"
@@ -93,7 +94,46 @@ private:
           factor.kind == FactorKind::Decompose)
         axes.clear();
     dropRepeatedAxes(factors);
+    dropUnfitAxes(op, rule, factors);
+    dropUnreachableAxes(rule, factors);
     return factors;
+  }
+
+  /// A factor that is one dim here and a part of one there may have axes that
+  /// the padding of the latter has no room for.
+  void dropUnfitAxes(Operation *op, const ShardingRule &rule,
+                     SmallVectorImpl<Axes> &factors) {
+    auto visit = [&](Value value, const TensorFactors &dims) {
+      if (!isa<RankedTensorType>(value.getType()))
+        return;
+      Placement placement = placementOf(value, dims, rule, factors);
+      for (auto [pad, axes, dimFactors] :
+           llvm::zip(placement.pads, placement.dims, dims))
+        if (pad % sizeOf(axes))
+          for (unsigned factor : dimFactors)
+            factors[factor].clear();
+    };
+    for (auto [value, dims] : llvm::zip(op->getOperands(), rule.operands))
+      visit(value, dims);
+    for (auto [value, dims] : llvm::zip(op->getResults(), rule.results))
+      visit(value, dims);
+  }
+
+  /// A compound dim is cut at its most major factors first, evenly: axes of a
+  /// factor that it cannot have are dropped from the others' dims too.
+  static void dropUnreachableAxes(const ShardingRule &rule,
+                                  SmallVectorImpl<Axes> &factors) {
+    for (const auto *tensors : {&rule.operands, &rule.results})
+      for (const TensorFactors &dims : *tensors)
+        for (const DimFactors &dim : dims) {
+          bool isUsedUp = true;
+          for (unsigned factor : dim) {
+            int64_t size = rule.factors[factor].size;
+            if (dim.size() > 1 && (!isUsedUp || size % sizeOf(factors[factor])))
+              factors[factor].clear();
+            isUsedUp &= sizeOf(factors[factor]) == size;
+          }
+        }
   }
 
   Placement placementOf(Value value, const TensorFactors &dims,
@@ -132,6 +172,7 @@ private:
         continue;
       Placement wanted = placementOf(value, dims, rule, factors);
       wanted.partial = partial[i];
+      wanted.partialKind = ReduceKind::Sum;
       op->setOperand(i, reshard(value, wanted, op));
     }
 
@@ -251,6 +292,13 @@ private:
     for (Value version : versions[value])
       if (placements[version] == wanted)
         return version;
+    // One kind of partial value becomes another by way of the whole one.
+    if (!have.partial.empty() && !wanted.partial.empty() &&
+        have.partialKind != wanted.partialKind) {
+      Placement whole = wanted;
+      whole.partial.clear();
+      reshard(value, whole, user);
+    }
     // From a version that is not partial, if there is one: reduced once.
     Value source = value;
     for (Value version : versions[value])

@@ -11,6 +11,7 @@
 #include "tp/Dialect/TP/Transforms/Passes.h"
 #include "tp/Dialect/TP/Transforms/Reshard.h"
 #include "tp/Interfaces/ShardingDialectInterface.h"
+#include "llvm/ADT/SmallBitVector.h"
 #include <map>
 
 using namespace mlir;
@@ -108,13 +109,15 @@ private:
       return visitReshard(reshard);
     if (isa<ConstraintOp>(op)) { // Has been met: the reshards are explicit.
       locals.map(op->getResult(0), locals.lookup(op->getOperand(0)));
+      copyUniform(op);
       return success();
     }
     auto ruled = cast<ShardingRuleOpInterface>(op);
     ShardingRule rule = ruled.getShardingRule();
+    llvm::SmallBitVector uniformFactors = markUniform(op, rule);
     SmallVector<Value> operands;
-    for (auto [value, dims] : llvm::zip(op->getOperands(), rule.operands)) {
-      FailureOr<Value> local = maskFor(op, value, dims, rule);
+    for (unsigned i = 0; i < op->getNumOperands(); ++i) {
+      FailureOr<Value> local = maskFor(op, i, rule, uniformFactors);
       if (failed(local))
         return failure();
       operands.push_back(*local);
@@ -144,6 +147,78 @@ private:
            << "' cannot handle; choose sizes that divide";
   }
 
+  //===--------------------------------------------------------------------===//
+  // Uniform dims
+  //===--------------------------------------------------------------------===//
+
+  /// A dim along which the content is the same (a splat's, a broadcast's) is
+  /// right under any sharding. The verifier sees no axes on it, so where an op
+  /// makes something of them, a mask names them.
+  bool isUniform(Value value, size_t dim) {
+    auto it = uniforms.find(value);
+    return it != uniforms.end() && it->second.test(dim);
+  }
+
+  void copyUniform(Operation *op) {
+    auto it = uniforms.find(op->getOperand(0));
+    if (it != uniforms.end()) {
+      llvm::SmallBitVector copy = it->second;
+      uniforms[op->getResult(0)] = copy;
+    }
+  }
+
+  /// Which factors are uniform in all operands that have them; marks results.
+  llvm::SmallBitVector markUniform(Operation *op, const ShardingRule &rule) {
+    llvm::SmallBitVector uniform(rule.factors.size(), true);
+    llvm::SmallBitVector seen(rule.factors.size());
+    for (auto [value, dims] : llvm::zip(op->getOperands(), rule.operands))
+      for (auto [d, factors] : llvm::enumerate(dims))
+        for (unsigned factor : factors) {
+          seen.set(factor);
+          if (!isUniform(value, d))
+            uniform.reset(factor);
+        }
+    for (auto [number, factor] : llvm::enumerate(rule.factors))
+      if (!seen.test(number) &&
+          (factor.kind != FactorKind::Pass || factor.indexed))
+        uniform.reset(number);
+    for (auto [value, dims] : llvm::zip(op->getResults(), rule.results)) {
+      llvm::SmallBitVector marks(dims.size());
+      for (auto [d, factors] : llvm::enumerate(dims))
+        marks[d] = !factors.empty() && llvm::all_of(factors, [&](unsigned f) {
+          return uniform.test(f);
+        });
+      if (marks.any())
+        uniforms[value] = marks;
+    }
+    return uniform;
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Padding
+  //===--------------------------------------------------------------------===//
+
+  /// Whether the op has a dim that is compounded of this factor and others.
+  static bool isCompounded(unsigned factor, const ShardingRule &rule) {
+    for (const auto *tensors : {&rule.operands, &rule.results})
+      for (const TensorFactors &dims : *tensors)
+        for (const DimFactors &dim : dims)
+          if (dim.size() > 1 && llvm::is_contained(dim, factor))
+            return true;
+    return false;
+  }
+
+  /// Whether a dim may be padded: it is one factor that is not needed whole,
+  /// or the op takes care of padding.
+  static bool canPad(const DimFactors &factors, const ShardingRule &rule) {
+    if (factors.empty())
+      return false;
+    const Factor &first = rule.factors[factors.front()];
+    return first.masked || (!isCompounded(factors.front(), rule) &&
+                            (first.kind == FactorKind::Pass ||
+                             first.kind == FactorKind::Reduce));
+  }
+
   /// The results may be padded along their dims.
   LogicalResult checkResults(Operation *op, const ShardingRule &rule) {
     for (auto [value, dims] : llvm::zip(op->getResults(), rule.results)) {
@@ -153,22 +228,22 @@ private:
       FailureOr<Placement> placement = placementOf(value);
       if (failed(placement))
         return failure();
-      for (auto [dim, factors] : llvm::enumerate(dims)) {
-        bool isWhole = factors.empty() || (factors.size() == 1 &&
-                                           rule.factors[factors.front()].kind ==
-                                               FactorKind::Replicate);
-        if (isWhole && placement->pads[dim] != tensor.getDimSize(dim))
+      for (auto [dim, factors] : llvm::enumerate(dims))
+        if (placement->pads[dim] != tensor.getDimSize(dim) &&
+            !canPad(factors, rule))
           return cannotPad(op, dim, tensor.getDimSize(dim),
                            placement->pads[dim]);
-      }
     }
     return success();
   }
 
-  /// The local operand, with padding masked along the dims that `op` reduces.
-  FailureOr<Value> maskFor(Operation *op, Value value,
-                           const TensorFactors &dims,
-                           const ShardingRule &rule) {
+  /// Local operand i, with padding masked along the dims that `op` reduces, or
+  /// all of it if the op checks its elements.
+  FailureOr<Value> maskFor(Operation *op, unsigned i, const ShardingRule &rule,
+                           const llvm::SmallBitVector &uniformFactors) {
+    Value value = op->getOperand(i);
+    const TensorFactors &dims = rule.operands[i];
+    bool isChecked = llvm::is_contained(rule.checked, i);
     Value local = locals.lookup(value);
     auto tensor = dyn_cast<RankedTensorType>(value.getType());
     if (!tensor)
@@ -181,28 +256,24 @@ private:
                     ? globals[cast<BlockArgument>(value).getArgNumber()]
                     : value.getType());
     for (auto [dim, factors] : llvm::enumerate(dims)) {
-      if (placement->pads[dim] == shape[dim])
-        continue;
-      if (factors.empty())
+      bool isPadded = placement->pads[dim] != shape[dim];
+      if (isPadded && !canPad(factors, rule))
         return cannotPad(op, dim, shape[dim], placement->pads[dim]);
-      for (unsigned number : factors) {
-        const Factor &factor = rule.factors[number];
-        if (factor.masked || factor.kind == FactorKind::Pass)
-          continue;
-        if (factor.kind != FactorKind::Reduce) {
-          // Segments (compound, masked) take care of their widths.
-          if (factors.size() > 1)
-            continue;
-          return cannotPad(op, dim, shape[dim], placement->pads[dim]);
-        }
-        auto argument = dyn_cast<BlockArgument>(value);
-        bool isNeutral = factor.reduction == ReduceKind::Sum && argument &&
-                         isZeroPadded(function, argument.getArgNumber());
-        if (!isNeutral)
-          local = mask(local, tensor.clone(placement->localShape()), dim,
-                       shape[dim], placement->dims[dim], placement->pads[dim],
-                       neutralOf(factor.reduction));
-      }
+      if (factors.size() != 1)
+        continue;
+      unsigned number = factors.front();
+      const Factor &factor = rule.factors[number];
+      bool isReduced = factor.kind == FactorKind::Reduce && !factor.masked;
+      auto argument = dyn_cast<BlockArgument>(value);
+      bool isZero = factor.reduction == ReduceKind::Sum && argument &&
+                    isZeroPadded(function, argument.getArgNumber());
+      bool isUnnamed =
+          uniformFactors.test(number) && !placement->dims[dim].empty();
+      if (((isReduced || isChecked) && isPadded && !isZero) ||
+          (isUnnamed && (isReduced || isCompounded(number, rule))))
+        local = mask(local, tensor.clone(placement->localShape()), dim,
+                     shape[dim], placement->dims[dim], placement->pads[dim],
+                     isReduced ? neutralOf(factor.reduction) : 0);
     }
     return local;
   }
@@ -274,6 +345,7 @@ private:
     for (const ReshardStep &step : *path)
       value = build(op, value, step, type.clone(step.result.localShape()));
     locals.map(op.getResult(), value);
+    copyUniform(op);
     return success();
   }
 
@@ -347,6 +419,8 @@ private:
   ReshardPlanner planner;
   IRMapping locals;
   SmallVector<Type> globals, localArgumentTypes;
+  /// Of global values, the dims that are uniform.
+  DenseMap<Value, llvm::SmallBitVector> uniforms;
   // Looked up, never iterated over.
   std::map<std::tuple<const void *, int64_t, double>, Value> masks;
   std::map<std::pair<std::vector<Axis>, int64_t>, Value> starts;

@@ -224,26 +224,17 @@ private:
 
   LogicalResult inferPlaced(Operation *op, PlacementOpInterface placed) {
     for (auto [i, input] : llvm::enumerate(op->getOperands())) {
-      const Fact &known = facts[input];
-      Placement from;
-      for (auto [d, dim] : llvm::enumerate(known.dims)) {
-        from.dims.push_back(dim.axes);
-        from.pads.push_back(padded(input, d));
-      }
-      from.partial = known.partial;
-      from.partialKind = known.partialKind;
       std::string message;
-      FailureOr<Placement> to = placed.inferPlacement(i, from, message);
+      FailureOr<Placement> to = placeResult(op, placed, i, message);
       if (failed(to)) {
         InFlightDiagnostic error = op->emitOpError(message);
         error << ", but input " << i << " is " << show(input);
         return path(error, input);
       }
-      Fact fact = known;
-      for (auto [dim, axes] : llvm::zip(fact.dims, to->dims)) {
-        // A uniform dim stays right however it is cut or repeated.
-        dim.axes = normalised(axes);
-      }
+      Fact fact = facts[input];
+      // A uniform dim stays right however it is cut or repeated.
+      for (auto [dim, axes] : llvm::zip(fact.dims, to->dims))
+        dim.axes = dim.uniform ? Axes() : normalised(axes);
       fact.partial = normalised(to->partial);
       fact.partialKind = to->partialKind;
       facts[op->getResult(i)] = fact;
@@ -251,10 +242,50 @@ private:
     return success();
   }
 
+  /// What `op` makes of its input i. A uniform dim is sharded over no axes in
+  /// particular, hence over those that the op gathers, if it needs some.
+  FailureOr<Placement> placeResult(Operation *op, PlacementOpInterface placed,
+                                   unsigned i, std::string &message) {
+    Value input = op->getOperand(i);
+    const Fact &known = facts[input];
+    Placement from;
+    for (auto [d, dim] : llvm::enumerate(known.dims)) {
+      from.dims.push_back(dim.axes);
+      from.pads.push_back(padded(input, d));
+    }
+    from.partial = known.partial;
+    from.partialKind = known.partialKind;
+    FailureOr<Placement> to = placed.inferPlacement(i, from, message);
+    Axes group = toAxes(op->getAttrOfType<ArrayAttr>("axes"), mesh);
+    // What lies elsewhere on these axes would be mixed up.
+    if (succeeded(to) || overlap(group, from.usedAxes()))
+      return to;
+    for (auto [d, dim] : llvm::enumerate(known.dims)) {
+      if (!dim.uniform)
+        continue;
+      Placement sharded = from;
+      sharded.dims[d] = group;
+      sharded.pads[d] *= sizeOf(group);
+      std::string unused;
+      to = placed.inferPlacement(i, sharded, unused);
+      if (succeeded(to))
+        return to;
+    }
+    return failure();
+  }
+
   LogicalResult inferMask(MaskOp op) {
     Fact fact = facts[op.getInput()];
     Dim &dim = fact.dims[op.getDim()];
     int64_t block = extent(op.getInput(), op.getDim());
+    // A uniform dim is right for any sharding: the mask says for which.
+    if (std::exchange(dim.uniform, false)) {
+      dim.axes = axesOfStart(op.getStart());
+      dim.size = op.getSize();
+      if (block * sizeOf(dim.axes) < dim.size)
+        return op.emitOpError("has blocks of ")
+               << block << ", which do not hold " << dim.size << " elements";
+    }
     if (failed(checkStart(op, op.getStart(), dim.axes, block)))
       return failure();
     if (std::exchange(dim.anySize, false))
@@ -275,6 +306,11 @@ private:
                                      : Padding::Unknown;
     facts[op.getResult()] = fact;
     return success();
+  }
+
+  Axes axesOfStart(Value start) {
+    auto given = start ? start.getDefiningOp<ShardStartOp>() : ShardStartOp();
+    return given ? normalised(toAxes(given.getAxes(), mesh)) : Axes();
   }
 
   /// `start` must be this device's coordinate over `axes` times `block`.
@@ -315,6 +351,8 @@ private:
     for (auto [i, dims] : llvm::enumerate(rule.operands))
       if (failed(readOperand(op, i, dims, rule, factors)))
         return failure();
+    for (unsigned i = 0; i < factors.size(); ++i)
+      nameAxes(op, ruled, rule, i, factors[i]);
     if (failed(checkFactors(op, ruled, rule, factors)))
       return failure();
     Axes partial;
@@ -338,6 +376,24 @@ private:
     return success();
   }
 
+  /// A uniform factor is right for any sharding; an op that is given the start
+  /// of its shard is meant for that one.
+  void nameAxes(Operation *op, ShardingRuleOpInterface ruled,
+                const ShardingRule &rule, unsigned number, FactorFact &known) {
+    Axes axes = axesOfStart(ruled.getShardStart(number));
+    if (!known.known || !known.dim.uniform || axes.empty())
+      return;
+    bool isCompound = false;
+    for (const TensorFactors &dims : rule.operands)
+      for (const DimFactors &dim : dims)
+        isCompound |= dim.size() > 1 && llvm::is_contained(dim, number);
+    if (isCompound)
+      known.block = rule.factors[number].size / sizeOf(axes);
+    known.dim = {axes, known.block * sizeOf(axes)};
+    if (rule.factors[number].masked && !isCompound)
+      known.dim.size = ruled.getMaskedExtent(number).value_or(known.dim.size);
+  }
+
   LogicalResult readOperand(Operation *op, unsigned i,
                             const TensorFactors &dims, const ShardingRule &rule,
                             SmallVectorImpl<FactorFact> &factors) {
@@ -345,8 +401,17 @@ private:
     if (!isa<RankedTensorType>(value.getType()))
       return success();
     const Fact &fact = facts[value];
+    bool isChecked = llvm::is_contained(rule.checked, i);
     for (auto [d, dimFactors] : llvm::enumerate(dims)) {
       const Dim &dim = fact.dims[d];
+      if (isChecked && isPadded(value, d) && dim.padding != Padding::Zero) {
+        InFlightDiagnostic error = op->emitError("'")
+                                   << op->getName() << "' may fail on the "
+                                   << "padding of operand " << i
+                                   << ", whose dim " << d << " of size "
+                                   << dim.size << " is not masked";
+        return path(error, value);
+      }
       if (dimFactors.empty()) {
         // One element, which belongs to nothing: true only of a whole dim.
         if (dim.uniform || (dim.axes.empty() && dim.size == 1))
@@ -428,7 +493,8 @@ private:
                       true,
                       size / sizeOf(axes),
                       value};
-      if (factors[factor].known && factors[factor].dim.axes != fact.dim.axes) {
+      if (factors[factor].known && !factors[factor].dim.uniform &&
+          factors[factor].dim.axes != fact.dim.axes) {
         InFlightDiagnostic error =
             op->emitError("'")
             << op->getName() << "' has operands that disagree: dim " << d
@@ -499,6 +565,8 @@ private:
       for (auto [d, dimFactors] : llvm::enumerate(dims)) {
         if (dimFactors.empty() || dimFactors.front() != number)
           continue;
+        if (facts[value].dims[d].uniform)
+          continue; // Right for any size.
         int64_t size = facts[value].dims[d].size;
         if (given ? *given == size : !isPadded(value, d))
           continue;
@@ -615,10 +683,16 @@ private:
     dim.size = dimFactors.empty() ? local : 1;
     SmallVector<Axes> all(rule.factors.size());
     Axes listed;
+    dim.uniform = !dimFactors.empty();
     for (unsigned factor : dimFactors) {
       all[factor] = factors[factor].dim.axes;
       listed.append(all[factor]);
       dim.size *= rule.factors[factor].size;
+      dim.uniform &= factors[factor].known && factors[factor].dim.uniform;
+    }
+    if (dim.uniform) {
+      dim.size = local;
+      return dim;
     }
     dim.axes = gatherFrom(dimFactors, rule, all);
     if (dim.axes != normalised(listed))

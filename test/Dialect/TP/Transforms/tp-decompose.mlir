@@ -68,3 +68,23 @@ func.func @rows(%x: tensor<8x64xf32> {tp.sharding = #tp.sharding<@mesh, [{"tp"},
   %1:2 = nn.top_k %0 k 1 : (tensor<8x64xf32>) -> (tensor<8x1xf32>, tensor<8x1xi32>)
   return %1#0, %1#1 : tensor<8x1xf32>, tensor<8x1xi32>
 }
+
+// Padded and not sharded: the op is told where its elements end.
+// CHECK-LABEL: func.func @padded_top_k
+// CHECK: nn.top_k %{{.*}} k 2 of 63 : (tensor<8x63xf32>) -> (tensor<8x2xf32>, tensor<8x2xi32>)
+// CHECK-NEXT: return
+func.func @padded_top_k(%x: tensor<8x63xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {} pad 64]>}) -> (tensor<8x2xf32>, tensor<8x2xi32>) {
+  %0:2 = nn.top_k %x k 2 : (tensor<8x63xf32>) -> (tensor<8x2xf32>, tensor<8x2xi32>)
+  return %0#0, %0#1 : tensor<8x2xf32>, tensor<8x2xi32>
+}
+
+// One norm after the other: the second is decided by what the first had.
+// CHECK-LABEL: func.func @norm_of_norm
+// CHECK-NOT: nn.rms_norm
+// CHECK: return
+func.func @norm_of_norm(%x: tensor<8x64xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>},
+                        %g: tensor<64xf32>) -> tensor<8x64xf32> {
+  %0 = nn.rms_norm %x, %g epsilon 1.0e-5 : (tensor<8x64xf32>, tensor<64xf32>) -> tensor<8x64xf32>
+  %1 = nn.rms_norm %0, %g epsilon 1.0e-5 : (tensor<8x64xf32>, tensor<64xf32>) -> tensor<8x64xf32>
+  return %1 : tensor<8x64xf32>
+}

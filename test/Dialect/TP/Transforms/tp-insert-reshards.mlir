@@ -148,3 +148,38 @@ func.func @nothing(%i: index, %x: tensor<f32>) -> (index, tensor<f32>) {
   return %i, %0 : index, tensor<f32>
 }
 func.func private @external(tensor<8xf32>)
+
+// A partial maximum becomes a partial sum by way of the whole.
+// CHECK-LABEL: func.func @kinds
+// CHECK: %[[WHOLE:.*]] = tp.reshard %{{.*}} from <@mesh, [{}], partial = max{"tp"}> to <@mesh, [{}]>
+// CHECK: tp.reshard %[[WHOLE]] from <@mesh, [{}]> to <@mesh, [{}], partial = sum{"tp"}>
+func.func @kinds(%x: tensor<8x4xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>})
+    -> (tensor<8xf32> {tp.sharding = #tp.sharding<@mesh, [{}], partial = sum{"tp"}>}) {
+  %0 = nn.reduce %x "max" dims [1] : (tensor<8x4xf32>) -> tensor<8xf32>
+  return %0 : tensor<8xf32>
+}
+
+// A merged dim cannot have its minor part alone sharded: the op is whole, and
+// its result sliced.
+// CHECK-LABEL: func.func @minor_part
+// CHECK: %[[SPLIT:.*]] = nn.reshape %arg0 {{.*}}[{}, {}, {}]
+// CHECK: tp.reshard %[[SPLIT]] from <@mesh, [{}, {}, {}]> to <@mesh, [{}, {}, {"tp"}]>
+func.func @minor_part(%x: tensor<2x12xf32>, %y: tensor<2x3x4xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {}, {"tp"}]>}) -> tensor<2x3x4xf32> {
+  %0 = nn.reshape %x : (tensor<2x12xf32>) -> tensor<2x3x4xf32>
+  %1 = arith.mulf %0, %y : tensor<2x3x4xf32>
+  return %1 : tensor<2x3x4xf32>
+}
+
+// A partial maximum does not join a partial sum.
+// CHECK-LABEL: func.func @kinds_in_one_op
+// CHECK: tp.reshard %arg1 from <@mesh, [{}], partial = max{"tp"}> to <@mesh, [{}]>
+// CHECK-NOT: partial = max
+// CHECK: return
+func.func @kinds_in_one_op(%x: tensor<2x4xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>},
+                           %m: tensor<2xf32> {tp.sharding = #tp.sharding<@mesh, [{}], partial = max{"tp"}>},
+                           %w: tensor<2xf32>) -> tensor<f32> {
+  %0 = nn.reduce %x "sum" dims [1] : (tensor<2x4xf32>) -> tensor<2xf32>
+  %1 = arith.addf %0, %m : tensor<2xf32>
+  %2 = nn.contract %1, %w "a,a->" : (tensor<2xf32>, tensor<2xf32>) -> tensor<f32>
+  return %2 : tensor<f32>
+}

@@ -101,3 +101,22 @@ func.func @local(%x: tensor<2xf32> {tp.global = tensor<8xf32>, tp.sharding = #tp
   %0 = tp.all_gather %x dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
   return
 }
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+// A part of a compound dim cannot be padded.
+func.func @compound(%x: tensor<24xf32> {tp.sharding = #tp.sharding<@mesh, [{}]>}) {
+  // expected-error @+1 {{dim 1 of size 6 is padded to 8, which 'nn.reshape' cannot handle}}
+  %0 = nn.reshape %x {tp.shardings = [#tp.sharding<@mesh, [{}, {} pad 8]>]} : (tensor<24xf32>) -> tensor<4x6xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @stride(%x: tensor<1xf32> {tp.sharding = #tp.sharding<@mesh, [{"tp"} pad 4]>}) {
+  // expected-error @+1 {{dim 0 of size 1 is padded to 4, which 'nn.slice' cannot handle}}
+  %0 = nn.slice %x offsets [0] strides [2] {tp.shardings = [#tp.sharding<@mesh, [{"tp"} pad 4]>]} : (tensor<1xf32>) -> tensor<1xf32>
+  return
+}

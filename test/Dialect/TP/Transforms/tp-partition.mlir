@@ -140,3 +140,74 @@ func.func @empty() {
 }
 // CHECK: func.func private @external(tensor<8xf32>)
 func.func private @external(tensor<8xf32>)
+
+// Padding of an argument that its first op reduces.
+// CHECK-LABEL: func.func @padded_argument(%arg0: tensor<8x3xf32>
+// CHECK: tp.mask %arg0 dim 1 {{.*}} size 9 fill 0.000000e+00 : tensor<8x3xf32>
+func.func @padded_argument(%x: tensor<8x9xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"} pad 12]>}) -> tensor<8xf32> {
+  %0 = nn.reduce %x "sum" dims [1] : (tensor<8x9xf32>) -> tensor<8xf32>
+  return %0 : tensor<8xf32>
+}
+
+// The verifier sees no axes on a splat; where it is reduced, a mask names them.
+// CHECK-LABEL: func.func @splat_reduced
+// CHECK: %[[ONES:.*]] = arith.constant dense<1.000000e+00> : tensor<8x2xf32>
+// CHECK: %[[NAMED:.*]] = tp.mask %[[ONES]] dim 1 {{.*}} size 8 fill 0.000000e+00
+// CHECK: %[[SUM:.*]] = nn.reduce %[[NAMED]] "sum" dims [1]
+// CHECK: tp.all_reduce %[[SUM]] sum
+func.func @splat_reduced() -> tensor<8xf32> {
+  %ones = arith.constant dense<1.0> : tensor<8x8xf32>
+  %0 = tp.constraint %ones to <@mesh, [{}, {"tp"}]> : tensor<8x8xf32>
+  %1 = nn.reduce %0 "sum" dims [1] : (tensor<8x8xf32>) -> tensor<8xf32>
+  return %1 : tensor<8xf32>
+}
+
+// It may be gathered and exchanged, and be a table.
+// CHECK-LABEL: func.func @splat_moved
+// CHECK: tp.all_gather
+// CHECK: tp.all_reduce
+func.func @splat_moved(%id: tensor<i32>) -> (tensor<8x8xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {}]>}, tensor<8xf32>) {
+  %ones = arith.constant dense<1.0> : tensor<8x8xf32>
+  %0 = tp.constraint %ones to <@mesh, [{"tp"}, {}]> : tensor<8x8xf32>
+  %1 = nn.embedding %id, %0 : (tensor<i32>, tensor<8x8xf32>) -> tensor<8xf32>
+  return %0, %1 : tensor<8x8xf32>, tensor<8xf32>
+}
+
+// Merging it with another dim.
+// CHECK-LABEL: func.func @splat_merged
+// CHECK: tp.mask {{.*}} dim 0
+// CHECK: nn.reshape {{.*}} -> tensor<3xf32>
+func.func @splat_merged(%x: tensor<3xf32>) -> tensor<12xf32> {
+  %0 = nn.broadcast %x dims [1] : (tensor<3xf32>) -> tensor<4x3xf32>
+  %1 = tp.constraint %0 to <@mesh, [{"tp"}, {}]> : tensor<4x3xf32>
+  %2 = nn.reshape %1 : (tensor<4x3xf32>) -> tensor<12xf32>
+  return %2 : tensor<12xf32>
+}
+
+// State goes back to its argument, with the padding of whatever became of it.
+// CHECK-LABEL: func.func @state
+// CHECK-SAME: (%arg0: tensor<4x2xf32> {nn.state = "s", tp.global = tensor<3x2xf32>, tp.sharding = #tp.sharding<@mesh, [{} pad 4, {}]>}
+// CHECK-SAME: -> (tensor<4x2xf32> {nn.state = "s", tp.global = tensor<3x2xf32>, tp.sharding = #tp.sharding<@mesh, [{} pad 4, {}]>}
+func.func @state(%s: tensor<3x2xf32> {nn.state = "s"}, %x: tensor<3x2xf32>)
+    -> (tensor<3x2xf32> {nn.state = "s"}, tensor<3x2xf32>) {
+  %0 = arith.negf %x : tensor<3x2xf32>
+  %1 = tp.constraint %0 to <@mesh, [{"tp"}, {}]> : tensor<3x2xf32>
+  return %0, %1 : tensor<3x2xf32>, tensor<3x2xf32>
+}
+
+// One element is kept by any stride, which says nothing of padding.
+// CHECK-LABEL: func.func @stride
+// CHECK: nn.slice %{{.*}} offsets [0, 0] strides [2, 1] : (tensor<1x2xf32>) -> tensor<1x2xf32>
+func.func @stride(%x: tensor<1x8xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>}) -> tensor<1x8xf32> {
+  %0 = nn.slice %x offsets [0, 0] strides [2, 1] : (tensor<1x8xf32>) -> tensor<1x8xf32>
+  return %0 : tensor<1x8xf32>
+}
+
+// Padding of ids would be refused at run time.
+// CHECK-LABEL: func.func @padded_ids
+// CHECK: %[[IDS:.*]] = tp.mask %arg0 dim 0 {{.*}} size 6 fill 0.000000e+00 : tensor<2xi32>
+// CHECK: nn.embedding %[[IDS]]
+func.func @padded_ids(%ids: tensor<6xi32> {tp.sharding = #tp.sharding<@mesh, [{"tp"} pad 8]>}, %t: tensor<5x2xf32>) -> tensor<6x2xf32> {
+  %0 = nn.embedding %ids, %t : (tensor<6xi32>, tensor<5x2xf32>) -> tensor<6x2xf32>
+  return %0 : tensor<6x2xf32>
+}

@@ -344,6 +344,20 @@ func.func @permuted(
 
 // -----
 
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// A uniform dim may be gathered, but not along with what lies on these axes.
+func.func @uniform_gather(
+    %x: tensor<2xf32> {tp.global = tensor<8xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}]>})
+    -> (tensor<2x8xf32> {tp.global = tensor<8x8xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}, {}]>}) {
+  // expected-note @+1 {{through 'nn.broadcast'}}
+  %0 = nn.broadcast %x dims [0] : (tensor<2xf32>) -> tensor<2x2xf32>
+  // expected-error @+1 {{needs dim 1 sharded by its axes, most minor}}
+  %1 = tp.all_gather %0 dims [1] over [#tp.axis<"tp">] of @mesh : (tensor<2x2xf32>) -> tensor<2x8xf32>
+  return %1 : tensor<2x8xf32>
+}
+
+// -----
+
 tp.mesh @mesh = <["a"=2, "b"=2]>
 // The same, declared as if nothing had moved.
 func.func @permuted_unawares(
@@ -366,4 +380,18 @@ func.func @permuted_across_cuts(
   // expected-error @+1 {{'tp.permute' op needs a value whose axes are cut where its own are}}
   %0 = tp.permute %x from [#tp.axis<"a":(2)3>, #tp.axis<"a":(1)2>] to [#tp.axis<"a">] of @mesh : (tensor<4xf32>) -> tensor<4xf32>
   return %0 : tensor<4xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// A mask on a uniform dim that has no room for what it says.
+func.func @uniform_mask() -> (tensor<f32> {tp.global = tensor<f32>}) {
+  %start = tp.shard_start [#tp.axis<"tp">] of @mesh block 2
+  %0 = arith.constant dense<1.0> : tensor<2xf32>
+  // expected-error @+1 {{has blocks of 2, which do not hold 9 elements}}
+  %1 = tp.mask %0 dim 0 from %start size 9 fill 0.0 : tensor<2xf32>
+  %2 = nn.reduce %1 "sum" dims [0] : (tensor<2xf32>) -> tensor<f32>
+  %3 = tp.all_reduce %2 sum over [#tp.axis<"tp">] of @mesh : (tensor<f32>) -> tensor<f32>
+  return %3 : tensor<f32>
 }

@@ -362,3 +362,16 @@ func.func @cache_capacity(
   %0 = nn.cache_update %c, %u at %p length %p from %start of 8 : (tensor<1x2x4xf32>, tensor<1x2x4xf32>, tensor<i32>, tensor<i32>, index) -> tensor<1x2x4xf32>
   return
 }
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// Padding of ids is no id.
+func.func @ids(
+    %ids: tensor<3xi32> {tp.global = tensor<9xi32>, tp.sharding = #tp.sharding<@mesh, [{"tp"} pad 12]>},
+    %t: tensor<5x2xf32> {tp.global = tensor<5x2xf32>})
+    -> (tensor<3x2xf32> {tp.global = tensor<9x2xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"} pad 12, {}]>}) {
+  // expected-error @+1 {{'nn.embedding' may fail on the padding of operand 0, whose dim 0 of size 9 is not masked}}
+  %0 = nn.embedding %ids, %t of 5 : (tensor<3xi32>, tensor<5x2xf32>) -> tensor<3x2xf32>
+  return %0 : tensor<3x2xf32>
+}

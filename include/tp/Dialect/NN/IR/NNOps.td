@@ -228,7 +228,8 @@ def NN_EmbeddingOp : NN_Op<"embedding",
     %1 = nn.embedding %ids, %table
         : (tensor<1x8xi32>, tensor<512x64xf32>) -> tensor<1x8x64xf32>
     ```
-    Rule: `([...],[v,w])->([...,w]); sum{v}; indexed{v}; masked{v}; each{1}`. On one
+    Rule: `([...],[v,w])->([...,w]); sum{v}; indexed{v}; masked{v}; each{1};
+    checked{0}`. On one
     device of a sharded vocabulary, the table's first row is number `start` of
     `vocabulary`, and rows that are elsewhere are zeros.
   }];
@@ -250,7 +251,8 @@ def NN_EmbeddingGradientOp
     %1 = nn.embedding_gradient %ids, %gradient
         : (tensor<1x8xi32>, tensor<1x8x64xf32>) -> tensor<512x64xf32>
     ```
-    Rule: `([...],[...,w])->([v,w]); sum{...}; indexed{v}; masked{v}; each{1}`.
+    Rule: `([...],[...,w])->([v,w]); sum{...}; indexed{v}; masked{v}; each{1};
+    checked{0}`.
   }];
   let arguments = (ins NN_IdTensor:$ids, NN_FloatTensor:$gradient,
                        Optional<Index>:$start, OptionalAttr<I64Attr>:$vocabulary);
@@ -431,8 +433,11 @@ def NN_TopKOp : NN_Op<"top_k",
     %values, %ids = nn.top_k %logits k 1
         : (tensor<1x512xf32>) -> (tensor<1x1xf32>, tensor<1x1xi32>)
     ```
+    Elements whose id is not below `of` do not take part.
+
     Rule: `([...,v],[...,v])->([...,k],[...,k]); decompose{v}; replicate{k}`; with
-    segments `([...,(n w)])->([...,(n k)]...); indexed{n}; masked{n}`.
+    `of`, `replicate{v}; masked{v}`; with ids, `replicate{v}`; with segments
+    `([...,(n w)])->([...,(n k)]...); indexed{n}; masked{n}`.
   }];
   let arguments = (ins NN_FloatTensor:$values, Optional<NN_IdTensor>:$ids,
                        Optional<Index>:$start, I64Attr:$k,

@@ -14,8 +14,9 @@
 namespace mlir::tp {
 
 /// The dims of all tensors of a function, in classes: two dims are in one class
-/// if some op maps both to one factor. All dims of a class have one true size
-/// and get one padded extent. Linear in the function.
+/// if some op maps both to one factor, or one is of state and the other of the
+/// result that it becomes. All dims of a class have one true size and get one
+/// padded extent. Linear in the function.
 ///
 ///   %0 = nn.contract %x, %w "bsk,nk->bsn"    x:[b,s,k]  w:[n,k]  %0:[b,s,n]
 ///   classes: {x.0, %0.0}, {x.1, %0.1}, {x.2, w.1}, {w.0, %0.2}

@@ -164,6 +164,7 @@ def TPVerifyPlacements : Pass<"tp-verify-placements", "::mlir::func::FuncOp"> {
     - a partial value that meets a replicated one in an addition;
     - a reduction over padding that nothing masks, or that an op which masks it by
       itself was not told of;
+    - padding that an op may fail on;
     - a shard's start that is not the start of the shard;
     - a result that is not placed as the function declares.
     Changes nothing.

@@ -1,0 +1,80 @@
+//===- Support.cpp - what the proofs share --------------------------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Support.h"
+#include "tp/Dialect/TP/Transforms/Passes.h"
+#include "tp/InitAll.h"
+
+using namespace mlir;
+using namespace mlir::tp;
+using namespace mlir::tp::proof;
+
+std::unique_ptr<MLIRContext> proof::makeContext() {
+  DialectRegistry registry;
+  registerAllDialects(registry);
+  auto context =
+      std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
+  context->loadAllAvailableDialects();
+  return context;
+}
+
+Passes::Passes(MLIRContext &context)
+    : sharding(&context), verification(&context) {
+  OpPassManager &functions = sharding.nest<func::FuncOp>();
+  functions.addPass(createTPPropagate());
+  functions.addPass(createTPDecompose());
+  functions.addPass(createTPPropagate());
+  functions.addPass(createTPInsertReshards());
+  functions.addPass(createTPPartition());
+  functions.addPass(createTPMergeCollectives());
+  functions.addPass(createTPVerifyPlacements());
+  verification.nest<func::FuncOp>().addPass(createTPVerifyPlacements());
+}
+
+LogicalResult Passes::run(PassManager &passes, ModuleOp module,
+                          std::string &messages) {
+  ScopedDiagnosticHandler handler(module.getContext(),
+                                  [&](Diagnostic &diagnostic) {
+                                    messages += diagnostic.str() + "\n";
+                                    return success();
+                                  });
+  return passes.run(module);
+}
+
+LogicalResult Passes::shard(ModuleOp module, std::string &messages) {
+  return run(sharding, module, messages);
+}
+
+LogicalResult Passes::verify(ModuleOp module, std::string &messages) {
+  return run(verification, module, messages);
+}
+
+bool proof::asksForOtherSizes(StringRef messages) {
+  // A norm can be written out.
+  return messages.contains("cannot handle; choose sizes that divide") &&
+         !messages.contains("_norm'");
+}
+
+Tensor proof::randomTensor(Type type, int low, int high,
+                           std::mt19937 &generator) {
+  Tensor tensor(shapeOf(type));
+  bool isBit = getElementTypeOrSelf(type).isInteger(1);
+  int first = isBit ? 0 : low, count = isBit ? 2 : high - low + 1;
+  for (double &x : tensor.data)
+    x = first + int(generator() % unsigned(count));
+  return tensor;
+}
+
+std::string proof::toText(ModuleOp module) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  module.print(os);
+  return text;
+}
+
+func::FuncOp proof::functionOf(ModuleOp module) {
+  return *module.getOps<func::FuncOp>().begin();
+}
