@@ -96,6 +96,13 @@ ArrayRef<StringRef> proof::finds() {
            %1 = arith.muli %0, %y : tensor<2x3x2xi32>
            return %1 : tensor<2x3x2xi32>
          })",
+      // An axis that ends within a part of a merged dim.
+      R"(tp.mesh @mesh = <["x"=4]>
+         func.func @f(%x: tensor<2x2x4xf32>) -> tensor<4x2x2xf32> {
+           %0 = nn.reshape %x : (tensor<2x2x4xf32>) -> tensor<4x2x2xf32>
+           %1 = tp.constraint %0 to <@mesh, [{}, {"x":(1)2}, {"x":(2)2}]> : tensor<4x2x2xf32>
+           return %1 : tensor<4x2x2xf32>
+         })",
       // One norm after the other.
       R"(tp.mesh @mesh = <["x"=4]>
          func.func @f(%g: tensor<2xf32> {tp.sharding = #tp.sharding<@mesh, [{"x"}]>}) -> tensor<2xf32> {

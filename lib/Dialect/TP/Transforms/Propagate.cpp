@@ -30,7 +30,7 @@ FlatSymbolRefAttr tp::findMesh(Operation *op) {
 }
 
 SmallVector<Axes> tp::spreadOver(ArrayRef<Axis> axes, const DimFactors &factors,
-                                 const ShardingRule &rule) {
+                                 const ShardingRule &rule, bool cut) {
   SmallVector<Axes> spread(factors.size());
   if (factors.size() == 1) {
     spread[0].assign(axes.begin(), axes.end());
@@ -40,12 +40,22 @@ SmallVector<Axes> tp::spreadOver(ArrayRef<Axis> axes, const DimFactors &factors,
   // factor begins only where the one before is used up.
   size_t position = 0;
   int64_t left = factors.empty() ? 1 : rule.factors[factors[0]].size;
-  for (const Axis &axis : axes) {
-    while (position < factors.size() && left == 1)
-      left = ++position < factors.size() ? rule.factors[factors[position]].size
-                                         : 0;
-    if (position >= factors.size() || left % axis.size)
-      break;
+  for (Axis axis : axes) {
+    while (true) {
+      while (position < factors.size() && left == 1)
+        left = ++position < factors.size()
+                   ? rule.factors[factors[position]].size
+                   : 0;
+      if (position >= factors.size())
+        return spread;
+      if (left % axis.size == 0)
+        break;
+      if (!cut || axis.size % left)
+        return spread;
+      spread[position].push_back({axis.name, axis.pre, left});
+      axis = {axis.name, axis.pre * left, axis.size / left};
+      left = 1;
+    }
     spread[position].push_back(axis);
     left /= axis.size;
   }

@@ -471,7 +471,8 @@ private:
           factors[factor] = {dim, true, rule.factors[factor].size, value};
       return success();
     }
-    SmallVector<Axes> spread = spreadOver(dim.axes, dimFactors, rule);
+    SmallVector<Axes> spread =
+        spreadOver(dim.axes, dimFactors, rule, /*cut=*/true);
     SmallVector<Axes> all(rule.factors.size());
     int64_t product = 1;
     for (auto [factor, axes] : llvm::zip(dimFactors, spread)) {

@@ -123,3 +123,11 @@ func.func @empty() {
 }
 // CHECK: func.func private @external(tensor<8xf32>)
 func.func private @external(tensor<8xf32>)
+
+// An axis over a merged dim may end in its minor part.
+// CHECK-LABEL: func.func @cut_axis
+func.func @cut_axis(%x: tensor<1xf32> {tp.global = tensor<4xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}]>})
+    -> (tensor<1x1xf32> {tp.global = tensor<2x2xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp":(1)2}, {"tp":(2)2}]>}) {
+  %0 = nn.reshape %x from [4] to [2, 2] : (tensor<1xf32>) -> tensor<1x1xf32>
+  return %0 : tensor<1x1xf32>
+}

@@ -42,9 +42,11 @@ runOnMesh(func::FuncOp function,
 ShardingAttr shardingOf(Value value);
 
 /// The axes of a dim, one list for each of its factors. On a compound dim (h d)
-/// of 4x6, axes of sizes 2, 2, 3 give h two of them and d the third.
+/// of 4x6, axes of sizes 2, 2, 3 give h two of them and d the third. With
+/// `cut`, an axis may end in the next factor: one of size 8 gives h its major
+/// part of 4 and d the other.
 SmallVector<Axes> spreadOver(ArrayRef<Axis> axes, const DimFactors &factors,
-                             const ShardingRule &rule);
+                             const ShardingRule &rule, bool cut = false);
 
 /// The other way round: the axes of a dim, from those of all factors.
 Axes gatherFrom(const DimFactors &factors, const ShardingRule &rule,
