@@ -290,7 +290,7 @@ private:
     }
   }
 
-  void relax(const State &state, const State &next, Edge edge, Cost cost,
+  void relax(const State &state, const State &next, const Edge &edge, Cost cost,
              double bytes) {
     cost.bytes += bytes;
     cost.collectives += bytes > 0;
