@@ -141,14 +141,6 @@ func.func @empty() {
 // CHECK: func.func private @external(tensor<8xf32>)
 func.func private @external(tensor<8xf32>)
 
-// Padding of an argument that its first op reduces.
-// CHECK-LABEL: func.func @padded_argument(%arg0: tensor<8x3xf32>
-// CHECK: tp.mask %arg0 dim 1 {{.*}} size 9 fill 0.000000e+00 : tensor<8x3xf32>
-func.func @padded_argument(%x: tensor<8x9xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"} pad 12]>}) -> tensor<8xf32> {
-  %0 = nn.reduce %x "sum" dims [1] : (tensor<8x9xf32>) -> tensor<8xf32>
-  return %0 : tensor<8xf32>
-}
-
 // The verifier sees no axes on a splat; where it is reduced, a mask names them.
 // CHECK-LABEL: func.func @splat_reduced
 // CHECK: %[[ONES:.*]] = arith.constant dense<1.000000e+00> : tensor<8x2xf32>
