@@ -16,18 +16,26 @@ using namespace mlir::tp;
 
 void tp::buildShardPipeline(OpPassManager &manager,
                             const ShardOptions &options) {
+  // Both halves of the proof, after every pass that could break it.
+  auto verify = [&](bool isLast) {
+    if (!options.verify)
+      return;
+    manager.addNestedPass<func::FuncOp>(createTPVerifyPlacements());
+    manager.addPass(createTPVerifyErasure({/*drop=*/isLast}));
+  };
   manager.addPass(createPlanApply({options.mesh, options.plan}));
   manager.addNestedPass<func::FuncOp>(nn::createNNNormalise());
   manager.addPass(createPlanPlaceParameters());
-  OpPassManager &functions = manager.nest<func::FuncOp>();
-  functions.addPass(createTPPropagate());
-  functions.addPass(createTPDecompose());
-  functions.addPass(createTPPropagate());
-  functions.addPass(createTPInsertReshards());
-  functions.addPass(createTPPartition());
-  functions.addPass(createTPMergeCollectives());
+  manager.addNestedPass<func::FuncOp>(createTPPropagate());
+  manager.addNestedPass<func::FuncOp>(createTPDecompose());
+  manager.addNestedPass<func::FuncOp>(createTPPropagate());
+  manager.addNestedPass<func::FuncOp>(createTPInsertReshards());
   if (options.verify)
-    functions.addPass(createTPVerifyPlacements());
+    manager.addPass(createTPKeepProgram());
+  manager.addNestedPass<func::FuncOp>(createTPPartition());
+  verify(/*isLast=*/false);
+  manager.addNestedPass<func::FuncOp>(createTPMergeCollectives());
+  verify(/*isLast=*/true);
 }
 
 void tp::registerShardPipeline() {

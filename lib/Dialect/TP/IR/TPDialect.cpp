@@ -184,6 +184,18 @@ LogicalResult ReshardOp::verify() {
   return success();
 }
 
+LogicalResult ProgramOp::verifyRegions() {
+  for (Operation &op : getBody().front()) {
+    auto function = dyn_cast<FunctionOpInterface>(op);
+    if (!isa<MeshOp>(op) && !function)
+      return emitOpError("holds meshes and functions, not '")
+             << op.getName() << "'";
+    if (function && !function.getFunctionBody().hasOneBlock())
+      return function.emitError("a function of a tp.program has one block");
+  }
+  return success();
+}
+
 LogicalResult ShardStartOp::verify() {
   MeshAttr mesh = lookupMesh(*this, getMeshAttr());
   if (!mesh)

@@ -76,6 +76,27 @@ def TP_ReshardOp : TP_Op<"reshard", [Pure, SameOperandsAndResultType]> {
   let hasVerifier = 1;
 }
 
+def TP_ProgramOp : TP_Op<"program", [IsolatedFromAbove, SymbolTable,
+    NoTerminator, SingleBlock]> {
+  let summary = "the functions of the module as they were before partitioning";
+  let description = [{
+    Beside the functions of the same names that were made from them, for
+    `tp-verify-erasure` to compare. Nothing runs it.
+
+    ```mlir
+    tp.program {
+      tp.mesh @mesh = <["tp"=2]>
+      func.func @main(%x: tensor<8xf32>) -> tensor<8xf32> {
+        return %x : tensor<8xf32>
+      }
+    }
+    ```
+  }];
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "attr-dict-with-keyword $body";
+  let hasRegionVerifier = 1;
+}
+
 //===----------------------------------------------------------------------===//
 // Local programs
 //===----------------------------------------------------------------------===//

@@ -102,6 +102,57 @@ def TPPartition : Pass<"tp-partition", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::tp::TPDialect"];
 }
 
+def TPKeepProgram : Pass<"tp-keep-program", "::mlir::ModuleOp"> {
+  let summary = "keeps the functions as they are, to be compared with later";
+  let description = [{
+    Copies all functions into a `tp.program` at the end of the module. Runs before
+    partitioning, which makes something else of the functions.
+
+    Before:
+    ```mlir
+    tp.mesh @mesh = <["tp"=2]>
+    func.func @main(%x: tensor<8xf32>) -> tensor<8xf32> {
+      return %x : tensor<8xf32>
+    }
+    ```
+    After:
+    ```mlir
+    tp.mesh @mesh = <["tp"=2]>
+    func.func @main(%x: tensor<8xf32>) -> tensor<8xf32> {
+      return %x : tensor<8xf32>
+    }
+    tp.program {
+      tp.mesh @mesh = <["tp"=2]>
+      func.func @main(%x: tensor<8xf32>) -> tensor<8xf32> {
+        return %x : tensor<8xf32>
+      }
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::tp::TPDialect"];
+}
+
+def TPVerifyErasure : Pass<"tp-verify-erasure", "::mlir::ModuleOp"> {
+  let summary = "a local program without its collectives is the global one";
+  let description = [{
+    The other half of the proof: `tp-verify-placements` shows that collectives and
+    masks keep to the meaning of values; this, that the values are the right ones.
+    With collectives, slices and masks taken for the identity, every op of a
+    function must be what some op of its `tp.program` becomes on one device: on the
+    same operands, in the same order, with the same attributes but for extents and
+    starts, which are checked by building the op from the global one again. The
+    results must be the same values. Several ops may be the same one: a program may
+    compute something twice.
+
+    Refuses an op that computes something else, and a result that is another value.
+    Changes nothing, but drops the `tp.program` if asked to.
+  }];
+  let options = [
+    Option<"drop", "drop", "bool", "false",
+           "erase the tp.program once it has been compared">
+  ];
+}
+
 def TPPlanReshards : Pass<"tp-plan-reshards", "::mlir::func::FuncOp"> {
   let summary = "a function of reshards alone, as collectives";
   let description = [{

@@ -1,0 +1,259 @@
+//===- VerifyErasure.cpp - a local program is the global one, sharded -----===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/OperationSupport.h"
+#include "tp/Dialect/TP/IR/TP.h"
+#include "tp/Dialect/TP/Transforms/FactorAxes.h"
+#include "tp/Dialect/TP/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace mlir::tp;
+
+namespace mlir::tp {
+#define GEN_PASS_DEF_TPVERIFYERASURE
+#include "tp/Dialect/TP/Transforms/Passes.h.inc"
+} // namespace mlir::tp
+
+namespace {
+
+/// Walks through a local function and names, for each of its values, the value
+/// of the global program that it is a part of.
+class Eraser {
+public:
+  Eraser(func::FuncOp local, func::FuncOp global)
+      : local(local), global(global), scratch(local.getContext()) {}
+
+  LogicalResult run() {
+    index();
+    if (failed(eraseArguments()))
+      return failure();
+    for (Operation &op : llvm::make_early_inc_range(local.getBody().front())) {
+      LogicalResult erased =
+          op.hasTrait<OpTrait::IsTerminator>() ? finish(&op) : erase(&op);
+      if (failed(erased))
+        return failure();
+    }
+    return success();
+  }
+
+private:
+  //===--------------------------------------------------------------------===//
+  // The global program
+  //===--------------------------------------------------------------------===//
+
+  /// A global value, through ops that only speak of placement; of several that
+  /// are computed alike, the first.
+  Value canonical(Value value) const {
+    while (Operation *op = value.getDefiningOp()) {
+      if (!isa<ReshardOp, ConstraintOp>(op))
+        break;
+      value = op->getOperand(0);
+    }
+    auto it = firsts.find(value);
+    return it == firsts.end() ? value : it->second;
+  }
+
+  static bool isTensor(Value value) {
+    return isa<RankedTensorType>(value.getType());
+  }
+
+  /// What an op is found by: its name and operands.
+  using Key = std::pair<OperationName, SmallVector<const void *, 4>>;
+  struct KeyInfo {
+    static Key getEmptyKey() {
+      return {DenseMapInfo<OperationName>::getEmptyKey(), {}};
+    }
+    static Key getTombstoneKey() {
+      return {DenseMapInfo<OperationName>::getTombstoneKey(), {}};
+    }
+    static unsigned getHashValue(const Key &key) {
+      return llvm::hash_combine(
+          key.first,
+          llvm::hash_combine_range(key.second.begin(), key.second.end()));
+    }
+    static bool isEqual(const Key &a, const Key &b) { return a == b; }
+  };
+
+  static Key keyOf(OperationName name, ArrayRef<Value> operands) {
+    Key key{name, {}};
+    for (Value value : operands)
+      key.second.push_back(value.getAsOpaquePointer());
+    return key;
+  }
+
+  void index() {
+    for (Operation &op : global.getBody().front()) {
+      SmallVector<Value> operands;
+      for (Value operand : op.getOperands())
+        operands.push_back(canonical(operand));
+      auto &alike = candidates[keyOf(op.getName(), operands)];
+      auto *it = llvm::find_if(alike, [&](Operation *other) {
+        return OperationEquivalence::isEquivalentTo(
+            other, &op, OperationEquivalence::ignoreValueEquivalence, nullptr,
+            OperationEquivalence::IgnoreLocations |
+                OperationEquivalence::IgnoreDiscardableAttrs);
+      });
+      if (it == alike.end()) {
+        alike.push_back(&op);
+        continue;
+      }
+      for (auto [result, first] :
+           llvm::zip(op.getResults(), (*it)->getResults()))
+        firsts[result] = first;
+    }
+  }
+
+  //===--------------------------------------------------------------------===//
+  // The local one
+  //===--------------------------------------------------------------------===//
+
+  LogicalResult eraseArguments() {
+    if (local.getNumArguments() != global.getNumArguments())
+      return local.emitError("has ")
+             << local.getNumArguments() << " arguments, the program that it is "
+             << "made from has " << global.getNumArguments();
+    for (auto [part, whole] :
+         llvm::zip(local.getArguments(), global.getArguments())) {
+      auto type =
+          local.getArgAttrOfType<TypeAttr>(part.getArgNumber(), kGlobalName);
+      if ((type ? type.getValue() : part.getType()) != whole.getType())
+        return local.emitError("argument ")
+               << part.getArgNumber() << " is part of "
+               << (type ? type.getValue() : part.getType()) << ", not of "
+               << whole.getType();
+      wholes[part] = whole;
+    }
+    return success();
+  }
+
+  LogicalResult erase(Operation *op) {
+    if (isa<PlacementOpInterface, MaskOp>(op)) {
+      // Inputs and results correspond; a mask has its start besides.
+      for (auto [result, input] :
+           llvm::zip(op->getResults(), op->getOperands()))
+        wholes[result] = wholes.lookup(input);
+      return success();
+    }
+    if (isa<ShardStartOp>(op))
+      return success();
+    // Operands that the op has only here say where its shard begins.
+    SmallVector<Value> operands;
+    for (Value operand : op->getOperands())
+      if (Value whole = wholes.lookup(operand))
+        operands.push_back(whole);
+    auto it = candidates.find(keyOf(op->getName(), operands));
+    if (it == candidates.end())
+      return unknown(op);
+    for (Operation *candidate : it->second)
+      if (isPartOf(op, candidate)) {
+        for (auto [result, whole] :
+             llvm::zip(op->getResults(), candidate->getResults()))
+          wholes[result] = canonical(whole);
+        return success();
+      }
+    InFlightDiagnostic error = unknown(op);
+    error.attachNote(it->second.front()->getLoc())
+        << "on the same operands it has " << describe(it->second.front());
+    return error;
+  }
+
+  static std::string describe(Operation *op) {
+    std::string text;
+    llvm::raw_string_ostream os(text);
+    os << "'" << op->getName() << "' " << op->getAttrDictionary();
+    return text;
+  }
+
+  static InFlightDiagnostic unknown(Operation *op) {
+    return op->emitError("'")
+           << op->getName() << "' computes what the program before sharding "
+           << "does not";
+  }
+
+  /// Whether `op` is what `candidate` becomes on one device: built again from
+  /// it, with the operands that `op` has, the two are the same.
+  bool isPartOf(Operation *op, Operation *candidate) {
+    auto ruled = dyn_cast<ShardingRuleOpInterface>(candidate);
+    auto own = dyn_cast<ShardingRuleOpInterface>(op);
+    if (!ruled || !own || op->getNumResults() != candidate->getNumResults() ||
+        op->getNumOperands() < candidate->getNumOperands())
+      return false;
+    for (auto [result, whole] :
+         llvm::zip(op->getResults(), candidate->getResults()))
+      if (getElementTypeOrSelf(result) != getElementTypeOrSelf(whole) ||
+          isTensor(result) != isTensor(whole))
+        return false;
+    scratch.setInsertionPoint(op);
+    Operation *built = ruled.buildLocal(
+        scratch, op->getOperands().take_front(candidate->getNumOperands()),
+        op->getResultTypes(),
+        [&](unsigned factor) { return own.getShardStart(factor); });
+    if (!built)
+      return false;
+    bool same = OperationEquivalence::isEquivalentTo(
+        built, op, OperationEquivalence::exactValueMatch, nullptr,
+        OperationEquivalence::IgnoreLocations |
+            OperationEquivalence::IgnoreDiscardableAttrs);
+    built->erase();
+    return same;
+  }
+
+  LogicalResult finish(Operation *terminator) {
+    Operation *whole = global.getBody().front().getTerminator();
+    if (terminator->getNumOperands() != whole->getNumOperands())
+      return terminator->emitError("has ")
+             << terminator->getNumOperands()
+             << " results, the program before sharding has "
+             << whole->getNumOperands();
+    for (auto [i, part, value] :
+         llvm::enumerate(terminator->getOperands(), whole->getOperands())) {
+      auto type = local.getResultAttrOfType<TypeAttr>(i, kGlobalName);
+      if (wholes.lookup(part) == canonical(value) &&
+          (!type || type.getValue() == value.getType()))
+        continue;
+      InFlightDiagnostic error =
+          terminator->emitError("result ")
+          << i << " is not what the program before sharding returns";
+      error.attachNote(part.getLoc()) << "it is this";
+      error.attachNote(canonical(value).getLoc()) << "and should be this";
+      return error;
+    }
+    return success();
+  }
+
+  func::FuncOp local, global;
+  OpBuilder scratch;
+  /// The global values that local ones are parts of, and of global values that
+  /// are computed again, the first.
+  DenseMap<Value, Value> wholes, firsts;
+  DenseMap<Key, SmallVector<Operation *, 1>, KeyInfo> candidates;
+};
+
+struct VerifyErasure : tp::impl::TPVerifyErasureBase<VerifyErasure> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    for (ProgramOp program :
+         llvm::make_early_inc_range(module.getOps<ProgramOp>())) {
+      for (auto global : program.getBody().getOps<func::FuncOp>()) {
+        auto local = module.lookupSymbol<func::FuncOp>(global.getSymName());
+        if (!local || !local.getBody().hasOneBlock()) {
+          global.emitError("there is no function of this name and of one "
+                           "block to compare with");
+          return signalPassFailure();
+        }
+        if (failed(Eraser(local, global).run()))
+          return signalPassFailure();
+      }
+      if (drop)
+        program.erase();
+    }
+  }
+};
+
+} // namespace
