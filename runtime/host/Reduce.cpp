@@ -76,7 +76,7 @@ template <typename T, typename Op> struct ReduceKernel {
 } // namespace
 
 template <typename T>
-static void reduceType(tprt_reduction reduction, const void *const *sources,
+static void reduceType(int64_t reduction, const void *const *sources,
                        int64_t numSources, int64_t count, void *target) {
   switch (reduction) {
   case TPRT_SUM:
@@ -91,10 +91,12 @@ static void reduceType(tprt_reduction reduction, const void *const *sources,
   case TPRT_PRODUCT:
     return runMultiversion<ReduceKernel<T, Product>>(sources, numSources, count,
                                                      target);
+  default:
+    return;
   }
 }
 
-void tprt::reduceInOrder(tprt_dtype dtype, tprt_reduction reduction,
+void tprt::reduceInOrder(int64_t dtype, int64_t reduction,
                          const void *const *sources, int64_t numSources,
                          int64_t count, void *target) noexcept {
   withElement(dtype, [&](auto tag) {
