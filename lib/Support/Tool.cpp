@@ -120,8 +120,10 @@ static llvm::Error writeFile(StringRef path,
           target, descriptor, fs::CD_OpenExisting, fs::OF_None))
     return llvm::errorCodeToError(code);
   llvm::Error error = printTo(descriptor, write);
-  (void)llvm::sys::Process::SafelyCloseFileDescriptor(descriptor);
-  return error;
+  // What was written late may fail as late as here.
+  std::error_code code =
+      llvm::sys::Process::SafelyCloseFileDescriptor(descriptor);
+  return llvm::joinErrors(std::move(error), llvm::errorCodeToError(code));
 }
 
 static llvm::Error

@@ -132,8 +132,7 @@ static void reduceScatter(const tprt_collective_desc &desc,
     int64_t from = (o * groupSize + index) * runBytes;
     for (int64_t i = 0; i < groupSize; ++i)
       sources[i] = static_cast<const char *>(inputs[i]) + from;
-    reduceInOrder(tprt_dtype(buffer.dtype), tprt_reduction(desc.reduction),
-                  sources, groupSize, run, to);
+    reduceInOrder(buffer.dtype, desc.reduction, sources, groupSize, run, to);
   }
 }
 

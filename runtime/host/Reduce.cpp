@@ -90,7 +90,7 @@ template <typename T, typename Op> struct ReduceKernel {
 } // namespace
 
 template <typename T>
-static void reduceType(tprt_reduction reduction, const void *const *sources,
+static void reduceType(int64_t reduction, const void *const *sources,
                        int64_t numSources, int64_t count, void *target) {
   switch (reduction) {
   case TPRT_SUM:
@@ -111,10 +111,12 @@ static void reduceType(tprt_reduction reduction, const void *const *sources,
   case TPRT_OR:
     return runMultiversion<ReduceKernel<T, Or>>(sources, numSources, count,
                                                 target);
+  default:
+    return;
   }
 }
 
-void tprt::reduceInOrder(tprt_dtype dtype, tprt_reduction reduction,
+void tprt::reduceInOrder(int64_t dtype, int64_t reduction,
                          const void *const *sources, int64_t numSources,
                          int64_t count, void *target) noexcept {
   withElement(dtype, [&](auto tag) {

@@ -144,8 +144,7 @@ void ThreadCommunicator::reduceAll(const tprt_collective_desc &desc,
   for (int64_t b = 0; b < desc.num_buffers; ++b) {
     for (int64_t i = 0; i < size(); ++i)
       sources[i] = slotOf(i).inputs[b];
-    reduceInOrder(tprt_dtype(desc.buffers[b].dtype),
-                  tprt_reduction(desc.reduction), sources, size(),
+    reduceInOrder(desc.buffers[b].dtype, desc.reduction, sources, size(),
                   CollectiveShape(desc.buffers[b]).elements, outputs[b]);
   }
 }
@@ -175,8 +174,7 @@ void ThreadCommunicator::reduceAllInParts(const tprt_collective_desc &desc) {
     Part part(desc.buffers[b], me, size());
     for (int64_t i = 0; i < size(); ++i)
       sources[i] = static_cast<const char *>(slotOf(i).inputs[b]) + part.offset;
-    reduceInOrder(tprt_dtype(desc.buffers[b].dtype),
-                  tprt_reduction(desc.reduction), sources, size(),
+    reduceInOrder(desc.buffers[b].dtype, desc.reduction, sources, size(),
                   part.elements,
                   static_cast<char *>(slotOf(me).outputs[b]) + part.offset);
   }
