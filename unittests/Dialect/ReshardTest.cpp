@@ -306,6 +306,9 @@ protected:
   std::mt19937_64 generator{1};
 };
 
+const Mesh k2x6{{{"a", 2}, {"b", 6}}};
+const Mesh k6x4{{{"a", 6}, {"b", 4}}};
+
 class EveryCut : public Sample {};
 
 TEST_P(EveryCut, Sample) {
@@ -328,7 +331,11 @@ INSTANTIATE_TEST_SUITE_P(ReshardTest, EveryCut,
                              {"Mesh2x3x5", &k2x3x5, {30, 30, 30}},
                              {"Mesh2x3x5Narrow", &k2x3x5, {10, 6, 15}},
                              {"Mesh2x2x3", &k2x2x3, {12, 12, 12}},
-                             {"Mesh2x2x3Narrow", &k2x2x3, {6, 4, 3}}}),
+                             {"Mesh2x2x3Narrow", &k2x2x3, {6, 4, 3}},
+                             {"Mesh2x6", &k2x6, {12, 12}},
+                             {"Mesh2x6Narrow", &k2x6, {12, 2}},
+                             {"Mesh6x4", &k6x4, {24, 24}},
+                             {"Mesh6x4Narrow", &k6x4, {6, 8}}}),
                          nameOf);
 
 /// A mesh with too many cuts to search them all: the planner cuts as the two

@@ -108,9 +108,15 @@ static int64_t product(ArrayRef<int64_t> sizes) {
 Tensor::Tensor(ArrayRef<int64_t> shape, double fill)
     : shape(shape.begin(), shape.end()), data(product(shape), fill) {}
 
-/// Calls `visit` with every index into a tensor of this shape, row-major.
-static void forEachIndex(ArrayRef<int64_t> shape,
-                         llvm::function_ref<void(ArrayRef<int64_t>)> visit) {
+size_t Tensor::at(ArrayRef<int64_t> index) const {
+  size_t position = 0;
+  for (size_t i = 0; i < shape.size(); ++i)
+    position = position * shape[i] + index[i];
+  return position;
+}
+
+void test::forEachIndex(ArrayRef<int64_t> shape,
+                        llvm::function_ref<void(ArrayRef<int64_t>)> visit) {
   llvm::SmallVector<int64_t> index(shape.size(), 0);
   if (llvm::is_contained(shape, 0))
     return;
@@ -144,7 +150,7 @@ static Tensor sliced(const Tensor &tensor, int64_t dim, int64_t blocks,
 /// All values are whole numbers below this, which doubles have exactly.
 static constexpr int64_t kAllBits = (int64_t(1) << 42) - 1;
 
-static double combine(double a, double b, ReduceKind kind) {
+double test::combine(double a, double b, ReduceKind kind) {
   if (std::isnan(a) || std::isnan(b))
     return std::numeric_limits<double>::quiet_NaN();
   switch (kind) {

@@ -54,7 +54,17 @@ struct Tensor {
   std::vector<double> data;
 
   explicit Tensor(llvm::ArrayRef<int64_t> shape, double fill = 0);
+  /// The position of an element in `data`.
+  size_t at(llvm::ArrayRef<int64_t> index) const;
 };
+
+/// Calls `visit` with every index into a tensor of this shape, row-major.
+void forEachIndex(llvm::ArrayRef<int64_t> shape,
+                  llvm::function_ref<void(llvm::ArrayRef<int64_t>)> visit);
+
+/// What two shares are together; not a number if one of them is not. Bits are
+/// those of whole numbers.
+double combine(double a, double b, ReduceKind kind);
 
 /// What every device holds of one global tensor, whose true shape may be
 /// smaller than the padded one of its placement.

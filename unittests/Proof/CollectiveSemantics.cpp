@@ -6,7 +6,6 @@
 
 #include "Interpreter.h"
 #include "llvm/ADT/StringMap.h"
-#include <cmath>
 
 using namespace mlir;
 using namespace mlir::tp;
@@ -64,16 +63,8 @@ static Tensor reduce(const Tensors &in, const Mesh &mesh, int64_t device,
   Tensor result = in[mesh.member(device, axes, 0)];
   for (int64_t i = 1; i < sizeOfGroup(axes); ++i) {
     const Tensor &other = in[mesh.member(device, axes, i)];
-    for (auto [a, b] : llvm::zip(result.data, other.data)) {
-      if (std::isnan(a) || std::isnan(b))
-        a = kPoison;
-      else if (kind == ReduceKind::Sum)
-        a += b;
-      else if (kind == ReduceKind::Product)
-        a *= b;
-      else
-        a = kind == ReduceKind::Max ? std::max(a, b) : std::min(a, b);
-    }
+    for (auto [a, b] : llvm::zip(result.data, other.data))
+      a = combine(a, b, kind);
   }
   return result;
 }
@@ -130,7 +121,24 @@ static Tensors slice(Operation *op, const Mesh &mesh, int64_t device,
 static Tensors makePartial(Operation *op, const Mesh &mesh, int64_t device,
                            ArrayRef<const Tensors *> in) {
   const Tensor &mine = (*in[0])[device];
-  return {mesh.index(device, axesOf(op)) ? Tensor(mine.shape) : mine};
+  ReduceKind kind = cast<MakePartialOp>(op).getKind();
+  bool addsUp = kind == ReduceKind::Sum || kind == ReduceKind::Product;
+  if (!addsUp || mesh.index(device, axesOf(op)) == 0)
+    return {mine};
+  return {Tensor(mine.shape, kind == ReduceKind::Sum ? 0 : 1)};
+}
+
+/// From the device whose index over `axes` is this one's over `to_axes`.
+static Tensors permute(Operation *op, const Mesh &mesh, int64_t device,
+                       ArrayRef<const Tensors *> in) {
+  auto permute = cast<PermuteOp>(op);
+  MeshAttr meshAttr = lookupMesh(op, permute.getMeshAttr());
+  Axes from = axesOf(op), to = toAxes(permute.getToAxes(), meshAttr);
+  int64_t source = mesh.member(device, from, mesh.index(device, to));
+  Tensors out;
+  for (const Tensors *input : in)
+    out.push_back((*input)[source]);
+  return out;
 }
 
 static Tensors shardStart(Operation *op, const Mesh &mesh, int64_t device,
@@ -145,6 +153,7 @@ CollectiveFunction proof::lookupCollective(StringRef name) {
       {"tp.all_gather", allGather},
       {"tp.reduce_scatter", reduceScatter},
       {"tp.all_to_all", allToAll},
+      {"tp.permute", permute},
       {"tp.slice", slice},
       {"tp.make_partial", makePartial},
       {"tp.shard_start", shardStart},

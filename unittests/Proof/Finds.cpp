@@ -110,6 +110,35 @@ ArrayRef<StringRef> proof::finds() {
            %1 = nn.rms_norm %0, %0 epsilon 0.25 : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
            return %1 : tensor<2xf32>
          })",
+      // Padding of what is an argument of the function.
+      R"(tp.mesh @mesh = <["x"=3]>
+         func.func @f(%q: tensor<2x1x2x1x1xf32>, %k: tensor<2x2x2x1xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {} pad 3, {}, {}]>}) -> tensor<2x1x2x1x1xf32> {
+           %0 = nn.attention %q, %k, %k scale 0.125 : (tensor<2x1x2x1x1xf32>, tensor<2x2x2x1xf32>, tensor<2x2x2x1xf32>) -> tensor<2x1x2x1x1xf32>
+           return %0 : tensor<2x1x2x1x1xf32>
+         })",
+      // Shards that have, with their padding, as many rows as the whole.
+      R"(tp.mesh @mesh = <["x"=4]>
+         func.func @f(%c: tensor<1x2x1xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"x":(1)2} pad 4, {}]>}, %u: tensor<1x1x1xf32>, %i: tensor<i32>) -> tensor<1x2x1xf32> {
+           %0 = nn.cache_update %c, %u at %i length %i : (tensor<1x2x1xf32>, tensor<1x1x1xf32>, tensor<i32>, tensor<i32>) -> tensor<1x2x1xf32>
+           return %0 : tensor<1x2x1xf32>
+         })",
+      // Reshards by hand: padded, and of one dim with what follows.
+      R"(tp.mesh @mesh = <["x"=2]>
+         func.func @f(%x: tensor<2x2xf32>) -> tensor<2x2xf32> {
+           %0 = tp.reshard %x to <@mesh, [{}, {} pad 3]> : tensor<2x2xf32>
+           return %0 : tensor<2x2xf32>
+         })",
+      R"(tp.mesh @mesh = <["x"=4, "y"=2]>
+         func.func @f(%x: tensor<2xf32>) -> (tensor<2xf32> {tp.sharding = #tp.sharding<@mesh, [{"x"}]>}) {
+           %0 = tp.reshard %x to <@mesh, [{}]> : tensor<2xf32>
+           %1 = math.absf %0 : tensor<2xf32>
+           return %1 : tensor<2xf32>
+         })",
+      R"(tp.mesh @mesh = <["x"=4, "y"=2]>
+         func.func @f(%x: tensor<3x2xf32>) -> (tensor<3x2xf32> {tp.sharding = #tp.sharding<@mesh, [{"x":(2)2}, {}]>}) {
+           %0 = tp.reshard %x from <@mesh, [{"y"} pad 4, {}]> to <@mesh, [{} pad 4, {"x":(1)2}]> : tensor<3x2xf32>
+           return %0 : tensor<3x2xf32>
+         })",
   };
   return texts;
 }

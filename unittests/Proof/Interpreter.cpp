@@ -155,6 +155,18 @@ static bool isPadding(ArrayRef<int64_t> index, const Tensor &whole) {
   });
 }
 
+/// The bits of a value that share number `share` of `count` decides: the lowest
+/// are dealt out, one of a truth value and four of a number, and the rest are
+/// in every share.
+static int64_t bitsOf(double value, int64_t share, int64_t count,
+                      size_t element) {
+  int64_t bits = -1;
+  for (int64_t bit = 0; bit < (value == 0 || value == 1 ? 1 : 4); ++bit)
+    if ((int64_t(element) + bit) % count != share)
+      bits &= ~(int64_t(1) << bit);
+  return bits;
+}
+
 /// Share number `share` of `count` of a value; those above 0 depend on the
 /// element, so that mixing up elements or shares shows.
 static double shareOf(double value, ReduceKind kind, int64_t share,
@@ -181,6 +193,10 @@ static double shareOf(double value, ReduceKind kind, int64_t share,
         value *= (element + other) % 2 ? 1 : -1;
       return value;
     }();
+  case ReduceKind::And:
+    return double(int64_t(value) | ~bitsOf(value, share, count, element));
+  case ReduceKind::Or:
+    return double(int64_t(value) & bitsOf(value, share, count, element));
   }
   return value;
 }
@@ -206,20 +222,6 @@ Tensors proof::shard(const Tensor &whole, const Placement &placement,
     devices.push_back(std::move(tensor));
   }
   return devices;
-}
-
-static double combine(double a, double b, ReduceKind kind) {
-  switch (kind) {
-  case ReduceKind::Sum:
-    return a + b;
-  case ReduceKind::Max:
-    return std::isnan(a) ? a : std::isnan(b) ? b : std::max(a, b);
-  case ReduceKind::Min:
-    return std::isnan(a) ? a : std::isnan(b) ? b : std::min(a, b);
-  case ReduceKind::Product:
-    return a * b;
-  }
-  return kPoison;
 }
 
 static std::string indexText(ArrayRef<int64_t> index) {

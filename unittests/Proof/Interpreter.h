@@ -27,6 +27,7 @@
 
 namespace mlir::tp::proof {
 
+using test::combine;
 using test::forEachIndex;
 using test::Mesh;
 using test::Tensor;

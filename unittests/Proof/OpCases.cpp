@@ -201,6 +201,9 @@ static void addGathers(CaseWriter &write) {
   write.add("", "nn.cache_update %0, %1 at %2 length %3",
             "tensor<2x5x3xf32>;tensor<2x3x3xf32>;tensor<i32>;tensor<i32>",
             "tensor<2x5x3xf32>", 0, 2);
+  write.add("even", "nn.cache_update %0, %1 at %2 length %3",
+            "tensor<1x12x2xf32>;tensor<1x5x2xf32>;tensor<i32>;tensor<i32>",
+            "tensor<1x12x2xf32>", 4, 5);
 }
 
 static void addComposites(CaseWriter &write) {
@@ -210,6 +213,15 @@ static void addComposites(CaseWriter &write) {
             "tensor<3x2x12xf32>;tensor<12xf32>", "tensor<3x2x12xf32>");
   write.add("half", "nn.rms_norm %0, %1 epsilon 1.0e-2",
             "tensor<3x6xbf16>;tensor<6xbf16>", "tensor<3x6xbf16>");
+  write.addText("", "nn.softmax %0 dim 1 : tensor<4x5xf32>", "tensor<4x5xf32>",
+                "tensor<4x5xf32>");
+  write.addText("first", "nn.softmax %0 dim 0 : tensor<12x3xbf16>",
+                "tensor<12x3xbf16>", "tensor<12x3xbf16>");
+  write.add("", "nn.cross_entropy %0, %1", "tensor<2x3x5xf32>;tensor<2x3xi32>",
+            "tensor<2x3xf32>", 0, 4);
+  write.add("ignored",
+            "nn.cross_entropy %0, %1 ignore_index -1 label_smoothing 0.25",
+            "tensor<5x12xbf16>;tensor<5xi32>", "tensor<5xf32>", -1, 11);
   write.add("", "nn.rotary %0, %1, %2",
             "tensor<2x5x3x4xf32>;tensor<5x2xf32>;tensor<5x2xf32>",
             "tensor<2x5x3x4xf32>");
@@ -224,6 +236,10 @@ static void addComposites(CaseWriter &write) {
   write.add("window",
             "nn.attention %0, %1, %2 scale 0.25 causal window 2 soft_cap 3.0",
             q + ";" + kv + ";" + kv, q);
+  std::string even = "tensor<1x6x2x1x2xf32>", evenKeys = "tensor<1x12x2x2xf32>";
+  write.add("even", "nn.attention %0, %1, %2 at %3 scale 0.25 causal window 4",
+            even + ";" + evenKeys + ";" + evenKeys + ";tensor<i32>", even, 0,
+            6);
   write.add("", "nn.top_k %0 k 2", "tensor<3x7xf32>",
             "tensor<3x2xf32>;tensor<3x2xi32>", -9, 9);
   write.add("even", "nn.top_k %0 k 1", "tensor<12xf32>",

@@ -139,12 +139,17 @@ Tensors compareWith(Inputs in, bool less, bool equal, bool greater) {
   return {result};
 }
 
-/// Unsigned predicates compare like signed ones: no element is negative there.
+/// Of unsigned predicates, what is negative is large.
 Tensors cmpi(Operation *op, Inputs in) {
   StringRef name =
       arith::stringifyCmpIPredicate(cast<arith::CmpIOp>(op).getPredicate());
+  Tensor a = *in[0], b = *in[1];
+  if (name.starts_with("u"))
+    for (Tensor *tensor : {&a, &b})
+      for (double &x : tensor->data)
+        x += x < 0 ? std::ldexp(1, 64) : 0;
   return compareWith(
-      in, name == "ne" || name.ends_with("lt") || name.ends_with("le"),
+      {&a, &b}, name == "ne" || name.ends_with("lt") || name.ends_with("le"),
       name == "eq" || name.ends_with("le") || name.ends_with("ge"),
       name == "ne" || name.ends_with("gt") || name.ends_with("ge"));
 }
@@ -186,7 +191,7 @@ Tensors constant(Operation *op, Inputs) {
   else
     for (APInt value : dense.getValues<APInt>())
       result.data[next++] =
-          double(isBool ? value.getZExtValue() : value.getSExtValue());
+          isBool ? double(value.getZExtValue()) : double(value.getSExtValue());
   return {result};
 }
 
@@ -351,11 +356,15 @@ Tensors take(Operation *op, Inputs in) {
   })};
 }
 
+/// Where the shard starts, in the op's last operand.
+template <typename Op> int64_t startOf(Op op, Inputs in) {
+  return op.getStart() ? int64_t(in.back()->data[0]) : 0;
+}
+
 /// The start of the shard and the size of the vocabulary.
 template <typename Op>
 std::pair<int64_t, int64_t> vocabularyOf(Op op, Inputs in, int64_t rows) {
-  int64_t start = op.getStart() ? int64_t(in.back()->data[0]) : 0;
-  return {start, op.getVocabulary() ? int64_t(*op.getVocabulary()) : rows};
+  return {startOf(op, in), int64_t(op.getVocabulary().value_or(rows))};
 }
 
 /// An id that is no row's ends the run: everything is poison.
@@ -389,13 +398,17 @@ Tensors embeddingGradient(Operation *op, Inputs in) {
   return {result};
 }
 
-Tensors cacheUpdate(Operation *, Inputs in) {
+/// A position without room for the rows ends the run: everything is poison.
+Tensors cacheUpdate(Operation *op, Inputs in) {
+  auto cache = cast<nn::CacheUpdateOp>(op);
   Tensor result = *in[0];
+  int64_t rows = result.shape[1], start = startOf(cache, in);
+  auto capacity = int64_t(cache.getCapacity().value_or(rows));
   std::optional<int64_t> position = whole(in[2]->data[0]),
                          length = whole(in[3]->data[0]);
   const Tensor &update = *in[1];
   if (!position || !length || *position < 0 || *length < 0 ||
-      *length > update.shape[1] || *position + *length > result.shape[1]) {
+      *length > update.shape[1] || *position + *length > capacity) {
     llvm::fill(result.data, kPoison);
     return {result};
   }
@@ -403,8 +416,9 @@ Tensors cacheUpdate(Operation *, Inputs in) {
     if (index[1] >= *length)
       return;
     Index to(index);
-    to[1] += *position;
-    result.data[result.at(to)] = at(update, index);
+    to[1] += *position - start;
+    if (to[1] >= 0 && to[1] < rows)
+      result.data[result.at(to)] = at(update, index);
   });
   return {result};
 }
@@ -429,6 +443,46 @@ Tensors rmsNorm(Operation *op, Inputs in) {
   return {result};
 }
 
+Tensors softmax(Operation *op, Inputs in) {
+  int64_t dim = cast<nn::SoftmaxOp>(op).getDim();
+  const Tensor &x = *in[0];
+  return {tabulate(op, [&](ArrayRef<int64_t> index) {
+    Index other(index);
+    double sum = 0;
+    for (other[dim] = 0; other[dim] < x.shape[dim]; ++other[dim])
+      sum += std::exp(at(x, other));
+    return std::exp(at(x, index)) / sum;
+  })};
+}
+
+/// A target that is no class gives NaN.
+Tensors crossEntropy(Operation *op, Inputs in) {
+  auto entropy = cast<nn::CrossEntropyOp>(op);
+  const Tensor &logits = *in[0], &targets = *in[1];
+  double smoothing = entropy.getLabelSmoothing()
+                         ? entropy.getLabelSmoothing()->convertToDouble()
+                         : 0;
+  int64_t classes = logits.shape.back();
+  return {tabulate(op, [&](ArrayRef<int64_t> row) {
+    std::optional<int64_t> target = whole(at(targets, row));
+    if (target && entropy.getIgnoreIndex() &&
+        *target == int64_t(*entropy.getIgnoreIndex()))
+      return 0.0;
+    if (!target || *target < 0 || *target >= classes)
+      return kPoison;
+    Index place(row);
+    place.push_back(0);
+    double sum = 0, expected = 0;
+    for (int64_t &i = place.back(); i < classes; ++i) {
+      double x = at(logits, place);
+      double weight = smoothing / double(classes);
+      sum += std::exp(x);
+      expected += x * (i == *target ? weight + 1 - smoothing : weight);
+    }
+    return std::log(sum) - expected;
+  })};
+}
+
 Tensors rotary(Operation *op, Inputs in) {
   bool interleaved = cast<nn::RotaryOp>(op).getInterleaved();
   int64_t pairs = in[1]->shape[1];
@@ -451,10 +505,12 @@ Tensors attention(Operation *op, Inputs in) {
   const Tensor &query = *in[0], &key = *in[1], &value = *in[2];
   double scale = attention.getScale().convertToDouble();
   double offset = attention.getOffset() ? in[3]->data[0] : 0;
+  offset += double(startOf(attention, in));
   int64_t depth = key.shape[3];
+  auto keys = int64_t(attention.getKeys().value_or(key.shape[1]));
   return {tabulate(op, [&](ArrayRef<int64_t> index) {
     double position = offset + double(index[1]), sum = 0, weights = 0;
-    for (int64_t t = 0; t < key.shape[1]; ++t) {
+    for (int64_t t = 0; t < keys; ++t) {
       bool isHidden = (attention.getCausal() && double(t) > position) ||
                       (attention.getWindow() &&
                        double(t) <= position - double(*attention.getWindow()));
@@ -528,6 +584,7 @@ OpFunction proof::lookupOp(StringRef name) {
       {"nn.cache_update", cacheUpdate},
       {"nn.concat", concat},
       {"nn.contract", contract},
+      {"nn.cross_entropy", crossEntropy},
       {"nn.embedding", embedding},
       {"nn.embedding_gradient", embeddingGradient},
       {"nn.iota", iota},
@@ -537,6 +594,7 @@ OpFunction proof::lookupOp(StringRef name) {
       {"nn.rms_norm", rmsNorm},
       {"nn.rotary", rotary},
       {"nn.slice", slice},
+      {"nn.softmax", softmax},
       {"nn.take", take},
       {"nn.top_k", topK},
       {"nn.transpose", transpose},

@@ -193,8 +193,9 @@ private:
     for (auto [number, factor] : llvm::enumerate(rule.factors)) {
       int64_t shards = product(placement.factors[number]);
       int64_t pad = (factor.size + shards - 1) / shards * shards;
-      bool mayPad = canShard(factor) || (allowed == Allowed::Anything &&
-                                         factor.kind == FactorKind::Decompose);
+      bool mayPad = canShard(factor) || factor.masked ||
+                    (allowed == Allowed::Anything &&
+                     factor.kind == FactorKind::Decompose);
       if (generous && mayPad && !isCompound(number)) {
         pad += shards;
         isPadded = true;

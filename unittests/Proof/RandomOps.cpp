@@ -8,6 +8,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "tp/Dialect/NN/IR/NN.h"
+#include <numeric>
 
 using namespace mlir;
 using namespace mlir::tp;
@@ -372,6 +373,19 @@ void boundary(ProgramBuilder &p, StringRef) {
                                 "output", "0", "module", DenseI64ArrayAttr()));
 }
 
+/// From what the operand has, or from another placement, to any.
+void reshard(ProgramBuilder &p, StringRef) {
+  Value value = anyForLayout(p, 0);
+  RankedTensorType type = typeOf(value);
+  Placement from = p.placement(type, true), to = p.placement(type, true);
+  bool saysFrom = p.oneIn(2);
+  for (size_t i = 0; saysFrom && i < to.pads.size(); ++i)
+    from.pads[i] = to.pads[i] = std::lcm(from.pads[i], to.pads[i]);
+  p.keep(ReshardOp::create(p.builder, p.loc, type, value,
+                           saysFrom ? p.attribute(from, type) : ShardingAttr(),
+                           p.attribute(to, type), StringAttr(), StringAttr()));
+}
+
 void constraint(ProgramBuilder &p, StringRef) {
   Value value = anyForLayout(p, 0);
   ShardingAttr sharding =
@@ -430,7 +444,8 @@ void cacheUpdate(ProgramBuilder &p, StringRef) {
   Value position = p.operand(p.tensor({}, p.i32), 0, room);
   Value length = p.operand(p.tensor({}, p.i32), 0, int(shape[1]));
   p.keep(nn::CacheUpdateOp::create(p.builder, p.loc, cache.getType(), cache,
-                                   update, position, length));
+                                   update, position, length, Value(),
+                                   IntegerAttr()));
 }
 
 void rmsNorm(ProgramBuilder &p, StringRef) {
@@ -438,6 +453,26 @@ void rmsNorm(ProgramBuilder &p, StringRef) {
   Value weight = p.operand(p.tensor(typeOf(value).getShape().back()));
   p.keep(nn::RMSNormOp::create(p.builder, p.loc, value.getType(), value, weight,
                                APFloat(0.25)),
+         /*inexact=*/true);
+}
+
+void softmax(ProgramBuilder &p, StringRef) {
+  Value value = p.any(p.f32, 1, 4);
+  p.keep(nn::SoftmaxOp::create(p.builder, p.loc, value,
+                               p.below(typeOf(value).getRank())),
+         /*inexact=*/true);
+}
+
+void crossEntropy(ProgramBuilder &p, StringRef) {
+  Value logits = p.any(p.f32, 1, 4);
+  ArrayRef<int64_t> shape = typeOf(logits).getShape();
+  bool ignores = p.oneIn(2);
+  Value targets = p.operand(p.tensor(shape.drop_back(), p.i32),
+                            ignores ? -1 : 0, int(shape.back()) - 1);
+  p.keep(nn::CrossEntropyOp::create(
+             p.builder, p.loc, p.tensor(shape.drop_back()), logits, targets,
+             ignores ? p.builder.getI64IntegerAttr(-1) : IntegerAttr(),
+             p.oneIn(3) ? p.builder.getF64FloatAttr(0.25) : FloatAttr()),
          /*inexact=*/true);
 }
 
@@ -456,17 +491,17 @@ void rotary(ProgramBuilder &p, StringRef) {
 void attention(ProgramBuilder &p, StringRef) {
   int64_t batch = p.size(), heads = p.size(), depth = 1 + p.below(2);
   RankedTensorType query = p.tensor(
-      {batch, 1 + int64_t(p.below(3)), heads, 1 + int64_t(p.below(3)), depth});
-  RankedTensorType key =
-      p.tensor({batch, 1 + int64_t(p.below(4)), heads, depth});
+      {batch, 1 + int64_t(p.below(4)), heads, 1 + int64_t(p.below(3)), depth});
+  RankedTensorType key = p.tensor({batch, p.size(), heads, depth});
   Value q = p.operand(query, -3, 3), k = p.operand(key, -3, 3),
         v = p.operand(key);
   bool isCausal = p.oneIn(2), hasOffset = p.oneIn(2);
   Value offset = hasOffset ? p.operand(p.tensor({}, p.i32), 0, 3) : Value();
-  p.keep(nn::AttentionOp::create(
-             p.builder, p.loc, query, q, k, v, offset, APFloat(0.125), isCausal,
-             p.oneIn(4) ? p.builder.getI64IntegerAttr(2) : IntegerAttr(),
-             FloatAttr()),
+  p.keep(nn::AttentionOp::create(p.builder, p.loc, query, q, k, v, offset,
+                                 Value(), APFloat(0.125), isCausal,
+                                 p.oneIn(4) ? p.builder.getI64IntegerAttr(2)
+                                            : IntegerAttr(),
+                                 FloatAttr(), IntegerAttr()),
          /*inexact=*/true);
 }
 
@@ -534,6 +569,7 @@ ArrayRef<std::pair<StringRef, Maker>> proof::makers() {
       {"nn.cache_update", cacheUpdate},
       {"nn.concat", concat},
       {"nn.contract", contract},
+      {"nn.cross_entropy", crossEntropy},
       {"nn.embedding", embedding},
       {"nn.embedding_gradient", embeddingGradient},
       {"nn.iota", iota},
@@ -543,10 +579,12 @@ ArrayRef<std::pair<StringRef, Maker>> proof::makers() {
       {"nn.rms_norm", rmsNorm},
       {"nn.rotary", rotary},
       {"nn.slice", slice},
+      {"nn.softmax", softmax},
       {"nn.take", take},
       {"nn.top_k", topK},
       {"nn.transpose", transpose},
       {"tp.constraint", constraint},
+      {"tp.reshard", reshard},
       // What carries partial sums, more often.
       {"arith.addf", binary},
       {"arith.mulf", binary},

@@ -177,7 +177,7 @@ Placement ProgramBuilder::placement(RankedTensorType type, bool mayBePartial) {
   for (const Axis &part : parts) {
     unsigned rank = type.getRank();
     unsigned choice = below(2 * rank + 2);
-    if (choice == 1 && mayBePartial && !type.getElementType().isInteger(1))
+    if (choice == 1 && mayBePartial)
       result.partial.push_back(part);
     if (choice < 2 || rank == 0)
       continue;
@@ -190,8 +190,14 @@ Placement ProgramBuilder::placement(RankedTensorType type, bool mayBePartial) {
        llvm::zip(result.dims, result.pads, type.getShape()))
     if (oneIn(40))
       pad = (llvm::divideCeil(size, sizeOf(axes)) + 1) * sizeOf(axes);
-  if (!result.partial.empty() && oneIn(5))
-    result.partialKind = ReduceKind::Max;
+  // Bits are of integers, and a sum of bits is no bit.
+  bool isBit = type.getElementType().isInteger(1);
+  if (!result.partial.empty() && (isBit || oneIn(3))) {
+    ReduceKind kinds[] = {ReduceKind::And, ReduceKind::Or, ReduceKind::Max,
+                          ReduceKind::Product, ReduceKind::Min};
+    unsigned first = type.getElementType().isInteger() ? 0 : 2;
+    result.partialKind = kinds[first + below(isBit ? 2 : 5 - first)];
+  }
   return result;
 }
 
@@ -278,7 +284,6 @@ void ProgramBuilder::finish() {
     auto type = cast<RankedTensorType>(value.getType());
     if (oneIn(3)) {
       Placement placed = placement(type, oneIn(4));
-      placed.partialKind = ReduceKind::Sum;
       function.setResultAttr(i, kShardingName, attribute(placed, type));
       continue;
     }

@@ -181,11 +181,13 @@ Operation *CacheUpdateOp::buildLocal(OpBuilder &builder, ValueRange operands,
                                      function_ref<Value(unsigned)> start) {
   IntegerAttr capacity = getCapacityAttr();
   int64_t rows = shapeOf(getType())[1];
-  if (!capacity && shapeOf(types.front())[1] != rows)
+  Value first = start ? start(rowFactor(*this)) : Value();
+  // A shard of a padded cache can have as many rows as the cache.
+  if (!capacity && (first || shapeOf(types.front())[1] != rows))
     capacity = builder.getI64IntegerAttr(rows);
-  return CacheUpdateOp::create(
-      builder, getLoc(), types.front(), operands[0], operands[1], operands[2],
-      operands[3], start ? start(rowFactor(*this)) : Value(), capacity);
+  return CacheUpdateOp::create(builder, getLoc(), types.front(), operands[0],
+                               operands[1], operands[2], operands[3], first,
+                               capacity);
 }
 
 Value CacheUpdateOp::getShardStart(unsigned factor) {

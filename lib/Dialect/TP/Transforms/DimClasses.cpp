@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "tp/Dialect/TP/Transforms/DimClasses.h"
+#include "tp/Dialect/TP/IR/TP.h"
 #include "tp/Interfaces/ShardingDialectInterface.h"
 
 using namespace mlir;
@@ -43,6 +44,10 @@ DimClasses::DimClasses(func::FuncOp function) {
   };
 
   for (Operation &op : function.getBody().front()) {
+    // A reshard keeps the padded extents.
+    if (auto reshard = dyn_cast<ReshardOp>(op))
+      for (int64_t d = 0; d < reshard.getType().getRank(); ++d)
+        unite(first(reshard.getInput()) + d, first(reshard.getResult()) + d);
     auto ruled = dyn_cast<ShardingRuleOpInterface>(op);
     if (!ruled)
       continue;

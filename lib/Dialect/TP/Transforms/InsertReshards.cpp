@@ -147,14 +147,22 @@ private:
   LogicalResult visit(Operation *op) {
     if (auto given = dyn_cast<ReshardOp>(op)) {
       // Made before, or by hand: its operand is placed as it says.
-      ArrayRef<int64_t> shape = given.getType().getShape();
-      if (ShardingAttr from = given.getFromAttr())
-        op->setOperand(
-            0, reshard(given.getInput(), toPlacement(from, mesh, shape), op));
-      else
-        given.setFromAttr(
-            attribute(given.getInput(), placements[given.getInput()]));
-      placements[given] = toPlacement(given.getTo(), mesh, shape);
+      // Padded extents are those that suit the whole program.
+      Placement from = placements[given.getInput()];
+      auto padded = [&](ShardingAttr sharding) {
+        Placement placement =
+            toPlacement(sharding, mesh, given.getType().getShape());
+        placement.pads = from.pads;
+        return placement;
+      };
+      Placement to = padded(given.getTo());
+      if (ShardingAttr asked = given.getFromAttr()) {
+        from = padded(asked);
+        op->setOperand(0, reshard(given.getInput(), from, op));
+      }
+      given.setFromAttr(attribute(given.getInput(), from));
+      given.setToAttr(attribute(given, to));
+      placements[given] = to;
       writeCache(op);
       return success();
     }
@@ -292,13 +300,6 @@ private:
     for (Value version : versions[value])
       if (placements[version] == wanted)
         return version;
-    // One kind of partial value becomes another by way of the whole one.
-    if (!have.partial.empty() && !wanted.partial.empty() &&
-        have.partialKind != wanted.partialKind) {
-      Placement whole = wanted;
-      whole.partial.clear();
-      reshard(value, whole, user);
-    }
     // From a version that is not partial, if there is one: reduced once.
     Value source = value;
     for (Value version : versions[value])

@@ -35,8 +35,9 @@ public:
     SmallVector<Operation *> ops;
     for (Operation &op : block)
       ops.push_back(&op);
-    globals.resize(function.getNumArguments());
-    for (BlockArgument argument : function.getArguments())
+    // Local arguments come after the global ones until no op reads these.
+    SmallVector<BlockArgument> globals(block.getArguments());
+    for (BlockArgument argument : globals)
       if (failed(localiseArgument(argument)))
         return failure();
     for (Operation *op : ops)
@@ -46,6 +47,7 @@ public:
     for (Operation *op : llvm::reverse(ops))
       if (!op->hasTrait<OpTrait::IsTerminator>())
         op->erase();
+    block.eraseArguments(0, globals.size());
     SmallVector<Type> results(block.getTerminator()->getOperandTypes());
     function.setFunctionType(
         builder.getFunctionType(block.getArgumentTypes(), results));
@@ -64,10 +66,7 @@ private:
       return emitError(value.getLoc())
              << "a value has no sharding; run tp-propagate and "
                 "tp-insert-reshards first";
-    Type type = value.getType();
-    if (auto argument = dyn_cast<BlockArgument>(value))
-      type = globals[argument.getArgNumber()];
-    return toPlacement(sharding, mesh, shapeOf(type));
+    return toPlacement(sharding, mesh, shapeOf(value.getType()));
   }
 
   FailureOr<Type> localType(Value value) {
@@ -87,15 +86,14 @@ private:
 
   LogicalResult localiseArgument(BlockArgument argument) {
     unsigned number = argument.getArgNumber();
-    globals[number] = argument.getType();
     FailureOr<Type> local = localType(argument);
     if (failed(local))
       return failure();
     if (isa<RankedTensorType>(argument.getType()))
-      function.setArgAttr(number, kGlobalName, TypeAttr::get(globals[number]));
-    locals.map(argument, argument);
-    localArgumentTypes.push_back(*local);
-    // The type changes when no global op reads it any more.
+      function.setArgAttr(number, kGlobalName,
+                          TypeAttr::get(argument.getType()));
+    locals.map(argument,
+               argument.getOwner()->addArgument(*local, argument.getLoc()));
     return success();
   }
 
@@ -251,10 +249,7 @@ private:
     FailureOr<Placement> placement = placementOf(value);
     if (failed(placement))
       return failure();
-    ArrayRef<int64_t> shape =
-        shapeOf(isa<BlockArgument>(value)
-                    ? globals[cast<BlockArgument>(value).getArgNumber()]
-                    : value.getType());
+    ArrayRef<int64_t> shape = tensor.getShape();
     for (auto [dim, factors] : llvm::enumerate(dims)) {
       bool isPadded = placement->pads[dim] != shape[dim];
       if (isPadded && !canPad(factors, rule))
@@ -271,21 +266,20 @@ private:
           uniformFactors.test(number) && !placement->dims[dim].empty();
       if (((isReduced || isChecked) && isPadded && !isZero) ||
           (isUnnamed && (isReduced || isCompounded(number, rule))))
-        local = mask(local, tensor.clone(placement->localShape()), dim,
-                     shape[dim], placement->dims[dim], placement->pads[dim],
+        local = mask(local, dim, shape[dim], placement->dims[dim],
+                     placement->pads[dim],
                      isReduced ? neutralOf(factor.reduction) : 0);
     }
     return local;
   }
 
-  /// `type` is the local type: an argument's own is global until the end.
-  Value mask(Value value, Type type, int64_t dim, int64_t size,
-             const Axes &axes, int64_t pad, double fill) {
+  Value mask(Value value, int64_t dim, int64_t size, const Axes &axes,
+             int64_t pad, double fill) {
     auto key = std::make_tuple(value.getAsOpaquePointer(), dim, fill);
     auto [it, inserted] = masks.try_emplace(key);
     if (inserted)
       it->second = MaskOp::create(
-          builder, value.getLoc(), type, value,
+          builder, value.getLoc(), value.getType(), value,
           shardStart(axes, pad / sizeOf(axes)), builder.getI64IntegerAttr(dim),
           builder.getI64IntegerAttr(size), builder.getF64FloatAttr(fill));
     return it->second;
@@ -406,9 +400,6 @@ private:
       }
       operand.set(locals.lookup(global));
     }
-    for (auto [argument, type] :
-         llvm::zip(function.getArguments(), localArgumentTypes))
-      argument.setType(type);
     return success();
   }
 
@@ -418,7 +409,6 @@ private:
   OpBuilder builder;
   ReshardPlanner planner;
   IRMapping locals;
-  SmallVector<Type> globals, localArgumentTypes;
   /// Of global values, the dims that are uniform.
   DenseMap<Value, llvm::SmallBitVector> uniforms;
   // Looked up, never iterated over.

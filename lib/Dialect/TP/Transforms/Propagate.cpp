@@ -119,6 +119,8 @@ private:
                         argument.getArgNumber(), kShardingName));
     for (ConstraintOp op : function.getOps<ConstraintOp>())
       fix(op.getResult(), op.getSharding());
+    for (ReshardOp op : function.getOps<ReshardOp>())
+      fix(op.getResult(), op.getTo());
   }
 
   void fix(Value value, ShardingAttr sharding) {
@@ -201,9 +203,12 @@ private:
     });
     for (auto [value, dim, pad] : asked)
       refine(classes.classOf(value, dim), pad);
-    refineByResults([&](Value value, unsigned dim, int64_t factor) {
+    auto refineDim = [&](Value value, unsigned dim, int64_t factor) {
       refine(classes.classOf(value, dim), factor);
-    });
+    };
+    refineByResults(refineDim);
+    for (ReshardOp op : function.getOps<ReshardOp>())
+      refineBy(op.getInput(), op.getFromAttr(), refineDim);
     for (unsigned i = 0; i < classes.size(); ++i)
       if (!multiple[i] ||
           llvm::MulOverflow(int64_t(llvm::divideCeil(size[i], multiple[i])),
@@ -240,15 +245,20 @@ private:
           i < function.getNumResults()
               ? function.getResultAttrOfType<ShardingAttr>(i, kShardingName)
               : ShardingAttr();
-      if (!sharding || !isa<RankedTensorType>(value.getType()))
-        continue;
-      Placement placement =
-          toPlacement(sharding, mesh, shapeOf(value.getType()));
-      for (auto [dim, axes] : llvm::enumerate(placement.dims)) {
-        refine(value, dim, sizeOf(axes));
-        if (sharding.getDims()[dim].getPad())
-          refine(value, dim, placement.pads[dim]);
-      }
+      refineBy(value, sharding, refine);
+    }
+  }
+
+  /// A value that will lie so must have room for it; `sharding` may be null.
+  void refineBy(Value value, ShardingAttr sharding,
+                function_ref<void(Value, unsigned, int64_t)> refine) {
+    if (!sharding || !isa<RankedTensorType>(value.getType()))
+      return;
+    Placement placement = toPlacement(sharding, mesh, shapeOf(value.getType()));
+    for (auto [dim, axes] : llvm::enumerate(placement.dims)) {
+      refine(value, dim, sizeOf(axes));
+      if (sharding.getDims()[dim].getPad())
+        refine(value, dim, placement.pads[dim]);
     }
   }
 

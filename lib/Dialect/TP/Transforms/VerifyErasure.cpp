@@ -125,7 +125,7 @@ private:
                << part.getArgNumber() << " is part of "
                << (type ? type.getValue() : part.getType()) << ", not of "
                << whole.getType();
-      wholes[part] = whole;
+      wholes[part] = {whole};
     }
     return success();
   }
@@ -141,24 +141,55 @@ private:
     if (isa<ShardStartOp>(op))
       return success();
     // Operands that the op has only here say where its shard begins.
-    SmallVector<Value> operands;
+    SmallVector<ArrayRef<Value>> choices;
     for (Value operand : op->getOperands())
-      if (Value whole = wholes.lookup(operand))
-        operands.push_back(whole);
-    auto it = candidates.find(keyOf(op->getName(), operands));
-    if (it == candidates.end())
-      return unknown(op);
-    for (Operation *candidate : it->second)
-      if (isPartOf(op, candidate)) {
-        for (auto [result, whole] :
-             llvm::zip(op->getResults(), candidate->getResults()))
-          wholes[result] = canonical(whole);
-        return success();
+      if (auto it = wholes.find(operand); it != wholes.end())
+        choices.push_back(it->second);
+    SmallVector<SmallVector<Value, 1>> found(op->getNumResults());
+    Operation *alike = nullptr;
+    bool isFound = false;
+    forEachChoice(choices, [&](ArrayRef<Value> operands) {
+      auto it = candidates.find(keyOf(op->getName(), operands));
+      if (it == candidates.end())
+        return;
+      alike = it->second.front();
+      for (Operation *candidate : it->second)
+        if (isPartOf(op, candidate)) {
+          isFound = true;
+          for (auto [list, whole] : llvm::zip(found, candidate->getResults()))
+            list.push_back(canonical(whole));
+        }
+    });
+    if (!isFound) {
+      InFlightDiagnostic error = unknown(op);
+      if (alike)
+        error.attachNote(alike->getLoc())
+            << "on the same operands it has " << describe(alike);
+      return error;
+    }
+    for (auto [result, list] : llvm::zip(op->getResults(), found))
+      wholes[result] = std::move(list);
+    return success();
+  }
+
+  /// Calls `visit` with one value of each list, in every way.
+  static void forEachChoice(ArrayRef<ArrayRef<Value>> lists,
+                            llvm::function_ref<void(ArrayRef<Value>)> visit) {
+    SmallVector<size_t> number(lists.size());
+    SmallVector<Value> chosen;
+    for (ArrayRef<Value> list : lists)
+      chosen.push_back(list.front());
+    for (size_t i = 0;;) {
+      visit(chosen);
+      for (i = 0; i < lists.size(); ++i) {
+        number[i] = (number[i] + 1) % lists[i].size();
+        chosen[i] = lists[i][number[i]];
+        if (number[i])
+          break;
       }
-    InFlightDiagnostic error = unknown(op);
-    error.attachNote(it->second.front()->getLoc())
-        << "on the same operands it has " << describe(it->second.front());
-    return error;
+      if (i == lists.size())
+        return;
+    }
   }
 
   static std::string describe(Operation *op) {
@@ -185,7 +216,8 @@ private:
     for (auto [result, whole] :
          llvm::zip(op->getResults(), candidate->getResults()))
       if (getElementTypeOrSelf(result) != getElementTypeOrSelf(whole) ||
-          isTensor(result) != isTensor(whole))
+          isTensor(result) != isTensor(whole) ||
+          shapeOf(result.getType()).size() != shapeOf(whole.getType()).size())
         return false;
     scratch.setInsertionPoint(op);
     Operation *built = ruled.buildLocal(
@@ -212,7 +244,7 @@ private:
     for (auto [i, part, value] :
          llvm::enumerate(terminator->getOperands(), whole->getOperands())) {
       auto type = local.getResultAttrOfType<TypeAttr>(i, kGlobalName);
-      if (wholes.lookup(part) == canonical(value) &&
+      if (llvm::is_contained(wholes.lookup(part), canonical(value)) &&
           (!type || type.getValue() == value.getType()))
         continue;
       InFlightDiagnostic error =
@@ -227,9 +259,11 @@ private:
 
   func::FuncOp local, global;
   OpBuilder scratch;
-  /// The global values that local ones are parts of, and of global values that
-  /// are computed again, the first.
-  DenseMap<Value, Value> wholes, firsts;
+  /// Of global values that are computed again, the first.
+  DenseMap<Value, Value> firsts;
+  /// The global values that a local one is a part of. More than one only where
+  /// a part does not tell of which it is: splats that differ in size.
+  DenseMap<Value, SmallVector<Value, 1>> wholes;
   DenseMap<Key, SmallVector<Operation *, 1>, KeyInfo> candidates;
 };
 

@@ -12,9 +12,9 @@ include "mlir/Pass/PassBase.td"
 def TPPropagate : Pass<"tp-propagate", "::mlir::func::FuncOp"> {
   let summary = "carries shardings through every op, forward and backward";
   let description = [{
-    From the shardings of arguments and `tp.constraint`s, which are never changed,
-    to every other value, by the ops' sharding rules, to a fixed point: axes are
-    only ever added. Where the parts of an op disagree, the sharding over more
+    From the shardings of arguments, `tp.constraint`s and `tp.reshard`s, which are
+    never changed, to every other value, by the ops' sharding rules, to a fixed
+    point: axes are only ever added. Where the parts of an op disagree, the sharding over more
     devices wins, then the earlier operand. Chooses padded extents, one for every
     set of dims that must agree.
 
