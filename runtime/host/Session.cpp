@@ -200,6 +200,9 @@ void Session::runEntry(size_t entry, size_t rank) {
   for (int64_t offset : buffers.results)
     results.push_back(block(rank) + offset);
   ranks[rank]->current = &ranks[rank]->entries[entry];
+  if (poisonsArena && layout.arenaRegion.bytes > 0)
+    std::memset(block(rank) + layout.arenaRegion.offset, 0xff,
+                size_t(layout.arenaRegion.bytes));
   code[entry](ranks[rank].get(), block(rank) + layout.arenaRegion.offset,
               arguments.data(), results.data());
 }

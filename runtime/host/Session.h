@@ -13,6 +13,7 @@
 #include "Rank.h"
 #include "Workers.h"
 
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -70,6 +71,8 @@ private:
   const Manifest manifest;
   const Layout layout;
   const double timeout;
+  /// See tprt_session_create.
+  const bool poisonsArena = std::getenv("TPRT_POISON") != nullptr;
   std::vector<tprt_entry> code; ///< of each entry
   RunState state;
   std::vector<std::unique_ptr<tprt_rank>> ranks;

@@ -50,7 +50,7 @@ def sampling(tools: Tools) -> None:
     check(best == expected[:40], f"--top-k=1 is not greedy: {best}")
 
 
-CASES: dict[str, Callable[[Tools], None]] = {f"golden-{n}": golden(n) for n in (1, 2, 3, 4, 6, 8)} | {
+CASES: dict[str, Callable[[Tools], None]] = {f"golden-{n}": golden(n) for n in (1, 2, 3, 4, 5, 6, 7, 8)} | {
     "eos": eos,
     "chunks": chunks,
     "sampling": sampling,

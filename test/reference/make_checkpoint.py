@@ -56,6 +56,9 @@ VARIANTS = {
     "one-kv-head": Variant({"num_attention_heads": 8, "num_key_value_heads": 1, "hidden_size": 64}),
     "nine-heads": Variant({"num_attention_heads": 9, "num_key_value_heads": 3, "hidden_size": 72}),
     "five-heads": Variant({"num_attention_heads": 5, "num_key_value_heads": 5, "hidden_size": 40}),
+    "uneven": Variant(
+        {"num_attention_heads": 8, "num_key_value_heads": 4, "hidden_size": 40, "head_dim": 6, "intermediate_size": 50, "vocab_size": 97}
+    ),
     "head-dim": Variant({"head_dim": 16}),
     "attention-bias": Variant({"attention_bias": True}),
     "mlp-bias": Variant({"mlp_bias": True, "attention_bias": True}),

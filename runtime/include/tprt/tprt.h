@@ -112,6 +112,10 @@ typedef struct tprt_options {
 /// starts its rank threads. Memory is reserved by tprt_session_load.
 /// TPRT_INVALID if the manifest is malformed or of another version,
 /// TPRT_OUT_OF_MEMORY.
+///
+/// With TPRT_POISON in the environment every run begins with an arena full of
+/// bytes 0xff, which are NaN in every float type, so that a test sees whatever
+/// reads memory, or padding, that was never written.
 tprt_status tprt_session_create(const char *manifest, tprt_lookup lookup,
                                 void *context, const tprt_options *options,
                                 tprt_session **session, tprt_error *error);

@@ -130,9 +130,29 @@ private:
     return success();
   }
 
+  /// A mask is the identity on values of the size that it says: of a splat, or
+  /// of what was computed from one, the local program does not tell the size.
+  LogicalResult eraseMask(MaskOp mask) {
+    SmallVector<Value, 1> list = wholes.lookup(mask.getInput());
+    auto size = [&](Value whole) {
+      return shapeOf(whole.getType())[mask.getDim()];
+    };
+    int64_t given = size(list.front());
+    llvm::erase_if(list, [&](Value whole) {
+      return size(whole) != int64_t(mask.getSize());
+    });
+    if (list.empty())
+      return mask.emitOpError("masks from ")
+             << mask.getSize() << " on, but in the program before sharding dim "
+             << mask.getDim() << " is of size " << given;
+    wholes[mask.getResult()] = std::move(list);
+    return success();
+  }
+
   LogicalResult erase(Operation *op) {
-    if (isa<PlacementOpInterface, MaskOp>(op)) {
-      // Inputs and results correspond; a mask has its start besides.
+    if (auto mask = dyn_cast<MaskOp>(op))
+      return eraseMask(mask);
+    if (isa<PlacementOpInterface>(op)) {
       for (auto [result, input] :
            llvm::zip(op->getResults(), op->getOperands()))
         wholes[result] = wholes.lookup(input);

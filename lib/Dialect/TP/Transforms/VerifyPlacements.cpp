@@ -280,7 +280,18 @@ private:
     int64_t block = extent(op.getInput(), op.getDim());
     // A uniform dim is right for any sharding: the mask says for which.
     if (std::exchange(dim.uniform, false)) {
-      dim.axes = axesOfStart(op.getStart());
+      Axes axes = axesOfStart(op.getStart());
+      Axes used = fact.partial;
+      for (const Dim &other : fact.dims)
+        used.append(other.axes);
+      if (overlap(axes, used)) {
+        InFlightDiagnostic error =
+            op.emitOpError("is given the start of a shard over axes that the "
+                           "value already uses: ");
+        error << show(op.getInput());
+        return path(error, op.getInput());
+      }
+      dim.axes = axes;
       dim.size = op.getSize();
       if (block * sizeOf(dim.axes) < dim.size)
         return op.emitOpError("has blocks of ")
@@ -628,9 +639,9 @@ private:
               << show(value);
           return path(error, value);
         }
-        isFirst = false;
         joint = fact.partial;
       }
+      bool isSeen = inJoint && !std::exchange(isFirst, false);
       if (fact.partial.empty())
         continue;
       bool isLinear = inJoint || llvm::is_contained(rule.each, i);
@@ -641,8 +652,8 @@ private:
                                << i << ", which is partial: " << show(value);
         return path(error, value);
       }
-      if (inJoint && partial == fact.partial)
-        continue; // Seen with an earlier operand.
+      if (isSeen)
+        continue; // With an earlier operand.
       if (overlap(fact.partial, used)) {
         InFlightDiagnostic error =
             op->emitError("'")

@@ -149,10 +149,9 @@ func.func @nothing(%i: index, %x: tensor<f32>) -> (index, tensor<f32>) {
 }
 func.func private @external(tensor<8xf32>)
 
-// A partial maximum becomes a partial sum by way of the whole.
+// A partial maximum becomes a partial sum.
 // CHECK-LABEL: func.func @kinds
-// CHECK: %[[WHOLE:.*]] = tp.reshard %{{.*}} from <@mesh, [{}], partial = max{"tp"}> to <@mesh, [{}]>
-// CHECK: tp.reshard %[[WHOLE]] from <@mesh, [{}]> to <@mesh, [{}], partial = sum{"tp"}>
+// CHECK: tp.reshard %{{.*}} from <@mesh, [{}], partial = max{"tp"}> to <@mesh, [{}], partial = sum{"tp"}>
 func.func @kinds(%x: tensor<8x4xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>})
     -> (tensor<8xf32> {tp.sharding = #tp.sharding<@mesh, [{}], partial = sum{"tp"}>}) {
   %0 = nn.reduce %x "max" dims [1] : (tensor<8x4xf32>) -> tensor<8xf32>
@@ -172,7 +171,7 @@ func.func @minor_part(%x: tensor<2x12xf32>, %y: tensor<2x3x4xf32> {tp.sharding =
 
 // A partial maximum does not join a partial sum.
 // CHECK-LABEL: func.func @kinds_in_one_op
-// CHECK: tp.reshard %arg1 from <@mesh, [{}], partial = max{"tp"}> to <@mesh, [{}]>
+// CHECK: tp.reshard %arg1 from <@mesh, [{}], partial = max{"tp"}> to <@mesh, [{}], partial = sum{"tp"}>
 // CHECK-NOT: partial = max
 // CHECK: return
 func.func @kinds_in_one_op(%x: tensor<2x4xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>},

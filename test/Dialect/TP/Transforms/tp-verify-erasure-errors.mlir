@@ -87,3 +87,59 @@ tp.program {
     return
   }
 }
+
+// -----
+
+// Of two splats, neither is what the part is of.
+func.func @splats(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<6xf32>) {
+  %0 = arith.constant dense<2.0> : tensor<4xf32>
+  // expected-error @+1 {{'arith.addf' computes what the program before sharding does not}}
+  %1 = arith.addf %x, %0 : tensor<4xf32>
+  %2 = arith.constant dense<2.0> : tensor<6xf32>
+  return %1, %2 : tensor<4xf32>, tensor<6xf32>
+}
+tp.program {
+  func.func @splats(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<6xf32>) {
+    %0 = arith.constant dense<1.0> : tensor<4xf32>
+    %1 = arith.addf %x, %0 : tensor<4xf32>
+    %2 = arith.constant dense<2.0> : tensor<6xf32>
+    return %1, %2 : tensor<4xf32>, tensor<6xf32>
+  }
+}
+
+// -----
+
+// A splat of another rank is not the same value.
+func.func @rank() -> tensor<4xf32> {
+  // expected-error @+1 {{'arith.constant' computes what the program before sharding does not}}
+  %0 = arith.constant dense<1.0> : tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+tp.program {
+  func.func @rank() -> tensor<2x2xf32> {
+    // expected-note @+1 {{on the same operands it has}}
+    %0 = arith.constant dense<1.0> : tensor<2x2xf32>
+    return %0 : tensor<2x2xf32>
+  }
+}
+
+// -----
+
+// A splat is right for every size; the mask is not.
+tp.mesh @mesh = <["tp"=2]>
+func.func @masked() -> (tensor<f32> {tp.sharding = #tp.sharding<@mesh, [], partial = sum{"tp"}>}) {
+  %start = tp.shard_start [#tp.axis<"tp">] of @mesh block 2
+  %0 = arith.constant dense<2.0> : tensor<2xf32>
+  // expected-error @+1 {{'tp.mask' op masks from 3 on, but in the program before sharding dim 0 is of size 4}}
+  %1 = tp.mask %0 dim 0 from %start size 3 fill 0.0 : tensor<2xf32>
+  %2 = nn.reduce %1 "sum" dims [0] : (tensor<2xf32>) -> tensor<f32>
+  return %2 : tensor<f32>
+}
+tp.program {
+  tp.mesh @mesh = <["tp"=2]>
+  func.func @masked() -> tensor<f32> {
+    %0 = arith.constant dense<2.0> : tensor<4xf32>
+    %1 = nn.reduce %0 "sum" dims [0] : (tensor<4xf32>) -> tensor<f32>
+    return %1 : tensor<f32>
+  }
+}

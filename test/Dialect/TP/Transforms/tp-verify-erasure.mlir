@@ -31,6 +31,17 @@ func.func @twice(%x: tensor<2xf32> {tp.global = tensor<8xf32>, tp.sharding = #tp
   return %3 : tensor<2xf32>
 }
 
+// Splats of one value, of several sizes: which one a part belongs to, its use
+// says.
+func.func @splats(%x: tensor<2xf32> {tp.global = tensor<8xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}]>})
+    -> (tensor<2xf32> {tp.global = tensor<8xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}]>}, tensor<1x1xf32>, tensor<4xf32>) {
+  %0 = arith.constant dense<1.0> : tensor<2xf32>
+  %1 = arith.addf %x, %0 : tensor<2xf32>
+  %2 = arith.constant dense<1.0> : tensor<1x1xf32>
+  %3 = arith.constant dense<1.0> : tensor<4xf32>
+  return %1, %2, %3 : tensor<2xf32>, tensor<1x1xf32>, tensor<4xf32>
+}
+
 tp.program {
   tp.mesh @mesh = <["tp"=4]>
   func.func @lookup(%ids: tensor<3xi32>, %table: tensor<10x8xf32>) -> tensor<3xf32> {
@@ -46,5 +57,12 @@ tp.program {
     %3 = math.exp %1 : tensor<8xf32>
     %4 = arith.addf %2, %3 : tensor<8xf32>
     return %4 : tensor<8xf32>
+  }
+  func.func @splats(%x: tensor<8xf32>) -> (tensor<8xf32>, tensor<1x1xf32>, tensor<4xf32>) {
+    %0 = arith.constant dense<1.0> : tensor<1x1xf32>
+    %1 = arith.constant dense<1.0> : tensor<4xf32>
+    %2 = arith.constant dense<1.0> : tensor<8xf32>
+    %3 = arith.addf %x, %2 : tensor<8xf32>
+    return %3, %0, %1 : tensor<8xf32>, tensor<1x1xf32>, tensor<4xf32>
   }
 }

@@ -395,3 +395,18 @@ func.func @uniform_mask() -> (tensor<f32> {tp.global = tensor<f32>}) {
   %3 = tp.all_reduce %2 sum over [#tp.axis<"tp">] of @mesh : (tensor<f32>) -> tensor<f32>
   return %3 : tensor<f32>
 }
+
+// -----
+
+tp.mesh @mesh = <["a"=6]>
+// Halves of an axis and its even coordinates are not independent: device 3 would
+// end with the block of another.
+func.func @parts_that_do_not_nest(%x: tensor<6xf32> {tp.global = tensor<6xf32>, tp.sharding = #tp.sharding<@mesh, [{}]>})
+    -> (tensor<3xf32> {tp.global = tensor<6xf32>, tp.sharding = #tp.sharding<@mesh, [{"a":(3)2}]>}) {
+  // expected-note @+1 {{through 'tp.slice'}}
+  %0 = tp.slice %x dim 0 over [#tp.axis<"a":(3)2>] of @mesh : (tensor<6xf32>) -> tensor<3xf32>
+  // expected-error @+1 {{'tp.make_partial' op the value already uses these axes}}
+  %1 = tp.make_partial %0 over [#tp.axis<"a":(1)2>] of @mesh : tensor<3xf32>
+  %2 = tp.all_reduce %1 sum over [#tp.axis<"a":(1)2>] of @mesh : (tensor<3xf32>) -> tensor<3xf32>
+  return %2 : tensor<3xf32>
+}

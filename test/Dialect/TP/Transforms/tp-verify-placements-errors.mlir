@@ -359,3 +359,19 @@ func.func @meshes(%x: tensor<8xf32> {tp.sharding = #tp.sharding<@mesh, [{}], par
   %0 = tp.all_reduce %x sum over [#tp.axis<"x">] of @transposed : (tensor<8xf32>) -> tensor<8xf32>
   return %0 : tensor<8xf32>
 }
+
+// -----
+
+// One axis cannot hold shares of a sum and blocks of a dim.
+tp.mesh @mesh = <["tp"=2]>
+func.func @partial_and_masked() -> (tensor<f32> {tp.sharding = #tp.sharding<@mesh, [], partial = sum{"tp"}>}) {
+  %start = tp.shard_start [#tp.axis<"tp">] of @mesh block 2
+  // expected-note @+1 {{through 'arith.constant'}}
+  %0 = arith.constant dense<2.0> : tensor<2xf32>
+  // expected-note @+1 {{through 'tp.make_partial'}}
+  %1 = tp.make_partial %0 over [#tp.axis<"tp">] of @mesh : tensor<2xf32>
+  // expected-error @+1 {{'tp.mask' op is given the start of a shard over axes that the value already uses: [tp: Partial(sum)]}}
+  %2 = tp.mask %1 dim 0 from %start size 3 fill 0.0 : tensor<2xf32>
+  %3 = nn.reduce %2 "sum" dims [0] : (tensor<2xf32>) -> tensor<f32>
+  return %3 : tensor<f32>
+}

@@ -37,11 +37,12 @@ struct Axis {
     return std::tie(name, pre, size) <
            std::tie(other.name, other.pre, other.size);
   }
-  /// Whether the two share any device coordinate: the same axis, and neither
-  /// part ends before the other begins.
+  /// Whether the two depend on each other: parts of the same axis, unless the
+  /// one goes on where the other ends, or later. Of 6, (1)2 and (2)3 do not;
+  /// (1)2 and (3)2 do: coordinates 0 and 2 have both at 0, only 1 has 0 and 1.
   bool overlaps(const Axis &other) const {
-    return name == other.name && pre < other.pre * other.size &&
-           other.pre < pre * size;
+    return name == other.name && other.pre % (pre * size) != 0 &&
+           pre % (other.pre * other.size) != 0;
   }
 };
 
