@@ -50,8 +50,7 @@ Tensor tptest::random(std::string name, std::vector<int64_t> shape, float low,
   return tensor;
 }
 
-Program::Program(const std::string &text,
-                 const mlir::tp::JitOptions &options) {
+Program::Program(const std::string &text, const mlir::tp::JitOptions &options) {
   mlir::DialectRegistry registry;
   mlir::tp::registerLowering(registry);
   context.appendDialectRegistry(registry);

@@ -288,17 +288,18 @@ static LogicalResult checkAxis(AxisRefAttr axis, MeshAttr mesh, Axes &used,
     return emitError() << "sub-axis (" << explicitAxis.pre << ")"
                        << explicitAxis.size << " does not divide axis \""
                        << axis.getName() << "\" of size " << full;
-  if (overlap(explicitAxis, used))
-    return emitError() << "mesh axis \"" << axis.getName()
-                       << "\" is used twice";
   for (const Axis &other : used) {
+    if (!overlap(explicitAxis, other))
+      continue;
     const Axis &major = other.pre < explicitAxis.pre ? other : explicitAxis;
     const Axis &minor = other.pre < explicitAxis.pre ? explicitAxis : other;
-    if (other.name == explicitAxis.name && minor.pre % (major.pre * major.size))
-      return emitError() << "parts (" << major.pre << ")" << major.size
-                         << " and (" << minor.pre << ")" << minor.size
-                         << " of axis \"" << axis.getName()
-                         << "\" do not fit together";
+    if (minor.pre < major.pre * major.size)
+      return emitError() << "mesh axis \"" << axis.getName()
+                         << "\" is used twice";
+    return emitError() << "parts (" << major.pre << ")" << major.size
+                       << " and (" << minor.pre << ")" << minor.size
+                       << " of axis \"" << axis.getName()
+                       << "\" do not fit together";
   }
   used.push_back(explicitAxis);
   return success();
