@@ -347,11 +347,23 @@ LogicalResult tp::checkShardable(func::FuncOp function) {
     return tensor &&
            !(isa<RankedTensorType>(tensor) && tensor.hasStaticShape());
   };
-  for (BlockArgument argument : function.getArguments())
+  // Bytes are counted in 64 bits, of dims that may be padded.
+  auto isTooLarge = [](Type type) {
+    int64_t bytes = 64;
+    return llvm::any_of(shapeOf(type), [&](int64_t size) {
+      return llvm::MulOverflow(bytes, std::max<int64_t>(size, 1), bytes);
+    });
+  };
+  for (BlockArgument argument : function.getArguments()) {
     if (isUnfit(argument.getType()))
       return function.emitError("argument ")
              << argument.getArgNumber() << ": only ranked tensors of static "
              << "shape can be sharded, got " << argument.getType();
+    if (isTooLarge(argument.getType()))
+      return function.emitError("argument ")
+             << argument.getArgNumber()
+             << ": more elements than can be counted in " << argument.getType();
+  }
   for (Operation &op : function.getBody().front()) {
     if (op.hasTrait<OpTrait::IsTerminator>() || isa<ReshardOp>(op))
       continue;
@@ -359,11 +371,15 @@ LogicalResult tp::checkShardable(func::FuncOp function) {
       return op.emitError("'")
              << op.getName() << "' has no sharding rule, so it cannot be "
              << "sharded; it must implement ShardingRuleOpInterface";
-    for (Value result : op.getResults())
+    for (Value result : op.getResults()) {
       if (isUnfit(result.getType()))
         return op.emitError("only ranked tensors of static shape can be "
                             "sharded, got ")
                << result.getType();
+      if (isTooLarge(result.getType()))
+        return op.emitError("more elements than can be counted in ")
+               << result.getType();
+    }
   }
   return success();
 }

@@ -97,8 +97,25 @@ func.func @pads(
 // -----
 
 tp.mesh @mesh = <["tp"=4]>
-// expected-error @+1 {{a dim of size 9223372036854775807 has no padded extent that suits all that was asked for}}
+// expected-error @+1 {{argument 0: more elements than can be counted in 'tensor<9223372036854775807xf32>'}}
 func.func @huge(%x: tensor<9223372036854775807xf32> {tp.sharding = #tp.sharding<@mesh, [{"tp"}]>}) {
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+// expected-error @+1 {{argument 0: more elements than can be counted in 'tensor<4294967296x4294967296xf32>'}}
+func.func @huge_argument(%x: tensor<4294967296x4294967296xf32>) {
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @huge_result(%x: tensor<8xf32>) {
+  // expected-error @+1 {{more elements than can be counted in 'tensor<8x4611686018427387904xf32>'}}
+  %0 = nn.broadcast %x dims [0] : (tensor<8xf32>) -> tensor<8x4611686018427387904xf32>
   return
 }
 
