@@ -80,7 +80,7 @@ private:
   /// Of more partial atoms than these, not every order is tried.
   static constexpr size_t kMostOrdered = 4;
   /// Permutations tried from a state.
-  static constexpr size_t kMostPermutations = 64;
+  static constexpr size_t kMostPermutations = 1024;
 
   //===--------------------------------------------------------------------===//
   // Costs

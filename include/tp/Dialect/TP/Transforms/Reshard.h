@@ -28,9 +28,7 @@
 // Axes are cut at every divisor while all axes of the mesh have no more than
 // kFinelyCut prime factors together, and at the cuts of the two ends otherwise;
 // there a path that cuts them finer can be cheaper still. From a placement, at
-// most 64 permutations are tried, those nearest to the goal first; with five
-// parts and more, cut in ways that do not nest (2 x 3 here, 3 x 2 there), about
-// one path in a thousand is not the cheapest because of that.
+// most 1024 permutations are tried, those nearest to the goal first.
 //
 //===----------------------------------------------------------------------===//
 
