@@ -182,17 +182,11 @@ private:
 
 struct PlanReshards : tp::impl::TPPlanReshardsBase<PlanReshards> {
   void runOnOperation() override {
-    func::FuncOp function = getOperation();
-    FlatSymbolRefAttr meshName = findMesh(function);
-    if (!meshName || function.isExternal())
-      return;
     OpPassManager passes(func::FuncOp::getOperationName());
     passes.addPass(createTPPartition());
     passes.addPass(createTPVerifyPlacements());
-    if (failed(checkShardable(function)) ||
-        failed(
-            Placer(function, meshName, lookupMesh(function, meshName)).run()) ||
-        failed(runPipeline(passes, function)))
+    if (failed(runOnMesh<Placer>(getOperation())) ||
+        failed(runPipeline(passes, getOperation())))
       signalPassFailure();
   }
 };

@@ -293,7 +293,6 @@ static ReshardPath search(ArrayRef<Axis> meshAxes, const Placement &from,
   Problem problem{*table,
                   {},
                   {},
-                  from.partialKind,
                   to.partial.empty() ? from.partialKind : to.partialKind,
                   SmallVector<int64_t>(divisors),
                   devices};
@@ -304,7 +303,7 @@ static ReshardPath search(ArrayRef<Axis> meshAxes, const Placement &from,
   problem.start.partial = table->encode(from.partial);
   problem.goal.partial = table->encode(to.partial);
   problem.start.goalKind =
-      from.partial.empty() || problem.fromKind == problem.toKind;
+      from.partial.empty() || from.partialKind == problem.toKind;
   std::optional<std::vector<PathStep>> path = findPath(problem);
   return path ? PathWriter(problem, from).write(*path) : plainPath(from, to);
 }

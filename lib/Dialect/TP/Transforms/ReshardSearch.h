@@ -102,7 +102,8 @@ struct Edge {
 struct Problem {
   const PartTable &table;
   State start, goal;
-  ReduceKind fromKind, toKind;
+  /// Of what the goal is partial.
+  ReduceKind toKind;
   /// What the padded extent of each dim divides by.
   SmallVector<int64_t> divisors;
   /// D.
