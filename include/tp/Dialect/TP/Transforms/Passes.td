@@ -14,9 +14,9 @@ def TPPropagate : Pass<"tp-propagate", "::mlir::func::FuncOp"> {
   let description = [{
     From the shardings of arguments, `tp.constraint`s and `tp.reshard`s, which are
     never changed, to every other value, by the ops' sharding rules, to a fixed
-    point: axes are only ever added. Where the parts of an op disagree, the sharding over more
-    devices wins, then the earlier operand. Chooses padded extents, one for every
-    set of dims that must agree.
+    point: axes are only ever added. Where the parts of an op disagree, the sharding
+    over more devices wins, then the earlier operand. Chooses padded extents, one
+    for every set of dims that must agree.
 
     The result is `tp.sharding` on all arguments and results and a `tp.shardings`
     cache on every op; partial sums are not part of it: see tp-insert-reshards.
