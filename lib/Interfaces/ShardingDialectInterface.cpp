@@ -19,6 +19,13 @@ Donors tp::findDonors(FunctionOpInterface function) {
   return donors;
 }
 
+bool tp::isParameter(FunctionOpInterface function, unsigned argument) {
+  return llvm::any_of(Interfaces(function.getContext()),
+                      [&](const ShardingDialectInterface &dialect) {
+                        return dialect.isParameter(function, argument);
+                      });
+}
+
 bool tp::isZeroPadded(FunctionOpInterface function, unsigned argument) {
   return llvm::any_of(Interfaces(function.getContext()),
                       [&](const ShardingDialectInterface &dialect) {

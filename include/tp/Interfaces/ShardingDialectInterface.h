@@ -31,6 +31,13 @@ public:
   /// Sets the donors that this dialect's attributes speak of.
   virtual void findDonors(FunctionOpInterface function, Donors &donors) const {}
 
+  /// Whether this dialect's attributes say that the argument is a parameter: the
+  /// same from run to run, stored as it is sharded.
+  virtual bool isParameter(FunctionOpInterface function,
+                           unsigned argument) const {
+    return false;
+  }
+
   /// Whether this dialect's attributes promise that the padding of the argument
   /// is zero.
   virtual bool isZeroPadded(FunctionOpInterface function,
@@ -41,6 +48,7 @@ public:
 
 /// What the dialects that are loaded know, together.
 Donors findDonors(FunctionOpInterface function);
+bool isParameter(FunctionOpInterface function, unsigned argument);
 bool isZeroPadded(FunctionOpInterface function, unsigned argument);
 
 } // namespace mlir::tp

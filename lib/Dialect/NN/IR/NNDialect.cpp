@@ -41,10 +41,15 @@ struct NNShardingInterface : tp::ShardingDialectInterface {
         donor = it->second;
   }
 
+  bool isParameter(FunctionOpInterface function,
+                   unsigned argument) const override {
+    return function.getArgAttr(argument, kParameterName) != nullptr;
+  }
+
   /// Parameters are loaded with zeros as padding.
   bool isZeroPadded(FunctionOpInterface function,
                     unsigned argument) const override {
-    return function.getArgAttr(argument, kParameterName) != nullptr;
+    return isParameter(function, argument);
   }
 };
 } // namespace

@@ -49,8 +49,30 @@ static LogicalResult verifyAt(Operation *op, Attribute attribute,
   return verifySharding(sharding, mesh, type, emitError);
 }
 
+static LogicalResult verifyRoles(Operation *op, Attribute attribute) {
+  auto mesh = dyn_cast<MeshOp>(op);
+  auto roles = dyn_cast<DictionaryAttr>(attribute);
+  if (!mesh || !roles)
+    return op->emitError() << "'" << kRolesName
+                           << "' gives the axes of a mesh their roles";
+  for (NamedAttribute role : roles) {
+    if (!mesh.getMesh().getAxisSize(role.getName()))
+      return op->emitError()
+             << "'" << kRolesName << "': there is no axis " << role.getName();
+    auto name = dyn_cast<StringAttr>(role.getValue());
+    if (!name || (name != kDataParallel && name != kTensorParallel))
+      return op->emitError()
+             << "'" << kRolesName << "': the role of " << role.getName()
+             << " is \"" << kDataParallel << "\" or \"" << kTensorParallel
+             << "\", got " << role.getValue();
+  }
+  return success();
+}
+
 LogicalResult TPDialect::verifyOperationAttribute(Operation *op,
                                                   NamedAttribute attribute) {
+  if (attribute.getName() == kRolesName)
+    return verifyRoles(op, attribute.getValue());
   if (attribute.getName() != kShardingsName)
     return success();
   auto shardings = dyn_cast<ArrayAttr>(attribute.getValue());
@@ -136,6 +158,13 @@ LogicalResult TPDialect::verifyRegionResultAttribute(Operation *op, unsigned,
 //===----------------------------------------------------------------------===//
 // Global ops
 //===----------------------------------------------------------------------===//
+
+bool MeshOp::isDataParallel(StringRef name) {
+  auto roles = (*this)->getAttrOfType<DictionaryAttr>(kRolesName);
+  if (auto role = roles ? roles.getAs<StringAttr>(name) : StringAttr())
+    return role == kDataParallel;
+  return name == "dp" || name == "fsdp" || name == "data";
+}
 
 LogicalResult ConstraintOp::verify() {
   if (!getSharding().getPartialAxes().empty())

@@ -7,6 +7,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "tp/Dialect/TP/IR/TP.h"
 #include "tp/Dialect/TP/Transforms/FactorAxes.h"
+#include "tp/Dialect/TP/Transforms/FactorChoice.h"
 #include "tp/Dialect/TP/Transforms/Passes.h"
 
 using namespace mlir;
@@ -35,8 +36,11 @@ namespace {
 
 struct Decompose : tp::impl::TPDecomposeBase<Decompose> {
   void runOnOperation() override {
-    if (getOperation().isExternal())
+    FlatSymbolRefAttr meshName = findMesh(getOperation());
+    if (!meshName || getOperation().isExternal())
       return;
+    chooser.emplace(getOperation(), meshName,
+                    lookupMesh(getOperation(), meshName));
     // All are decided before any is written out: what replaces an op has no
     // sharding yet, and the next op may read it.
     SmallVector<Decision> decisions;
@@ -62,8 +66,7 @@ struct Decompose : tp::impl::TPDecomposeBase<Decompose> {
   };
 
   /// Decomposes `op` if the factor that asks for it is sharded or padded.
-  static LogicalResult decide(Operation *op,
-                              SmallVectorImpl<Decision> &decisions) {
+  LogicalResult decide(Operation *op, SmallVectorImpl<Decision> &decisions) {
     auto ruled = dyn_cast<ShardingRuleOpInterface>(op);
     if (!ruled)
       return op->emitError("can be decomposed, but has no sharding rule");
@@ -98,30 +101,27 @@ struct Decompose : tp::impl::TPDecomposeBase<Decompose> {
     return toPlacement(sharding, mesh, shapeOf(value.getType()));
   }
 
-  /// The axes that each factor could have in this op. A sequence that is both
+  /// The axes that each factor would have in this op. A sequence that is both
   /// queries and keys has its axes once: the keys are then brought together,
   /// and nothing has to be written out.
-  static SmallVector<Axes> axesOfFactors(Operation *op,
-                                         const ShardingRule &rule) {
-    SmallVector<Axes> axes(rule.factors.size());
-    auto read = [&](Value value, const TensorFactors &dims) {
-      std::optional<Placement> placement = placementOf(op, value);
-      if (!placement)
-        return;
-      for (auto [dimAxes, factors] : llvm::zip(placement->dims, dims)) {
-        SmallVector<Axes> spread = spreadOver(dimAxes, factors, rule);
-        for (auto [factor, part] : llvm::zip(factors, spread))
-          if (sizeOf(part) > sizeOf(axes[factor]))
-            axes[factor] = part;
-      }
+  SmallVector<Axes> axesOfFactors(Operation *op, const ShardingRule &rule) {
+    DenseMap<Value, SmallVector<Axes, 4>> dims;
+    auto read = [&](Value value) {
+      if (std::optional<Placement> placement = placementOf(op, value))
+        dims[value] = placement->dims;
     };
-    for (auto [value, dims] : llvm::zip(op->getOperands(), rule.operands))
-      read(value, dims);
-    for (auto [value, dims] : llvm::zip(op->getResults(), rule.results))
-      read(value, dims);
-    dropRepeatedAxes(axes);
-    return axes;
+    llvm::for_each(op->getOperands(), read);
+    llvm::for_each(op->getResults(), read);
+    return chooser->choose(
+        op, rule,
+        [&](Value value) -> ArrayRef<Axes> {
+          auto it = dims.find(value);
+          return it == dims.end() ? ArrayRef<Axes>() : it->second;
+        },
+        /*mayDecompose=*/true);
   }
+
+  std::optional<FactorChooser> chooser;
 };
 
 } // namespace

@@ -8,6 +8,7 @@
 #include "tp/Dialect/TP/IR/TP.h"
 #include "tp/Dialect/TP/Transforms/DimClasses.h"
 #include "tp/Dialect/TP/Transforms/FactorAxes.h"
+#include "tp/Dialect/TP/Transforms/FactorChoice.h"
 #include "tp/Dialect/TP/Transforms/Passes.h"
 #include "tp/Interfaces/ShardingDialectInterface.h"
 
@@ -21,17 +22,11 @@ namespace mlir::tp {
 
 namespace {
 
-double bytesOf(Value value) {
-  auto type = cast<RankedTensorType>(value.getType());
-  double bits =
-      type.getElementType().isIntOrFloat() ? type.getElementTypeBitWidth() : 64;
-  return bits / 8 * double(type.getNumElements());
-}
-
 class Inserter {
 public:
   Inserter(func::FuncOp function, FlatSymbolRefAttr meshName, MeshAttr mesh)
-      : function(function), meshName(meshName), mesh(mesh), builder(function) {}
+      : function(function), meshName(meshName), mesh(mesh), builder(function),
+        chooser(function, meshName, mesh) {}
 
   LogicalResult run() {
     for (BlockArgument argument : function.getArguments())
@@ -60,40 +55,19 @@ private:
   // How an op is sharded
   //===--------------------------------------------------------------------===//
 
-  /// The axes of every factor: as the results have them; a factor that no
-  /// result has, as the operand over most devices has it.
+  /// The axes of every factor: as the operands lie and the results should.
   SmallVector<Axes> chooseFactors(Operation *op, const ShardingRule &rule) {
-    SmallVector<Axes> factors(rule.factors.size());
-    llvm::SmallBitVector inResult(rule.factors.size());
-    for (auto [value, dims] : llvm::zip(op->getResults(), rule.results)) {
-      if (!isa<RankedTensorType>(value.getType()))
-        continue;
-      Placement placement = propagated(value);
-      for (auto [axes, dimFactors] : llvm::zip(placement.dims, dims)) {
-        SmallVector<Axes> spread = spreadOver(axes, dimFactors, rule);
-        for (auto [factor, part] : llvm::zip(dimFactors, spread)) {
-          inResult.set(factor);
-          if (sizeOf(part) > sizeOf(factors[factor]))
-            factors[factor] = part;
-        }
-      }
-    }
-    for (auto [value, dims] : llvm::zip(op->getOperands(), rule.operands)) {
-      if (!isa<RankedTensorType>(value.getType()))
-        continue;
-      const Placement &placement = placements[value];
-      for (auto [axes, dimFactors] : llvm::zip(placement.dims, dims)) {
-        SmallVector<Axes> spread = spreadOver(axes, dimFactors, rule);
-        for (auto [factor, part] : llvm::zip(dimFactors, spread))
-          if (!inResult.test(factor) && sizeOf(part) > sizeOf(factors[factor]))
-            factors[factor] = part;
-      }
-    }
-    for (auto [axes, factor] : llvm::zip(factors, rule.factors))
-      if (factor.kind == FactorKind::Replicate ||
-          factor.kind == FactorKind::Decompose)
-        axes.clear();
-    dropRepeatedAxes(factors);
+    DenseMap<Value, SmallVector<Axes, 4>> wanted;
+    for (Value result : op->getResults())
+      if (isa<RankedTensorType>(result.getType()))
+        wanted[result] = propagated(result).dims;
+    SmallVector<Axes> factors = chooser.choose(
+        op, rule,
+        [&](Value value) -> ArrayRef<Axes> {
+          auto it = wanted.find(value);
+          return it == wanted.end() ? placements[value].dims : it->second;
+        },
+        /*mayDecompose=*/false);
     dropUnfitAxes(op, rule, factors);
     dropUnreachableAxes(rule, factors);
     return factors;
@@ -163,6 +137,13 @@ private:
       given.setFromAttr(attribute(given.getInput(), from));
       given.setToAttr(attribute(given, to));
       placements[given] = to;
+      writeCache(op);
+      return success();
+    }
+    if (isa<ConstraintOp>(op)) {
+      Placement wanted = propagated(op->getResult(0));
+      op->setOperand(0, reshard(op->getOperand(0), wanted, op));
+      placements[op->getResult(0)] = wanted;
       writeCache(op);
       return success();
     }
@@ -385,6 +366,7 @@ private:
   FlatSymbolRefAttr meshName;
   MeshAttr mesh;
   OpBuilder builder;
+  FactorChooser chooser;
   DenseMap<Value, Placement> placements;
   DenseMap<Value, SmallVector<Value, 2>> versions;
 };

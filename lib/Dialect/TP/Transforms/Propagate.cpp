@@ -8,7 +8,10 @@
 #include "tp/Dialect/TP/IR/TP.h"
 #include "tp/Dialect/TP/Transforms/DimClasses.h"
 #include "tp/Dialect/TP/Transforms/FactorAxes.h"
+#include "tp/Dialect/TP/Transforms/FactorChoice.h"
 #include "tp/Dialect/TP/Transforms/Passes.h"
+#include "tp/Interfaces/ShardingDialectInterface.h"
+#include <map>
 
 using namespace mlir;
 using namespace mlir::tp;
@@ -77,109 +80,300 @@ Axes tp::gatherFrom(const DimFactors &factors, const ShardingRule &rule,
 
 namespace {
 
-/// What is known of one value.
+/// What is known of one tensor.
 struct State {
+  Value value;
   SmallVector<Axes, 4> dims;
-  bool fixed = false;
-  /// Of a fixed value, the dims that may take further axes all the same.
+  /// What was asked for, if it was: never given up.
+  SmallVector<Axes, 4> asked;
+  Axes partial;
+  /// Of a value that was asked for, the dims that may take further axes.
   SmallVector<bool, 4> open;
+  SmallVector<unsigned, 4> nodes; ///< that read it
+  bool isFixed() const { return !open.empty(); }
+};
+
+/// An op and its rule; or, without an op, two tensors that lie alike: a result
+/// and the argument that was donated to it.
+struct Node {
+  Operation *op;
+  ShardingRule rule;
+  SmallVector<unsigned, 4> operands, results; ///< states; ~0u for no tensor
+  double work = 1; ///< elements of its iteration space
+  bool isQueued = false;
+};
+
+/// An op's proposal of what a dim of a tensor could be.
+struct Proposal {
+  unsigned state, dim;
+  Axes axes;
+  double work;
+
+  /// First the op with more work, then more devices; the rest only makes the
+  /// order total. Where the op stands plays no part.
+  bool operator<(const Proposal &other) const {
+    if (state != other.state)
+      return state < other.state;
+    if (work != other.work)
+      return work > other.work;
+    if (sizeOf(axes) != sizeOf(other.axes))
+      return sizeOf(axes) > sizeOf(other.axes);
+    if (dim != other.dim)
+      return dim < other.dim;
+    return std::lexicographical_compare(axes.begin(), axes.end(),
+                                        other.axes.begin(), other.axes.end());
+  }
+};
+
+/// A proposal of the user's: binding for what was asked of the value itself.
+struct Request {
+  Proposal proposal;
+  bool isBinding;
+};
+
+/// Requests are let in one after the other, each class of them carried to a
+/// fixed point before the next: by the user's priority, then as here.
+enum class Strength {
+  /// Data-parallel axes of activations, and other axes of parameters.
+  Strong,
+  /// Other axes of activations: they fill what the parameters left open.
+  Weak,
+  /// Data-parallel axes of parameters: storage, gathered before use.
+  Storage
 };
 
 class Propagator {
 public:
   Propagator(func::FuncOp function, FlatSymbolRefAttr meshName, MeshAttr mesh)
-      : function(function), meshName(meshName), mesh(mesh) {}
+      : function(function), meshName(meshName), mesh(mesh),
+        chooser(function, meshName, mesh) {}
 
   LogicalResult run() {
-    start();
-    SmallVector<Operation *> ops;
-    for (Operation &op : function.getBody().front())
-      if (isa<ShardingRuleOpInterface>(op))
-        ops.push_back(&op);
-    // Axes are only added, so this ends; a sweep each way settles chains of any
-    // length.
-    bool changed = true;
-    while (changed) {
-      changed = false;
-      for (Operation *op : ops)
-        changed |= update(op);
-      for (Operation *op : llvm::reverse(ops))
-        changed |= update(op);
+    collectNodes();
+    collectRequests();
+    for (auto &phase : phases) {
+      for (const Request &request : phase.second)
+        admit(request);
+      settle();
     }
     return write();
   }
 
 private:
-  void start() {
+  //===--------------------------------------------------------------------===//
+  // The graph
+  //===--------------------------------------------------------------------===//
+
+  void collectNodes() {
     forEachTensor(function, [&](Value value) {
-      states[value].dims.resize(shapeOf(value.getType()).size());
+      numbers[value] = states.size();
+      states.emplace_back();
+      states.back().value = value;
+      states.back().dims.resize(shapeOf(value.getType()).size());
     });
-    for (BlockArgument argument : function.getArguments())
-      fix(argument, function.getArgAttrOfType<ShardingAttr>(
-                        argument.getArgNumber(), kShardingName));
-    for (ConstraintOp op : function.getOps<ConstraintOp>())
-      fix(op.getResult(), op.getSharding());
-    for (ReshardOp op : function.getOps<ReshardOp>())
-      fix(op.getResult(), op.getTo());
+    auto number = [&](Value value) {
+      auto it = numbers.find(value);
+      return it == numbers.end() ? ~0u : it->second;
+    };
+    auto addNode = [&](Node node) {
+      for (unsigned state : llvm::concat<unsigned>(node.operands, node.results))
+        if (state != ~0u && (states[state].nodes.empty() ||
+                             states[state].nodes.back() != nodes.size()))
+          states[state].nodes.push_back(nodes.size());
+      nodes.push_back(std::move(node));
+    };
+    for (Operation &op : function.getBody().front()) {
+      auto ruled = dyn_cast<ShardingRuleOpInterface>(op);
+      if (!ruled)
+        continue;
+      Node node{&op, ruled.getShardingRule(), {}, {}};
+      llvm::append_range(node.operands,
+                         llvm::map_range(op.getOperands(), number));
+      llvm::append_range(node.results,
+                         llvm::map_range(op.getResults(), number));
+      for (const Factor &factor : node.rule.factors)
+        node.work *= double(factor.size);
+      addNode(std::move(node));
+    }
+    Operation *terminator = function.getBody().front().getTerminator();
+    for (auto [value, argument] :
+         llvm::zip(terminator->getOperands(), findDonors(function)))
+      if (argument)
+        addNode({nullptr,
+                 {},
+                 {number(function.getArgument(*argument))},
+                 {number(value)}});
   }
 
-  void fix(Value value, ShardingAttr sharding) {
+  //===--------------------------------------------------------------------===//
+  // Requests
+  //===--------------------------------------------------------------------===//
+
+  void collectRequests() {
+    for (BlockArgument argument : function.getArguments())
+      fix(argument,
+          function.getArgAttrOfType<ShardingAttr>(argument.getArgNumber(),
+                                                  kShardingName),
+          chooser.isStored(argument));
+    for (Operation &op : function.getBody().front()) {
+      if (auto constraint = dyn_cast<ConstraintOp>(op))
+        fix(constraint.getResult(), constraint.getSharding());
+      if (auto reshard = dyn_cast<ReshardOp>(op))
+        fix(reshard.getResult(), reshard.getTo());
+    }
+    // Results are resharded to what was asked for, at the end: until then they
+    // should lie so, but need not.
+    Operation *terminator = function.getBody().front().getTerminator();
+    for (auto [i, value] : llvm::enumerate(terminator->getOperands()))
+      if (i < function.getNumResults() &&
+          isa<RankedTensorType>(value.getType()))
+        if (auto sharding =
+                function.getResultAttrOfType<ShardingAttr>(i, kShardingName))
+          request(value, sharding, /*isStored=*/false, /*isBinding=*/false);
+  }
+
+  void fix(Value value, ShardingAttr sharding, bool isStored = false) {
     if (!sharding || !isa<RankedTensorType>(value.getType()))
       return;
-    State &state = states[value];
-    state.fixed = true;
+    State &state = states[numbers.lookup(value)];
     for (auto [i, dim] : llvm::enumerate(sharding.getDims())) {
-      for (AxisRefAttr axis : dim.getAxes())
-        state.dims[i].push_back(toAxis(axis, mesh));
       state.open.push_back(dim.getOpen());
+      state.asked.push_back(axesOf(dim));
       if (dim.getPad())
-        asked.push_back({value, unsigned(i), dim.getPad()});
+        askedPads.push_back({value, unsigned(i), dim.getPad()});
+    }
+    for (AxisRefAttr axis : sharding.getPartialAxes())
+      state.partial.push_back(toAxis(axis, mesh));
+    request(value, sharding, isStored, /*isBinding=*/true);
+  }
+
+  Axes axesOf(DimShardingAttr dim) const {
+    Axes axes;
+    for (AxisRefAttr axis : dim.getAxes())
+      axes.push_back(toAxis(axis, mesh));
+    return axes;
+  }
+
+  /// Enters the axes of every dim where their turn is: a minor one waits for
+  /// those before it, unless they only store.
+  void request(Value value, ShardingAttr sharding, bool isStored,
+               bool isBinding) {
+    for (auto [i, dim] : llvm::enumerate(sharding.getDims())) {
+      Axes all = axesOf(dim), before;
+      for (Strength now :
+           {Strength::Strong, Strength::Weak, Strength::Storage}) {
+        Axes axes;
+        for (const Axis &axis : all) {
+          Strength strength = strengthOf(axis, isStored);
+          if (strength <= now)
+            axes.push_back(axis);
+          else if (strength != Strength::Storage)
+            break;
+        }
+        axes = normalised(axes);
+        if (axes != before)
+          phases[{std::max<int64_t>(dim.getPriority(), 0), now}].push_back(
+              {{numbers.lookup(value), unsigned(i), axes, 0}, isBinding});
+        before = axes;
+      }
     }
   }
 
-  /// One op: tensors to factors and back. Returns whether anything was learnt.
-  bool update(Operation *op) {
-    ShardingRule rule = cast<ShardingRuleOpInterface>(op).getShardingRule();
-    SmallVector<Axes> factors(rule.factors.size());
-    auto read = [&](Value value, const TensorFactors &dims) {
-      for (auto [axes, dimFactors] : llvm::zip(states[value].dims, dims)) {
-        SmallVector<Axes> spread = spreadOver(axes, dimFactors, rule);
-        for (auto [factor, part] : llvm::zip(dimFactors, spread))
-          if (rule.factors[factor].kind != FactorKind::Replicate &&
-              sizeOf(part) > sizeOf(factors[factor]))
-            factors[factor] = part;
-      }
-    };
-    for (auto [value, dims] : llvm::zip(op->getOperands(), rule.operands))
-      read(value, dims);
-    for (auto [value, dims] : llvm::zip(op->getResults(), rule.results))
-      read(value, dims);
-    dropRepeatedAxes(factors);
+  Strength strengthOf(const Axis &axis, bool isStored) const {
+    if (chooser.isData(axis.name))
+      return isStored ? Strength::Storage : Strength::Strong;
+    return isStored ? Strength::Strong : Strength::Weak;
+  }
 
-    bool changed = false;
-    auto extend = [&](Value value, const TensorFactors &dims) {
-      for (auto [i, dimFactors] : llvm::enumerate(dims))
-        changed |= extendDim(value, i, gatherFrom(dimFactors, rule, factors));
+  void admit(const Request &request) {
+    if (!request.isBinding)
+      return extend(request.proposal);
+    State &state = states[request.proposal.state];
+    Axes &axes = state.dims[request.proposal.dim];
+    if (isPrefix(request.proposal.axes, axes))
+      return;
+    axes = request.proposal.axes;
+    enqueue(state);
+  }
+
+  //===--------------------------------------------------------------------===//
+  // To a fixed point
+  //===--------------------------------------------------------------------===//
+
+  /// In rounds: all ops next to what changed look at the same state, and the
+  /// best of their proposals are taken. So what reaches a tensor first depends
+  /// on the distance in the graph, not on the order of ops. Axes are only
+  /// added, so this ends; every change costs the ops next to it one look.
+  void settle() {
+    while (!queue.empty()) {
+      std::vector<unsigned> round;
+      round.swap(queue);
+      std::vector<Proposal> proposals;
+      for (unsigned number : round) {
+        nodes[number].isQueued = false;
+        propose(nodes[number], proposals);
+      }
+      llvm::sort(proposals);
+      for (const Proposal &proposal : proposals)
+        extend(proposal);
+    }
+  }
+
+  void enqueue(const State &state) {
+    for (unsigned number : state.nodes)
+      if (!std::exchange(nodes[number].isQueued, true))
+        queue.push_back(number);
+  }
+
+  /// What one op would have its tensors be.
+  void propose(const Node &node, std::vector<Proposal> &proposals) {
+    if (!node.op) {
+      unsigned a = node.operands.front(), b = node.results.front();
+      for (auto [from, to] : {std::pair(a, b), std::pair(b, a)})
+        for (auto [i, axes] : llvm::enumerate(states[from].dims))
+          if (!axes.empty())
+            proposals.push_back({to, unsigned(i), axes, node.work});
+      return;
+    }
+    SmallVector<Axes> factors = chooser.choose(
+        node.op, node.rule,
+        [&](Value value) -> ArrayRef<Axes> { return dimsOf(value); },
+        /*mayDecompose=*/true);
+    auto visit = [&](ArrayRef<unsigned> tensors, ArrayRef<TensorFactors> all) {
+      for (auto [state, dims] : llvm::zip(tensors, all))
+        for (auto [i, dimFactors] : llvm::enumerate(dims)) {
+          Axes axes = gatherFrom(dimFactors, node.rule, factors);
+          if (!axes.empty() && axes != states[state].dims[i])
+            proposals.push_back({state, unsigned(i), axes, node.work});
+        }
     };
-    for (auto [value, dims] : llvm::zip(op->getOperands(), rule.operands))
-      extend(value, dims);
-    for (auto [value, dims] : llvm::zip(op->getResults(), rule.results))
-      extend(value, dims);
-    return changed;
+    visit(node.operands, node.rule.operands);
+    visit(node.results, node.rule.results);
   }
 
   /// Gives a dim further axes if it may have them.
-  bool extendDim(Value value, unsigned dim, const Axes &axes) {
-    State &state = states[value];
-    if (axes.empty() || axes == state.dims[dim] ||
-        (state.fixed && !state.open[dim]) || !isPrefix(state.dims[dim], axes))
-      return false;
-    for (auto [i, other] : llvm::enumerate(state.dims))
-      if (i != dim && overlap(other, axes))
-        return false;
-    state.dims[dim] = axes;
-    return true;
+  void extend(const Proposal &proposal) {
+    State &state = states[proposal.state];
+    const Axes &axes = proposal.axes;
+    if (axes == state.dims[proposal.dim] ||
+        !isPrefix(state.dims[proposal.dim], axes))
+      return;
+    if (state.isFixed() && (!state.open[proposal.dim] ||
+                            !isPrefix(state.asked[proposal.dim], axes)))
+      return;
+    if (overlap(state.partial, axes))
+      return;
+    for (const auto *dims : {&state.dims, &state.asked})
+      for (auto [i, other] : llvm::enumerate(*dims))
+        if (i != proposal.dim && overlap(other, axes))
+          return;
+    state.dims[proposal.dim] = axes;
+    enqueue(state);
   }
+
+  //===--------------------------------------------------------------------===//
+  // Padding
+  //===--------------------------------------------------------------------===//
 
   /// One padded extent for each class: the least multiple of every product of
   /// axes placed on it that holds the true size.
@@ -195,13 +389,13 @@ private:
     };
     forEachTensor(function, [&](Value value) {
       ArrayRef<int64_t> shape = shapeOf(value.getType());
-      for (auto [i, axes] : llvm::enumerate(states[value].dims)) {
+      for (auto [i, axes] : llvm::enumerate(dimsOf(value))) {
         unsigned number = classes.classOf(value, i);
         refine(number, sizeOf(axes));
         size[number] = shape[i];
       }
     });
-    for (auto [value, dim, pad] : asked)
+    for (auto [value, dim, pad] : askedPads)
       refine(classes.classOf(value, dim), pad);
     auto refineDim = [&](Value value, unsigned dim, int64_t factor) {
       refine(classes.classOf(value, dim), factor);
@@ -218,7 +412,7 @@ private:
                << "asked for";
     forEachTensor(function, [&](Value value) {
       Placement placement;
-      for (auto [i, axes] : llvm::enumerate(states[value].dims)) {
+      for (auto [i, axes] : llvm::enumerate(dimsOf(value))) {
         placement.dims.push_back(axes);
         placement.pads.push_back(pads[classes.classOf(value, i)]);
       }
@@ -288,14 +482,23 @@ private:
     return success();
   }
 
+  ArrayRef<Axes> dimsOf(Value value) const {
+    return states[numbers.lookup(value)].dims;
+  }
+
   func::FuncOp function;
   FlatSymbolRefAttr meshName;
   MeshAttr mesh;
-  DenseMap<Value, State> states;
+  FactorChooser chooser;
+  std::vector<State> states;
+  DenseMap<Value, unsigned> numbers; ///< of states
+  std::vector<Node> nodes;
+  std::vector<unsigned> queue;
+  std::map<std::pair<int64_t, Strength>, std::vector<Request>> phases;
   DenseMap<Value, Placement> placements;
   SmallVector<int64_t> pads;
   /// Padded extents that were asked for.
-  SmallVector<std::tuple<Value, unsigned, int64_t>> asked;
+  SmallVector<std::tuple<Value, unsigned, int64_t>> askedPads;
 };
 
 struct Propagate : tp::impl::TPPropagateBase<Propagate> {
@@ -306,15 +509,6 @@ struct Propagate : tp::impl::TPPropagateBase<Propagate> {
 };
 
 } // namespace
-
-void tp::dropRepeatedAxes(SmallVectorImpl<Axes> &factors) {
-  for (size_t i = 0; i < factors.size(); ++i)
-    for (size_t j = 0; j < i; ++j)
-      if (overlap(factors[i], factors[j])) {
-        bool dropEarlier = sizeOf(factors[i]) > sizeOf(factors[j]);
-        factors[dropEarlier ? j : i].clear();
-      }
-}
 
 LogicalResult tp::checkMesh(func::FuncOp function, FlatSymbolRefAttr meshName) {
   WalkResult result = function.walk([&](Operation *op) {

@@ -99,7 +99,7 @@ func.func @max(%x: tensor<8x24xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp
 // CHECK: tp.reshard %{{.*}} from <@mesh, [{}, {}]> to <@mesh, [{}, {"tp"}]>
 func.func @state(
     %s: tensor<8x24xf32> {nn.state = "s", tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>},
-    %x: tensor<8x24xf32>) -> (tensor<8x24xf32> {nn.state = "s"}) {
+    %x: tensor<8x24xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {}]>}) -> (tensor<8x24xf32> {nn.state = "s"}) {
   %0 = arith.negf %x : tensor<8x24xf32>
   return %0 : tensor<8x24xf32>
 }

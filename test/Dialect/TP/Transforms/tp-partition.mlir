@@ -32,7 +32,7 @@ func.func @documented(
 // CHECK: tp.reduce_scatter %arg2 sum dims [1] {{.*}} : (tensor<8x8xf32>) -> tensor<8x2xf32>
 func.func @moves(
     %sharded: tensor<8x8xf32> {tp.sharding = #tp.sharding<@mesh, [{"tp"}, {}]>},
-    %whole: tensor<8x8xf32>,
+    %whole: tensor<8x8xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {}]>},
     %partial: tensor<8x8xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {}], partial = sum{"tp"}>})
     -> (tensor<8x8xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>},
         tensor<8x8xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {}]>},
@@ -180,7 +180,7 @@ func.func @splat_merged(%x: tensor<3xf32>) -> tensor<12xf32> {
 // CHECK-LABEL: func.func @state
 // CHECK-SAME: (%arg0: tensor<4x2xf32> {nn.state = "s", tp.global = tensor<3x2xf32>, tp.sharding = #tp.sharding<@mesh, [{} pad 4, {}]>}
 // CHECK-SAME: -> (tensor<4x2xf32> {nn.state = "s", tp.global = tensor<3x2xf32>, tp.sharding = #tp.sharding<@mesh, [{} pad 4, {}]>}
-func.func @state(%s: tensor<3x2xf32> {nn.state = "s"}, %x: tensor<3x2xf32>)
+func.func @state(%s: tensor<3x2xf32> {nn.state = "s", tp.sharding = #tp.sharding<@mesh, [{}, {}]>}, %x: tensor<3x2xf32>)
     -> (tensor<3x2xf32> {nn.state = "s"}, tensor<3x2xf32>) {
   %0 = arith.negf %x : tensor<3x2xf32>
   %1 = tp.constraint %0 to <@mesh, [{"tp"}, {}]> : tensor<3x2xf32>

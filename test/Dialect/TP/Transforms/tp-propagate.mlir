@@ -48,12 +48,12 @@ func.func @reshape(
   return %0, %1, %2 : tensor<8x4x6xf32>, tensor<8x4x6xf32>, tensor<8x3x8xf32>
 }
 
-// One padded extent for all dims that must agree, a multiple of 2 and of 4; the
-// sharding over more devices wins.
+// One padded extent for all dims that must agree, a multiple of 2 and of 4; of
+// the rows of two activations, the data-parallel axis comes first.
 // CHECK-LABEL: func.func @uneven
 // CHECK-SAME: %arg0: {{.*}} [{"dp"} pad 12, {}]
 // CHECK-SAME: %arg1: {{.*}} [{"tp"} pad 12, {}]
-// CHECK: arith.addf {{.*}} [{"tp"} pad 12, {}]
+// CHECK: arith.addf {{.*}} [{"dp"} pad 12, {}]
 func.func @uneven(
     %x: tensor<9x4xf32> {tp.sharding = #tp.sharding<@mesh, [{"dp"}, {}]>},
     %y: tensor<9x4xf32> {tp.sharding = #tp.sharding<@mesh, [{"tp"}, {}]>}) -> tensor<9x4xf32> {
@@ -72,12 +72,14 @@ func.func @padding(
   return %0 : tensor<9x4xf32>
 }
 
-// ... and a result must find room for its axes.
+// ... and a result must find room for its axes. What is asked of a result is
+// carried backward, to what may lie so.
 // CHECK-LABEL: func.func @result
-// CHECK-SAME: %arg0: {{.*}} [{} pad 10]
-// CHECK: arith.negf {{.*}} [{} pad 10]
-func.func @result(%x: tensor<9xf32>) -> (tensor<9xf32> {tp.sharding = #tp.sharding<@mesh, [{"dp"}]>}) {
-  %0 = arith.negf %x : tensor<9xf32>
+// CHECK-SAME: %arg0: {{.*}} [{"dp"} pad 10]
+// CHECK-SAME: %arg1: {{.*}} [{} pad 10]
+// CHECK: arith.addf {{.*}} [{"dp"} pad 10]
+func.func @result(%x: tensor<9xf32>, %y: tensor<9xf32> {tp.sharding = #tp.sharding<@mesh, [{}]>}) -> (tensor<9xf32> {tp.sharding = #tp.sharding<@mesh, [{"dp"}]>}) {
+  %0 = arith.addf %x, %y : tensor<9xf32>
   return %0 : tensor<9xf32>
 }
 

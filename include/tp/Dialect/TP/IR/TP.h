@@ -38,6 +38,10 @@ namespace mlir::tp {
 inline constexpr StringLiteral kShardingName = "tp.sharding";
 inline constexpr StringLiteral kShardingsName = "tp.shardings";
 inline constexpr StringLiteral kGlobalName = "tp.global";
+inline constexpr StringLiteral kRolesName = "tp.roles";
+/// The roles of mesh axes.
+inline constexpr StringLiteral kDataParallel = "data_parallel";
+inline constexpr StringLiteral kTensorParallel = "tensor_parallel";
 
 /// Checks `sharding` against the mesh and, if not null, the global tensor type:
 /// rank, known axes, no axis twice, padding a multiple of the axes' sizes.

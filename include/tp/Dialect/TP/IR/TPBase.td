@@ -22,7 +22,8 @@ def TP_Dialect : Dialect {
     Attributes on functions and their arguments and results:
     - `tp.sharding`, on an argument or result: its sharding;
     - `tp.global`, on an argument or result of a local function: its global type;
-    - `tp.shardings`, on an op: a cache of its results' shardings.
+    - `tp.shardings`, on an op: a cache of its results' shardings;
+    - `tp.roles`, on a mesh: the roles of its axes.
   }];
   let useDefaultAttributePrinterParser = 1;
   let hasOperationAttrVerify = 1;

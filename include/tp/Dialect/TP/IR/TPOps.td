@@ -24,10 +24,19 @@ def TP_MeshOp : TP_Op<"mesh", [Symbol]> {
   let description = [{
     ```mlir
     tp.mesh @mesh = <["dp"=2, "tp"=4]>
+    tp.mesh @named = <["hosts"=2, "gpus"=4]> {tp.roles = {hosts = "data_parallel"}}
     ```
+
+    `tp.roles` says what an axis is for, where its name does not: axes called `dp`,
+    `fsdp` or `data` are data parallel, all others tensor parallel. Parameters that
+    are stored in shards over a data-parallel axis are gathered before use.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, TP_MeshAttr:$mesh);
   let assemblyFormat = "$sym_name `=` $mesh attr-dict";
+  let extraClassDeclaration = [{
+    /// Whether the axis called `name` shares out data.
+    bool isDataParallel(::llvm::StringRef name);
+  }];
 }
 
 //===----------------------------------------------------------------------===//

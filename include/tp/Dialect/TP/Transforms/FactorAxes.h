@@ -52,10 +52,6 @@ SmallVector<Axes> spreadOver(ArrayRef<Axis> axes, const DimFactors &factors,
 Axes gatherFrom(const DimFactors &factors, const ShardingRule &rule,
                 ArrayRef<Axes> factorAxes);
 
-/// An axis may shard one factor of an op only: the one over more devices keeps
-/// it, then the earlier.
-void dropRepeatedAxes(SmallVectorImpl<Axes> &factors);
-
 } // namespace mlir::tp
 
 #endif // TP_DIALECT_TP_TRANSFORMS_FACTORAXES_H
