@@ -23,10 +23,12 @@
 #include "tp/Conversion/Passes.h"
 #include "tp/Dialect/NN/IR/NN.h"
 #include "tp/Dialect/RT/IR/RT.h"
+#include "tp/Dialect/TP/Transforms/Passes.h"
 
 using namespace mlir;
 
 void tp::buildRuntimePipeline(OpPassManager &manager) {
+  manager.addPass(createTPFlatten({/*local=*/true}));
   manager.addNestedPass<func::FuncOp>(createNNFuseKernels());
   manager.addNestedPass<func::FuncOp>(createTPPlanMemory());
   manager.addPass(createTPLowerToRuntime());

@@ -125,7 +125,9 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
     for (auto function : getOperation().getOps<func::FuncOp>())
       for (unsigned i = 0; i < function.getNumArguments(); ++i)
         if (auto type =
-                dyn_cast<RankedTensorType>(function.getArgumentTypes()[i]))
+                dyn_cast<RankedTensorType>(function.getArgumentTypes()[i]);
+            type && !isEmbedded(function) &&
+            !function.getArgAttr(i, kShardingName))
           function.setArgAttr(
               i, kShardingName,
               ShardingAttr::getReplicated(name, type.getRank()));

@@ -23,6 +23,7 @@ void tp::buildShardPipeline(OpPassManager &manager,
     manager.addNestedPass<func::FuncOp>(createTPVerifyPlacements());
     manager.addPass(createTPVerifyErasure({/*drop=*/isLast}));
   };
+  manager.addPass(createTPFlatten());
   manager.addPass(createPlanApply({options.mesh, options.plan}));
   manager.addNestedPass<func::FuncOp>(nn::createNNNormalise());
   manager.addPass(createPlanPlaceParameters());

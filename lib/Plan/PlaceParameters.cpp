@@ -58,7 +58,7 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
   LogicalResult run() {
     SmallVector<func::FuncOp> functions;
     for (auto function : getOperation().getOps<func::FuncOp>())
-      if (!function.isExternal()) {
+      if (!function.isExternal() && !isEmbedded(function)) {
         if (failed(checkShardable(function)))
           return failure();
         functions.push_back(function);

@@ -173,6 +173,9 @@ LogicalResult ConstraintOp::verify() {
                   [&] { return emitOpError(); });
 }
 
+ShardingAttr ConstraintOp::getDeclaredOperand(unsigned) { return {}; }
+ShardingAttr ConstraintOp::getDeclaredResult(unsigned) { return getSharding(); }
+
 ShardingRule ConstraintOp::getShardingRule() {
   return ShardingRule::elementwise(*this);
 }
@@ -183,6 +186,9 @@ Operation *ConstraintOp::splitFactor(OpBuilder &, unsigned, ArrayRef<int64_t>,
   // parts; a bare constraint holds the dim together.
   return nullptr;
 }
+
+ShardingAttr ReshardOp::getDeclaredOperand(unsigned) { return getFromAttr(); }
+ShardingAttr ReshardOp::getDeclaredResult(unsigned) { return getTo(); }
 
 LogicalResult ReshardOp::verify() {
   RankedTensorType type = getInput().getType();
@@ -211,6 +217,113 @@ LogicalResult ReshardOp::verify() {
   if (from.pads != to.pads)
     return emitOpError("a reshard keeps the padded extents");
   return success();
+}
+
+bool tp::isLocal(FunctionOpInterface function) {
+  for (unsigned i = 0; i < function.getNumArguments(); ++i)
+    if (function.getArgAttr(i, kGlobalName))
+      return true;
+  for (unsigned i = 0; i < function.getNumResults(); ++i)
+    if (function.getResultAttr(i, kGlobalName))
+      return true;
+  return false;
+}
+
+bool tp::isEmbedded(FunctionOpInterface function) {
+  return isLocal(function) && SymbolTable::getSymbolVisibility(function) ==
+                                  SymbolTable::Visibility::Private;
+}
+
+static FunctionOpInterface calleeOf(CallOp op) {
+  return SymbolTable::lookupNearestSymbolFrom<FunctionOpInterface>(
+      op, op.getCalleeAttr());
+}
+
+/// The types of a call are the callee's global ones or, in a local program, its
+/// own.
+LogicalResult CallOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  auto callee = symbols.lookupNearestSymbolFrom<FunctionOpInterface>(
+      *this, getCalleeAttr());
+  if (!callee)
+    return emitOpError("calls ") << getCalleeAttr() << ", which is no function";
+  if (!isEmbedded(callee) || callee.isExternal())
+    return emitOpError("calls ")
+           << getCalleeAttr() << ", which is not a private local function; its "
+           << "arguments and results need '" << kGlobalName << "' and '"
+           << kShardingName << "'";
+  if (callee->getParentOfType<ProgramOp>() !=
+      (*this)->getParentOfType<ProgramOp>())
+    return emitOpError("calls a function of another program");
+  if (callee.getNumArguments() != getNumOperands() ||
+      callee.getNumResults() != getNumResults())
+    return emitOpError("calls ")
+           << getCalleeAttr() << " of " << callee.getNumArguments()
+           << " arguments and " << callee.getNumResults() << " results with "
+           << getNumOperands() << " and " << getNumResults();
+  auto check = [&](const Twine &what, Type type, Type local, Attribute global,
+                   Attribute sharding) -> LogicalResult {
+    auto globalType = dyn_cast_or_null<TypeAttr>(global);
+    if (isa<RankedTensorType>(local) && (!globalType || !sharding))
+      return emitOpError("calls ")
+             << getCalleeAttr() << ", " << what << " of which needs '"
+             << kGlobalName << "' and '" << kShardingName << "'";
+    if (type != local && (!globalType || type != globalType.getValue()))
+      return emitOpError("passes ")
+             << type << " as " << what << " of " << getCalleeAttr()
+             << ", which is " << local << " on a device"
+             << (globalType ? " and as a whole " : "")
+             << (globalType ? globalType.getValue() : Type(local));
+    return success();
+  };
+  for (auto [i, value] : llvm::enumerate(getOperands()))
+    if (failed(check("argument " + Twine(i), value.getType(),
+                     callee.getArgumentTypes()[i],
+                     callee.getArgAttr(i, kGlobalName),
+                     callee.getArgAttr(i, kShardingName))))
+      return failure();
+  for (auto [i, value] : llvm::enumerate(getResults()))
+    if (failed(check("result " + Twine(i), value.getType(),
+                     callee.getResultTypes()[i],
+                     callee.getResultAttr(i, kGlobalName),
+                     callee.getResultAttr(i, kShardingName))))
+      return failure();
+  return success();
+}
+
+ShardingAttr CallOp::getDeclaredOperand(unsigned index) {
+  FunctionOpInterface callee = calleeOf(*this);
+  return callee ? dyn_cast_or_null<ShardingAttr>(
+                      callee.getArgAttr(index, kShardingName))
+                : ShardingAttr();
+}
+
+ShardingAttr CallOp::getDeclaredResult(unsigned index) {
+  FunctionOpInterface callee = calleeOf(*this);
+  return callee ? dyn_cast_or_null<ShardingAttr>(
+                      callee.getResultAttr(index, kShardingName))
+                : ShardingAttr();
+}
+
+/// Nothing passes from one side to the other: every dim is by itself.
+ShardingRule CallOp::getShardingRule() {
+  ShardingRule rule;
+  auto add = [&](Type type) {
+    TensorFactors dims;
+    for (int64_t size : shapeOf(type))
+      dims.push_back({rule.addFactor(size, FactorKind::Replicate)});
+    return dims;
+  };
+  for (Type type : getOperandTypes())
+    rule.operands.push_back(add(type));
+  for (Type type : getResultTypes())
+    rule.results.push_back(add(type));
+  return rule;
+}
+
+Operation *CallOp::buildLocal(OpBuilder &builder, ValueRange operands,
+                              TypeRange resultTypes,
+                              function_ref<Value(unsigned)>) {
+  return cloneWith(builder, *this, operands, resultTypes);
 }
 
 LogicalResult ProgramOp::verifyRegions() {

@@ -37,7 +37,7 @@ namespace {
 struct Decompose : tp::impl::TPDecomposeBase<Decompose> {
   void runOnOperation() override {
     FlatSymbolRefAttr meshName = findMesh(getOperation());
-    if (!meshName || getOperation().isExternal())
+    if (!meshName || getOperation().isExternal() || isEmbedded(getOperation()))
       return;
     chooser.emplace(getOperation(), meshName,
                     lookupMesh(getOperation(), meshName));

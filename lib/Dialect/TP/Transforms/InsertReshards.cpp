@@ -147,6 +147,8 @@ private:
       writeCache(op);
       return success();
     }
+    if (auto declared = dyn_cast<DeclaredPlacementOpInterface>(op))
+      return visitDeclared(op, declared);
     ShardingRule rule = cast<ShardingRuleOpInterface>(op).getShardingRule();
     SmallVector<Axes> factors = chooseFactors(op, rule);
     Axes used;
@@ -184,6 +186,47 @@ private:
       placement.partial = normalised(resultPartial);
       placement.partialKind = kind;
       placements[value] = placement;
+    }
+    writeCache(op);
+    return success();
+  }
+
+  /// Operands and results lie as the op declares, padded as here.
+  LogicalResult visitDeclared(Operation *op,
+                              DeclaredPlacementOpInterface declared) {
+    auto padded = [&](Value value, ShardingAttr sharding,
+                      const Twine &what) -> FailureOr<Placement> {
+      if (!sharding)
+        return propagated(value);
+      Placement placement =
+          toPlacement(sharding, mesh, shapeOf(value.getType()));
+      SmallVector<int64_t, 4> pads = propagated(value).pads;
+      for (auto [dim, own, pad] : llvm::enumerate(placement.pads, pads))
+        if (own != pad)
+          return op->emitOpError("takes dim ")
+                 << dim << " of " << what << " padded to " << own
+                 << ", but what else it meets needs it padded to " << pad;
+      return placement;
+    };
+    for (OpOperand &operand : op->getOpOperands()) {
+      unsigned number = operand.getOperandNumber();
+      if (!isa<RankedTensorType>(operand.get().getType()))
+        continue;
+      FailureOr<Placement> wanted =
+          padded(operand.get(), declared.getDeclaredOperand(number),
+                 "operand " + Twine(number));
+      if (failed(wanted))
+        return failure();
+      operand.set(reshard(operand.get(), *wanted, op));
+    }
+    for (auto [i, result] : llvm::enumerate(op->getResults())) {
+      if (!isa<RankedTensorType>(result.getType()))
+        continue;
+      FailureOr<Placement> placement =
+          padded(result, declared.getDeclaredResult(i), "result " + Twine(i));
+      if (failed(placement))
+        return failure();
+      placements[result] = *placement;
     }
     writeCache(op);
     return success();
@@ -373,7 +416,7 @@ private:
 
 struct InsertReshards : tp::impl::TPInsertReshardsBase<InsertReshards> {
   void runOnOperation() override {
-    if (failed(runOnMesh<Inserter>(getOperation())))
+    if (failed(runOnGlobal<Inserter>(getOperation())))
       signalPassFailure();
   }
 };

@@ -32,7 +32,7 @@ struct MergeCollectives : tp::impl::TPMergeCollectivesBase<MergeCollectives> {
   using TPMergeCollectivesBase::TPMergeCollectivesBase;
 
   void runOnOperation() override {
-    if (getOperation().isExternal())
+    if (getOperation().isExternal() || isEmbedded(getOperation()))
       return;
     // The last run of each kind of collective; there are few kinds.
     std::vector<std::pair<DictionaryAttr, Run>> open;

@@ -418,7 +418,7 @@ private:
 
 struct Partition : tp::impl::TPPartitionBase<Partition> {
   void runOnOperation() override {
-    if (failed(runOnMesh<Partitioner>(getOperation())))
+    if (failed(runOnGlobal<Partitioner>(getOperation())))
       signalPassFailure();
   }
 };

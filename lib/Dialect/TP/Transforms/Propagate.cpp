@@ -216,20 +216,29 @@ private:
                                                   kShardingName),
           chooser.isStored(argument));
     for (Operation &op : function.getBody().front()) {
-      if (auto constraint = dyn_cast<ConstraintOp>(op))
-        fix(constraint.getResult(), constraint.getSharding());
-      if (auto reshard = dyn_cast<ReshardOp>(op))
-        fix(reshard.getResult(), reshard.getTo());
+      auto declared = dyn_cast<DeclaredPlacementOpInterface>(op);
+      if (!declared)
+        continue;
+      for (Value result : op.getResults())
+        fix(result, declared.getDeclaredResult(
+                        cast<OpResult>(result).getResultNumber()));
+      for (OpOperand &operand : op.getOpOperands())
+        wish(operand.get(),
+             declared.getDeclaredOperand(operand.getOperandNumber()));
     }
     // Results are resharded to what was asked for, at the end: until then they
     // should lie so, but need not.
     Operation *terminator = function.getBody().front().getTerminator();
     for (auto [i, value] : llvm::enumerate(terminator->getOperands()))
-      if (i < function.getNumResults() &&
-          isa<RankedTensorType>(value.getType()))
-        if (auto sharding =
-                function.getResultAttrOfType<ShardingAttr>(i, kShardingName))
-          request(value, sharding, /*isStored=*/false, /*isBinding=*/false);
+      if (i < function.getNumResults())
+        wish(value,
+             function.getResultAttrOfType<ShardingAttr>(i, kShardingName));
+  }
+
+  /// `value` will be resharded to `sharding`: it may as well lie so.
+  void wish(Value value, ShardingAttr sharding) {
+    if (sharding && isa<RankedTensorType>(value.getType()))
+      request(value, sharding, /*isStored=*/false, /*isBinding=*/false);
   }
 
   void fix(Value value, ShardingAttr sharding, bool isStored = false) {
@@ -401,8 +410,12 @@ private:
       refine(classes.classOf(value, dim), factor);
     };
     refineByResults(refineDim);
-    for (ReshardOp op : function.getOps<ReshardOp>())
-      refineBy(op.getInput(), op.getFromAttr(), refineDim);
+    for (Operation &op : function.getBody().front())
+      if (auto declared = dyn_cast<DeclaredPlacementOpInterface>(op))
+        for (OpOperand &operand : op.getOpOperands())
+          refineBy(operand.get(),
+                   declared.getDeclaredOperand(operand.getOperandNumber()),
+                   refineDim);
     for (unsigned i = 0; i < classes.size(); ++i)
       if (!multiple[i] ||
           llvm::MulOverflow(int64_t(llvm::divideCeil(size[i], multiple[i])),
@@ -503,7 +516,7 @@ private:
 
 struct Propagate : tp::impl::TPPropagateBase<Propagate> {
   void runOnOperation() override {
-    if (failed(runOnMesh<Propagator>(getOperation())))
+    if (failed(runOnGlobal<Propagator>(getOperation())))
       signalPassFailure();
   }
 };
@@ -559,7 +572,8 @@ LogicalResult tp::checkShardable(func::FuncOp function) {
              << ": more elements than can be counted in " << argument.getType();
   }
   for (Operation &op : function.getBody().front()) {
-    if (op.hasTrait<OpTrait::IsTerminator>() || isa<ReshardOp>(op))
+    if (op.hasTrait<OpTrait::IsTerminator>() ||
+        isa<DeclaredPlacementOpInterface>(op))
       continue;
     if (!isa<ShardingRuleOpInterface>(op))
       return op.emitError("'")

@@ -135,19 +135,43 @@ private:
                    argument.getType());
     if (!type)
       return success();
-    Fact &fact = facts[argument];
     auto sharding =
         function.getArgAttrOfType<ShardingAttr>(number, kShardingName);
     Placement placement = sharding
                               ? toPlacement(sharding, mesh, type.getShape())
                               : Placement::replicated(type.getShape());
-    bool zero = isZeroPadded(function, number);
+    facts[argument] = factOf(placement, type,
+                             isZeroPadded(function, number) ? Padding::Zero
+                                                            : Padding::Unknown);
+    return success();
+  }
+
+  /// Whether a local value is the part of a tensor of `type` that `declared`
+  /// says.
+  bool lies(Value value, const Placement &declared, RankedTensorType type) {
+    const Fact &fact = facts[value];
+    bool matches =
+        fact.dims.size() == declared.dims.size() &&
+        sorted(declared.partial) == fact.partial &&
+        (fact.partial.empty() || declared.partialKind == fact.partialKind);
+    for (size_t d = 0; matches && d < fact.dims.size(); ++d)
+      matches =
+          fact.dims[d].uniform ||
+          (normalised(declared.dims[d]) == fact.dims[d].axes &&
+           (fact.dims[d].anySize || fact.dims[d].size == type.getDimSize(d)) &&
+           declared.pads[d] == padded(value, d));
+    return matches;
+  }
+
+  /// A value of which nothing but its placement is known.
+  Fact factOf(const Placement &placement, RankedTensorType type,
+              Padding padding) {
+    Fact fact;
     for (auto [axes, size] : llvm::zip(placement.dims, type.getShape()))
-      fact.dims.push_back({normalised(axes), size,
-                           zero ? Padding::Zero : Padding::Unknown, false});
+      fact.dims.push_back({normalised(axes), size, padding, false});
     fact.partial = sorted(placement.partial);
     fact.partialKind = placement.partialKind;
-    return success();
+    return fact;
   }
 
   LogicalResult finish(Operation *terminator) {
@@ -162,18 +186,7 @@ private:
       Placement declared = sharding
                                ? toPlacement(sharding, mesh, type.getShape())
                                : Placement::replicated(type.getShape());
-      const Fact &fact = facts[value];
-      bool matches =
-          fact.dims.size() == declared.dims.size() &&
-          sorted(declared.partial) == fact.partial &&
-          (fact.partial.empty() || declared.partialKind == fact.partialKind);
-      for (size_t d = 0; matches && d < fact.dims.size(); ++d)
-        matches = fact.dims[d].uniform ||
-                  (normalised(declared.dims[d]) == fact.dims[d].axes &&
-                   (fact.dims[d].anySize ||
-                    fact.dims[d].size == type.getDimSize(d)) &&
-                   declared.pads[d] == padded(value, d));
-      if (!matches) {
+      if (!lies(value, declared, type)) {
         InFlightDiagnostic error = terminator->emitError("result ")
                                    << i << " is declared "
                                    << describe(declared, mesh) << " of " << type
@@ -207,11 +220,44 @@ private:
     return failure();
   }
 
+  /// The callee is proven by itself; here, that it is given what it declares.
+  LogicalResult inferCall(CallOp call) {
+    auto callee = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(
+        call, call.getCalleeAttr());
+    if (!callee)
+      return call.emitOpError("calls no function");
+    for (auto [i, value] : llvm::enumerate(call.getOperands())) {
+      auto type = globalType(callee.getArgAttrOfType<TypeAttr>(i, kGlobalName),
+                             value.getType());
+      if (!type)
+        continue;
+      Placement declared =
+          toPlacement(call.getDeclaredOperand(i), mesh, type.getShape());
+      if (lies(value, declared, type))
+        continue;
+      InFlightDiagnostic error = call.emitOpError("takes operand ")
+                                 << i << " as " << describe(declared, mesh)
+                                 << " of " << type << ", but it is "
+                                 << show(value);
+      return path(error, value);
+    }
+    for (auto [i, value] : llvm::enumerate(call.getResults()))
+      if (auto type =
+              globalType(callee.getResultAttrOfType<TypeAttr>(i, kGlobalName),
+                         value.getType()))
+        facts[value] = factOf(
+            toPlacement(call.getDeclaredResult(i), mesh, type.getShape()), type,
+            Padding::Unknown);
+    return success();
+  }
+
   LogicalResult infer(Operation *op) {
     if (auto placed = dyn_cast<PlacementOpInterface>(op))
       return inferPlaced(op, placed);
     if (auto mask = dyn_cast<MaskOp>(op))
       return inferMask(mask);
+    if (auto call = dyn_cast<CallOp>(op))
+      return inferCall(call);
     if (isa<ShardStartOp>(op))
       return success();
     auto ruled = dyn_cast<ShardingRuleOpInterface>(op);

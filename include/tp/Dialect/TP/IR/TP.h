@@ -49,6 +49,13 @@ LogicalResult
 verifySharding(ShardingAttr sharding, MeshAttr mesh, RankedTensorType type,
                llvm::function_ref<InFlightDiagnostic()> emitError);
 
+/// Whether a function is what one device runs: an argument or result says what
+/// it is globally.
+bool isLocal(FunctionOpInterface function);
+/// Whether it is local and private: written by hand, for `tp.call`. What works on
+/// global functions passes by it, and what improves local ones leaves it alone.
+bool isEmbedded(FunctionOpInterface function);
+
 /// Gives upstream ops (arith, math) their sharding rules.
 void registerShardingModels(DialectRegistry &registry);
 

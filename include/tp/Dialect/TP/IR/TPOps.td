@@ -43,7 +43,23 @@ def TP_MeshOp : TP_Op<"mesh", [Symbol]> {
 // Global programs
 //===----------------------------------------------------------------------===//
 
+def DeclaredPlacementOpInterface : OpInterface<"DeclaredPlacementOpInterface"> {
+  let description = [{
+    An op of a global program that says by itself how its operands and results are
+    placed. Propagation carries what it declares to its neighbours and never changes
+    it; operands are resharded to it.
+  }];
+  let cppNamespace = "::mlir::tp";
+  let methods = [
+    InterfaceMethod<"How operand i must be placed; null if it may be anyhow.",
+      "::mlir::tp::ShardingAttr", "getDeclaredOperand", (ins "unsigned":$index)>,
+    InterfaceMethod<"How result i is placed.",
+      "::mlir::tp::ShardingAttr", "getDeclaredResult", (ins "unsigned":$index)>
+  ];
+}
+
 def TP_ConstraintOp : TP_Op<"constraint", [Pure, SameOperandsAndResultType,
+    DeclareOpInterfaceMethods<DeclaredPlacementOpInterface>,
     DeclareOpInterfaceMethods<ShardingRuleOpInterface, ["splitFactor"]>]> {
   let summary = "the value here has this sharding";
   let description = [{
@@ -61,7 +77,8 @@ def TP_ConstraintOp : TP_Op<"constraint", [Pure, SameOperandsAndResultType,
   let hasVerifier = 1;
 }
 
-def TP_ReshardOp : TP_Op<"reshard", [Pure, SameOperandsAndResultType]> {
+def TP_ReshardOp : TP_Op<"reshard", [Pure, SameOperandsAndResultType,
+    DeclareOpInterfaceMethods<DeclaredPlacementOpInterface>]> {
   let summary = "from one sharding to another, on a global value";
   let description = [{
     The identity on global values; partitioning turns it into the cheapest sequence
@@ -83,6 +100,30 @@ def TP_ReshardOp : TP_Op<"reshard", [Pure, SameOperandsAndResultType]> {
     attr-dict `:` type($result)
   }];
   let hasVerifier = 1;
+}
+
+def TP_CallOp : TP_Op<"call", [
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>,
+    DeclareOpInterfaceMethods<DeclaredPlacementOpInterface>,
+    DeclareOpInterfaceMethods<ShardingRuleOpInterface, ["buildLocal"]>]> {
+  let summary = "calls a local function, with collectives of its own";
+  let description = [{
+    Embeds hand-written collectives in a global program. The callee is a *local*
+    function: its arguments and results are what one device holds, with their
+    `tp.global` type and `tp.sharding`. To the caller it is an op on global tensors
+    that are placed so; `tp-verify-placements` proves the callee like every other
+    local function. Partitioning keeps the call, with local types; `tp-flatten`
+    writes the callee out.
+
+    ```mlir
+    func.func private @sum(%x: tensor<4xf32> {tp.global = tensor<8x4xf32>, ...}) ...
+    %1 = tp.call @sum(%0) : (tensor<8x4xf32>) -> tensor<4xf32>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$callee, Variadic<AnyType>:$inputs);
+  let results = (outs Variadic<AnyType>:$results);
+  let assemblyFormat =
+      "$callee `(` $inputs `)` attr-dict `:` functional-type($inputs, $results)";
 }
 
 def TP_ProgramOp : TP_Op<"program", [IsolatedFromAbove, SymbolTable,

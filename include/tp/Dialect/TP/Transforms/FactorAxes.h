@@ -38,6 +38,11 @@ runOnMesh(func::FuncOp function,
   return Worker(function, meshName, lookupMesh(function, meshName)).run();
 }
 
+/// The same for a pass over global functions: embedded ones stay as they are.
+template <typename Worker> LogicalResult runOnGlobal(func::FuncOp function) {
+  return isEmbedded(function) ? success() : runOnMesh<Worker>(function);
+}
+
 /// The sharding that propagation gave `value`; null if it gave none.
 ShardingAttr shardingOf(Value value);
 

@@ -9,14 +9,68 @@
 
 include "mlir/Pass/PassBase.td"
 
+def TPFlatten : Pass<"tp-flatten", "::mlir::ModuleOp"> {
+  let summary = "writes out calls and loops, so that a program is one list of ops";
+  let description = [{
+    Every `func.call` of a function of the module becomes its body, every `scf.for`
+    with constant bounds its iterations: each op may then be placed by itself, and
+    reports name each layer. What was asked of the arguments and results of a callee
+    becomes constraints. Private functions that nobody calls any more are erased.
+    Refuses recursion and loops whose bounds are not constant.
+
+    With `local`, it is the `tp.call`s of a partitioned program that are written
+    out, before it is lowered.
+
+    Before:
+    ```mlir
+    func.func private @layer(%x: tensor<8xf32>) -> tensor<8xf32> {
+      %0 = math.exp %x : tensor<8xf32>
+      return %0 : tensor<8xf32>
+    }
+    func.func @main(%x: tensor<8xf32>) -> tensor<8xf32> {
+      %0 = scf.for %i = %c0 to %c2 step %c1 iter_args(%y = %x) -> tensor<8xf32> {
+        %1 = func.call @layer(%y) : (tensor<8xf32>) -> tensor<8xf32>
+        scf.yield %1 : tensor<8xf32>
+      }
+      return %0 : tensor<8xf32>
+    }
+    ```
+    After:
+    ```mlir
+    func.func @main(%x: tensor<8xf32>) -> tensor<8xf32> {
+      %0 = math.exp %x : tensor<8xf32>
+      %1 = math.exp %0 : tensor<8xf32>
+      return %1 : tensor<8xf32>
+    }
+    ```
+  }];
+  let options = [
+    Option<"local", "local", "bool", "false",
+           "write out the tp.calls of a local program instead">
+  ];
+  let dependentDialects = ["::mlir::tp::TPDialect"];
+}
+
 def TPPropagate : Pass<"tp-propagate", "::mlir::func::FuncOp"> {
   let summary = "carries shardings through every op, forward and backward";
   let description = [{
-    From the shardings of arguments, `tp.constraint`s and `tp.reshard`s, which are
-    never changed, to every other value, by the ops' sharding rules, to a fixed
-    point: axes are only ever added. Where the parts of an op disagree, the sharding
-    over more devices wins, then the earlier operand. Chooses padded extents, one
-    for every set of dims that must agree.
+    From the shardings of arguments, and of ops that declare them (`tp.constraint`,
+    `tp.reshard`, `tp.call`), which are never changed, to every other value, by the
+    ops' sharding rules, to a fixed point: axes are only ever added. What is asked
+    of results is carried backward.
+
+    Requests are let in one class after the other, each carried to a fixed point:
+    by their priority (`p0` first, which is also the default), then
+
+    1. data-parallel axes of activations, and other axes of parameters;
+    2. other axes of activations: they fill what the parameters left open, so that
+       a residual that is sharded on the sequence does not undo what two weights
+       say of a layer;
+    3. data-parallel axes of parameters: those are stored so, and gathered for use.
+
+    Within a class it goes in rounds, by distance in the graph, so that the order of
+    ops plays no part. Where the tensors of an op disagree, see FactorChoice.h.
+    Chooses padded extents, one for every set of dims that must agree.
 
     The result is `tp.sharding` on all arguments and results and a `tp.shardings`
     cache on every op; partial sums are not part of it: see tp-insert-reshards.
