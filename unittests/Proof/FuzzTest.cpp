@@ -85,7 +85,9 @@ TEST(Fuzz, MakesEveryOpWithARule) {
   for (auto [name, maker] : makers())
     made.insert(name);
   for (RegisteredOperationName name : context->getRegisteredOperations())
-    if (name.hasInterface<ShardingRuleOpInterface>())
+    // What tp.call computes, its callee says: it has no semantics of its own.
+    if (name.hasInterface<ShardingRuleOpInterface>() &&
+        name.getStringRef() != CallOp::getOperationName())
       EXPECT_TRUE(made.count(name.getStringRef()))
           << name.getStringRef().str() << " has a rule and no maker";
 }

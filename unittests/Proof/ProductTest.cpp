@@ -233,7 +233,9 @@ TEST_F(Product, CoversEveryOpWithARule) {
   for (const OpCase &opCase : makeOpCases())
     covered.insert(opCase.op);
   for (RegisteredOperationName name : context->getRegisteredOperations())
-    if (name.hasInterface<ShardingRuleOpInterface>()) {
+    // What tp.call computes, its callee says: it has no semantics of its own.
+    if (name.hasInterface<ShardingRuleOpInterface>() &&
+        name.getStringRef() != CallOp::getOperationName()) {
       EXPECT_TRUE(covered.count(name.getStringRef().str()))
           << name.getStringRef().str() << " has a rule and no case in OpCases";
       EXPECT_TRUE(lookupOp(name.getStringRef()))

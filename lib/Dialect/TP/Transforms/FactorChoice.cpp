@@ -66,6 +66,7 @@ struct Claim {
   Axes axes;
   bool isDataOfStored = true; ///< stored values have it, over data axes, alone
   double storedBytes = 0;     ///< of parameters, that need not be gathered
+  bool isDecomposed = false;  ///< the op would have to be written out
   double devices = 1;         ///< that share the work, less those of padding
   size_t resultDim = 0;       ///< where a data axis would stand
   double bytes = 0;           ///< sent if refused, less those if granted
@@ -75,6 +76,8 @@ struct Claim {
       return other.isDataOfStored;
     if (storedBytes != other.storedBytes)
       return storedBytes > other.storedBytes;
+    if (isDecomposed != other.isDecomposed)
+      return other.isDecomposed;
     if (devices != other.devices)
       return devices > other.devices;
     if (resultDim != other.resultDim)
@@ -156,6 +159,7 @@ private:
   void weigh(Claim &claim) {
     const Factor &factor = rule.factors[claim.factor];
     int64_t size = sizeOf(claim.axes);
+    claim.isDecomposed = factor.kind == FactorKind::Decompose;
     claim.devices =
         double(factor.size) / double(llvm::divideCeil(factor.size, size));
     if (isData(claim.axes))

@@ -151,6 +151,9 @@ public:
   LogicalResult run() {
     collectNodes();
     collectRequests();
+    for (const State &state : states)
+      continueFrom(state.value);
+    settle();
     for (auto &phase : phases) {
       for (const Request &request : phase.second)
         admit(request);
@@ -239,6 +242,18 @@ private:
   void wish(Value value, ShardingAttr sharding) {
     if (sharding && isa<RankedTensorType>(value.getType()))
       request(value, sharding, /*isStored=*/false, /*isBinding=*/false);
+  }
+
+  /// Where propagation ran before, it goes on from what it found: of an
+  /// argument it would not tell any more what was asked first.
+  void continueFrom(Value value) {
+    auto result = dyn_cast<OpResult>(value);
+    ShardingAttr sharding = result ? shardingOf(result) : ShardingAttr();
+    if (!sharding)
+      return;
+    for (auto [i, dim] : llvm::enumerate(sharding.getDims()))
+      if (Axes axes = axesOf(dim); !axes.empty())
+        extend({numbers.lookup(value), unsigned(i), axes, 0});
   }
 
   void fix(Value value, ShardingAttr sharding, bool isStored = false) {

@@ -273,3 +273,18 @@ func.func @f(%x: tensor<8xf32>) {
   %0 = arith.negf %x {tp.shardings = [#tp.sharding<@mesh, []>]} : tensor<8xf32>
   return
 }
+
+// -----
+
+// expected-error @+1 {{'tp.roles': there is no axis "x"}}
+tp.mesh @mesh = <["tp"=2]> {tp.roles = {x = "data_parallel"}}
+
+// -----
+
+// expected-error @+1 {{'tp.roles': the role of "tp" is "data_parallel" or "tensor_parallel", got "pipeline"}}
+tp.mesh @mesh = <["tp"=2]> {tp.roles = {tp = "pipeline"}}
+
+// -----
+
+// expected-error @+1 {{'tp.roles' gives the axes of a mesh their roles}}
+func.func private @f() attributes {tp.roles = {}}

@@ -163,3 +163,46 @@ func.func @empty() {
 }
 // CHECK: func.func private @external(tensor<8xf32>)
 func.func private @external(tensor<8xf32>)
+
+// Priorities: the request of the lower number is carried to everything it reaches
+// first.
+// CHECK-LABEL: func.func @priorities
+// CHECK: arith.addf {{.*}} [{}, {"tp"}]
+// CHECK: arith.negf {{.*}} [{}, {"tp"}]
+func.func @priorities(
+    %x: tensor<8x4xf32> {tp.sharding = #tp.sharding<@mesh, [{"tp"}p1, {}]>},
+    %y: tensor<8x4xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>}) -> tensor<8x4xf32> {
+  %0 = arith.addf %x, %y : tensor<8x4xf32>
+  %1 = arith.negf %0 : tensor<8x4xf32>
+  return %1 : tensor<8x4xf32>
+}
+
+// An open dim takes only what leaves room for what was asked of the others.
+// CHECK-LABEL: func.func @open_but_asked
+// CHECK-SAME: %arg0: {{.*}} [{}, {"tp"}]
+func.func @open_but_asked(
+    %x: tensor<8x4xf32> {tp.sharding = #tp.sharding<@mesh, [{?}, {"tp"}p1]>},
+    %y: tensor<8x4xf32> {tp.sharding = #tp.sharding<@mesh, [{"tp"}, {}]>}) -> tensor<8x4xf32> {
+  %0 = arith.addf %x, %y : tensor<8x4xf32>
+  return %0 : tensor<8x4xf32>
+}
+
+// A part of an axis that another dim has taken is left out, the part before it is
+// kept.
+// CHECK-LABEL: func.func @cut
+// CHECK: nn.contract {{.*}} [{"dp"}, {"tp"}]
+func.func @cut(
+    %x: tensor<8x64xf32> {tp.sharding = #tp.sharding<@mesh, [{"dp", "tp"}, {}]>},
+    %w: tensor<24x64xf32> {tp.sharding = #tp.sharding<@mesh, [{"tp"}, {}]>}) -> tensor<8x24xf32> {
+  %0 = nn.contract %x, %w "sk,nk->sn" : (tensor<8x64xf32>, tensor<24x64xf32>) -> tensor<8x24xf32>
+  return %0 : tensor<8x24xf32>
+}
+
+// State lies as the result that becomes of it.
+// CHECK-LABEL: func.func @donated
+// CHECK-SAME: %arg0: {{.*}} [{"tp"}]
+func.func @donated(%s: tensor<8xf32> {nn.state = "s"}, %x: tensor<8xf32> {tp.sharding = #tp.sharding<@mesh, [{"tp"}]>})
+    -> (tensor<8xf32> {nn.state = "s"}) {
+  %0 = math.exp %x : tensor<8xf32>
+  return %0 : tensor<8xf32>
+}

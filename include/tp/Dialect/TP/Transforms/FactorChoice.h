@@ -12,11 +12,12 @@
 //   1. stored values (parameters and what is computed of them alone) are used
 //      as they are stored, the most bytes first; over a data-parallel axis it
 //      is the other way round: they are gathered (FSDP);
-//   2. over more devices, counting the padding;
-//   3. data-parallel axes where they come first in the results: the batch;
-//   4. the most bytes that would be sent if the claim were refused, less those
+//   2. what leaves the op as it is before what has it decomposed;
+//   3. over more devices, counting the padding;
+//   4. data-parallel axes where they come first in the results: the batch;
+//   5. the most bytes that would be sent if the claim were refused, less those
 //      of the reduction that it leads to if it is granted;
-//   5. the earlier factor.
+//   6. the earlier factor.
 //
 // A claim on axes that another factor was given is cut before them.
 //

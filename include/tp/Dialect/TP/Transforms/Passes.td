@@ -69,7 +69,8 @@ def TPPropagate : Pass<"tp-propagate", "::mlir::func::FuncOp"> {
     3. data-parallel axes of parameters: those are stored so, and gathered for use.
 
     Within a class it goes in rounds, by distance in the graph, so that the order of
-    ops plays no part. Where the tensors of an op disagree, see FactorChoice.h.
+    ops plays no part. A second run goes on from the cache that the first left, so
+    that it changes nothing but what is new. Where the tensors of an op disagree, see FactorChoice.h.
     Chooses padded extents, one for every set of dims that must agree.
 
     The result is `tp.sharding` on all arguments and results and a `tp.shardings`
