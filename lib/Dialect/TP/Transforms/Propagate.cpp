@@ -151,14 +151,16 @@ public:
   LogicalResult run() {
     collectNodes();
     collectRequests();
+    bool isContinued = false;
     for (const State &state : states)
-      continueFrom(state.value);
-    settle();
+      isContinued |= continueFrom(state.value);
     for (auto &phase : phases) {
       for (const Request &request : phase.second)
         admit(request);
-      settle();
+      if (!isContinued)
+        settle();
     }
+    settle();
     return write();
   }
 
@@ -244,16 +246,18 @@ private:
       request(value, sharding, /*isStored=*/false, /*isBinding=*/false);
   }
 
-  /// Where propagation ran before, it goes on from what it found: of an
-  /// argument it would not tell any more what was asked first.
-  void continueFrom(Value value) {
+  /// Where propagation ran before, it goes on from what it found, all at once:
+  /// an argument does not tell any more what was asked of it first. Returns
+  /// whether it did.
+  bool continueFrom(Value value) {
     auto result = dyn_cast<OpResult>(value);
     ShardingAttr sharding = result ? shardingOf(result) : ShardingAttr();
     if (!sharding)
-      return;
+      return false;
     for (auto [i, dim] : llvm::enumerate(sharding.getDims()))
       if (Axes axes = axesOf(dim); !axes.empty())
         extend({numbers.lookup(value), unsigned(i), axes, 0});
+    return true;
   }
 
   void fix(Value value, ShardingAttr sharding, bool isStored = false) {
