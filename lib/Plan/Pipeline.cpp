@@ -34,6 +34,7 @@ void tp::buildShardPipeline(OpPassManager &manager,
     manager.addPass(createTPKeepProgram());
   manager.addNestedPass<func::FuncOp>(createTPPartition());
   verify(/*isLast=*/false);
+  manager.addNestedPass<func::FuncOp>(createTPSimplifyCollectives());
   manager.addNestedPass<func::FuncOp>(createTPMergeCollectives());
   verify(/*isLast=*/true);
 }

@@ -29,6 +29,7 @@ Passes::Passes(MLIRContext &context)
   functions.addPass(createTPPropagate());
   functions.addPass(createTPInsertReshards());
   functions.addPass(createTPPartition());
+  functions.addPass(createTPSimplifyCollectives());
   functions.addPass(createTPMergeCollectives());
   functions.addPass(createTPVerifyPlacements());
   verification.nest<func::FuncOp>().addPass(createTPVerifyPlacements());

@@ -40,8 +40,8 @@ struct ShardOptions : public PassPipelineOptions<ShardOptions> {
 
 /// From a global module to a checked local one: tp-apply-plan, nn-normalise,
 /// tp-place-parameters, tp-propagate, tp-decompose, tp-propagate,
-/// tp-insert-reshards, tp-partition, tp-merge-collectives,
-/// tp-verify-placements.
+/// tp-insert-reshards, tp-partition, tp-simplify-collectives,
+/// tp-merge-collectives, tp-verify-placements.
 void buildShardPipeline(OpPassManager &manager, const ShardOptions &options);
 
 /// Registers `--tp-shard`.

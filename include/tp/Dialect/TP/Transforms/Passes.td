@@ -179,12 +179,43 @@ def TPPlanReshards : Pass<"tp-plan-reshards", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::tp::TPDialect"];
 }
 
+def TPSimplifyCollectives : Pass<"tp-simplify-collectives", "::mlir::func::FuncOp"> {
+  let summary = "fewer and smaller collectives for the same placements";
+  let description = [{
+    On a local program, also one that was written by hand. Equal collectives of equal
+    operands become one, whatever their reasons, and those that nothing uses go. What
+    up to eight successive placement ops do together is one change of placement, of
+    the axes that they name; where the reshard search knows a path that costs less
+    than those of them that nothing else uses, it takes their place. So an all-reduce
+    and a slice are a reduce-scatter, a gather and its slice nothing, and so on; the
+    table is in docs/collectives.md. Every collective keeps the reasons and modules
+    of those that it replaces.
+
+    An op whose result something else needs stays, and counts as free of charge: a
+    slice of what is gathered for others too is still the value before.
+
+    Before:
+    ```mlir
+    %1 = tp.all_reduce %0 sum over [#tp.axis<"tp">] of @mesh : (tensor<8x4xf32>) -> tensor<8x4xf32>
+    %2 = tp.slice %1 dim 0 over [#tp.axis<"tp">] of @mesh : (tensor<8x4xf32>) -> tensor<2x4xf32>
+    ```
+    After:
+    ```mlir
+    %2 = tp.reduce_scatter %0 sum dims [0] over [#tp.axis<"tp">] of @mesh
+        : (tensor<8x4xf32>) -> tensor<2x4xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::tp::TPDialect"];
+}
+
 def TPMergeCollectives : Pass<"tp-merge-collectives", "::mlir::func::FuncOp"> {
   let summary = "packs small collectives of one group into one message";
   let description = [{
-    Collectives of one kind over the same axes become one op with several operands,
-    where the first of them stands, if that has everything they need, and as long as
-    the message stays below `bytes`.
+    Collectives of one kind over the same axes become one op with several operands
+    (at most four, what the runtime sends at once), if none depends on another and
+    as long as the message stays below `bytes`. It stands where the first of them
+    stood, or as soon after it as all operands are there, and never after the first
+    use of a result: what is computed waits no longer than before.
 
     Before:
     ```mlir
