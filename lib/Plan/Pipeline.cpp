@@ -36,6 +36,11 @@ void tp::buildShardPipeline(OpPassManager &manager,
   verify(/*isLast=*/false);
   manager.addNestedPass<func::FuncOp>(createTPSimplifyCollectives());
   manager.addNestedPass<func::FuncOp>(createTPMergeCollectives());
+  if (options.overlap) {
+    manager.addNestedPass<func::FuncOp>(createTPSplitCollectives());
+    manager.addNestedPass<func::FuncOp>(
+        createTPScheduleCollectives({options.machine}));
+  }
   verify(/*isLast=*/true);
 }
 

@@ -13,6 +13,8 @@
 
 #include "Support.h"
 #include "mlir/Parser/Parser.h"
+#include "tp/Conversion/Passes.h"
+#include "tp/Dialect/RT/IR/RT.h"
 #include "tp/Dialect/TP/Transforms/Passes.h"
 #include "gtest/gtest.h"
 #include <cstdlib>
@@ -264,6 +266,15 @@ int64_t bytesSent(ModuleOp module) {
   return bytes;
 }
 
+/// The reasons of collectives, in order: they are all different.
+std::vector<std::string> reasons(ModuleOp module) {
+  std::vector<std::string> found;
+  module.walk([&](CollectiveOpInterface op) {
+    found.push_back(op.getReasonText().str());
+  });
+  return found;
+}
+
 using AddPasses = void (*)(OpPassManager &functions);
 
 /// Random programs through passes; `changed` counts those that send less.
@@ -324,6 +335,92 @@ TEST(Collectives, MergedThenSimplifiedComputeTheSame) {
         functions.addPass(createTPMergeCollectives());
       },
       changed);
+}
+
+TEST(Collectives, OverlappedComputeTheSame) {
+  unsigned changed = 0;
+  check([](OpPassManager &functions) { addOverlap(functions); }, changed);
+}
+
+//===----------------------------------------------------------------------===//
+// Halves
+//===----------------------------------------------------------------------===//
+
+/// Bytes of the arena, or of an argument or result, that hold a tensor.
+struct Bytes {
+  rt::PlaceKind kind;
+  int64_t begin, end;
+
+  bool overlaps(const Bytes &other) const {
+    return kind == other.kind && begin < other.end && other.begin < end;
+  }
+};
+
+/// Where a value of a planned function is.
+Bytes placeOf(Value value) {
+  auto type = tensorOf(value.getType());
+  int64_t bytes = type.getNumElements() * 4;
+  // Arguments and results are apart, of any size.
+  auto slot = [&](rt::PlaceKind kind, int64_t number) {
+    return Bytes{kind, number, number + 1};
+  };
+  auto result = dyn_cast<OpResult>(value);
+  if (!result)
+    return slot(rt::PlaceKind::Argument,
+                cast<BlockArgument>(value).getArgNumber());
+  auto places = result.getOwner()->getAttrOfType<ArrayAttr>(rt::kPlacesName);
+  auto place = cast<rt::PlaceAttr>(places[result.getResultNumber()]);
+  if (place.getKind() == rt::PlaceKind::Operand)
+    return placeOf(result.getOwner()->getOperand(place.getIndex()));
+  if (place.getKind() != rt::PlaceKind::Arena)
+    return slot(place.getKind(), place.getIndex());
+  return {rt::PlaceKind::Arena, place.getIndex(), place.getIndex() + bytes};
+}
+
+/// What is started and not awaited yet: nothing else writes what it reads or
+/// writes.
+void checkPending(func::FuncOp function, unsigned &between) {
+  for (Operation &start : function.getBody().front()) {
+    if (!isStart(&start))
+      continue;
+    Operation *last = *start.user_begin();
+    for (Operation *wait : start.getUsers())
+      if (last->isBeforeInBlock(wait))
+        last = wait;
+    SmallVector<Value> busy(start.getOperands());
+    busy.append(start.result_begin(), start.result_end());
+    for (Operation *op = start.getNextNode(); op != last;
+         op = op->getNextNode()) {
+      if (isa<WaitOp>(op))
+        continue;
+      for (Value written : op->getResults())
+        for (Value value : busy) {
+          ++between;
+          EXPECT_FALSE(placeOf(written).overlaps(placeOf(value)));
+        }
+    }
+  }
+}
+
+TEST(Collectives, OverlapKeepsOrderAndMemory) {
+  auto context = makeContext();
+  PassManager scheduling(context.get()), planning(context.get());
+  addOverlap(scheduling.nest<func::FuncOp>());
+  planning.nest<func::FuncOp>().addPass(createNNFuseKernels());
+  planning.nest<func::FuncOp>().addPass(createTPPlanMemory());
+  unsigned between = 0, count = setting("TP_FUZZ_PROGRAMS", 2000);
+  for (unsigned i = 0; i < count && !::testing::Test::HasFailure(); ++i) {
+    MoveProgram program(*context, setting("TP_FUZZ_SEED", 1) + i);
+    std::vector<std::string> before = reasons(*program.module);
+    ASSERT_TRUE(succeeded(scheduling.run(*program.module)));
+    EXPECT_EQ(reasons(*program.module), before);
+    ASSERT_TRUE(succeeded(planning.run(*program.module)));
+    checkPending(functionOf(*program.module), between);
+    if (::testing::Test::HasFailure())
+      ADD_FAILURE() << "program " << i << "\n" << toText(*program.module);
+  }
+  // Something is done in the meantime.
+  EXPECT_GT(between, count / 10);
 }
 
 } // namespace

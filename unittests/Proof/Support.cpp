@@ -21,7 +21,14 @@ std::unique_ptr<MLIRContext> proof::makeContext() {
   return context;
 }
 
-Passes::Passes(MLIRContext &context)
+void proof::addOverlap(OpPassManager &functions) {
+  functions.addPass(createTPSplitCollectives());
+  TPScheduleCollectivesOptions options;
+  options.machine = "memory=0.1,link=0.01,latency=0.1";
+  functions.addPass(createTPScheduleCollectives(options));
+}
+
+Passes::Passes(MLIRContext &context, bool overlaps)
     : sharding(&context), verification(&context) {
   OpPassManager &functions = sharding.nest<func::FuncOp>();
   functions.addPass(createTPPropagate());
@@ -31,6 +38,8 @@ Passes::Passes(MLIRContext &context)
   functions.addPass(createTPPartition());
   functions.addPass(createTPSimplifyCollectives());
   functions.addPass(createTPMergeCollectives());
+  if (overlaps)
+    addOverlap(functions);
   functions.addPass(createTPVerifyPlacements());
   verification.nest<func::FuncOp>().addPass(createTPVerifyPlacements());
 }
