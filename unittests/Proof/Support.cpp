@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Support.h"
+#include "tp/Dialect/NN/Transforms/Passes.h"
 #include "tp/Dialect/TP/Transforms/Passes.h"
 #include "tp/InitAll.h"
 
@@ -21,6 +22,13 @@ std::unique_ptr<MLIRContext> proof::makeContext() {
   return context;
 }
 
+static void addWindows(OpPassManager &functions) {
+  nn::NNWindowCollectivesOptions options;
+  options.machine =
+      "memory=1e9,compute=1e-6,link=0.001,latency=0,reduce-latency=0";
+  functions.addPass(nn::createNNWindowCollectives(options));
+}
+
 void proof::addOverlap(OpPassManager &functions) {
   functions.addPass(createTPSplitCollectives());
   TPScheduleCollectivesOptions options;
@@ -35,6 +43,8 @@ Passes::Passes(MLIRContext &context, bool overlaps)
   functions.addPass(createTPDecompose());
   functions.addPass(createTPPropagate());
   functions.addPass(createTPInsertReshards());
+  if (overlaps)
+    addWindows(functions);
   functions.addPass(createTPPartition());
   functions.addPass(createTPSimplifyCollectives());
   functions.addPass(createTPMergeCollectives());

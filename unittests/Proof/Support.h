@@ -19,8 +19,8 @@ std::unique_ptr<MLIRContext> makeContext();
 /// The passes under test, set up once for many modules.
 class Passes {
 public:
-  /// With `overlaps`, collectives are in halves that are scheduled for a machine
-  /// on which everything takes long.
+  /// With `overlaps`, collectives are cut in parts where they can be, and in
+  /// halves that are scheduled for a machine on which everything takes long.
   explicit Passes(MLIRContext &context, bool overlaps = false);
 
   /// From a global module whose functions say how arguments and results are

@@ -37,6 +37,11 @@ struct ShardOptions : public PassPipelineOptions<ShardOptions> {
       *this, "overlap",
       llvm::cl::desc("start collectives early and compute while they run"),
       llvm::cl::init(false)};
+  PassOptions::Option<bool> window{
+      *this, "window",
+      llvm::cl::desc("overlap, and cut collectives and contractions in parts "
+                     "where that is predicted to be faster"),
+      llvm::cl::init(false)};
   PassOptions::Option<std::string> machine{
       *this, "machine",
       llvm::cl::desc("how fast a device is, as tp-schedule-collectives has it"),
@@ -48,9 +53,10 @@ struct ShardOptions : public PassPipelineOptions<ShardOptions> {
 
 /// From a global module to a checked local one: tp-apply-plan, nn-normalise,
 /// tp-place-parameters, tp-propagate, tp-decompose, tp-propagate,
-/// tp-insert-reshards, tp-partition, tp-simplify-collectives,
-/// tp-merge-collectives; with `overlap` tp-split-collectives and
-/// tp-schedule-collectives; tp-verify-placements and tp-verify-erasure.
+/// tp-insert-reshards, with `window` tp-window-collectives, tp-partition,
+/// tp-simplify-collectives, tp-merge-collectives; with `overlap`
+/// tp-split-collectives and tp-schedule-collectives; tp-verify-placements and
+/// tp-verify-erasure.
 void buildShardPipeline(OpPassManager &manager, const ShardOptions &options);
 
 /// Registers `--tp-shard`.
