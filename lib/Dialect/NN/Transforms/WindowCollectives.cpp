@@ -256,8 +256,8 @@ private:
     return bytes;
   }
 
-  /// How many devices share the points of an op.
-  double sharesOf(Operation *op) const {
+  /// How many devices share each factor of an op.
+  SmallVector<int64_t> sharesOf(Operation *op) const {
     ShardingRule rule = cast<ShardingRuleOpInterface>(op).getShardingRule();
     SmallVector<int64_t> sizes(rule.factors.size(), 1);
     auto visit = [&](ValueRange values, ArrayRef<TensorFactors> tensors) {
@@ -273,10 +273,7 @@ private:
     };
     visit(op->getOperands(), rule.operands);
     visit(op->getResults(), rule.results);
-    double shares = 1;
-    for (int64_t size : sizes)
-      shares *= double(size);
-    return shares;
+    return sizes;
   }
 
   /// One part of `chunks` of an op. What does not have the factor, such as a
@@ -295,7 +292,7 @@ private:
     };
     visit(work.op->getOperands(), rule.operands);
     visit(work.op->getResults(), rule.results);
-    double points = countPoints(work.op) / sharesOf(work.op);
+    double points = countPoints(work.op, sharesOf(work.op));
     return model.computeTime(points / double(chunks), bytes);
   }
 

@@ -55,14 +55,26 @@ int64_t tp::bytesOf(Type type) {
   return tensor.getNumElements() * int64_t(llvm::divideCeil(bits, 8));
 }
 
-double tp::countPoints(Operation *op) {
+double tp::countPoints(Operation *op, ArrayRef<int64_t> shares) {
   auto ruled = dyn_cast<ShardingRuleOpInterface>(op);
   if (!ruled)
     return 0;
+  ShardingRule rule = ruled.getShardingRule();
+  SmallVector<int> operandsWith(rule.factors.size());
+  SmallVector<bool> isInResult(rule.factors.size());
+  for (const TensorFactors &dims : rule.operands)
+    for (const DimFactors &factors : dims)
+      for (unsigned factor : factors)
+        ++operandsWith[factor];
+  for (const TensorFactors &dims : rule.results)
+    for (const DimFactors &factors : dims)
+      for (unsigned factor : factors)
+        isInResult[factor] = true;
   double points = 1;
-  for (const Factor &factor : ruled.getShardingRule().factors)
-    if (factor.kind != FactorKind::Reduce || !factor.indexed)
-      points *= double(factor.size);
+  for (auto [number, factor] : llvm::enumerate(rule.factors))
+    if (isInResult[number] || operandsWith[number] > 1)
+      points *=
+          double(factor.size) / double(shares.empty() ? 1 : shares[number]);
   return points;
 }
 

@@ -44,9 +44,12 @@ struct MachineModel {
 /// The bytes of a tensor, or of one that is pending; 0 of anything else.
 int64_t bytesOf(Type type);
 
-/// The points of an op's iteration space: the product of its factors, without
-/// those of a table that it looks up in.
-double countPoints(Operation *op);
+/// The points at which an op computes: the product of the factors of its
+/// results and of those that two operands share, such as the contracted ones.
+/// Rows of a table that is looked up in are none, nor what only one operand is
+/// summed over, of which its bytes say enough. `shares`, if given, says how
+/// many devices share each factor.
+double countPoints(Operation *op, ArrayRef<int64_t> shares = {});
 
 } // namespace mlir::tp
 
