@@ -119,6 +119,7 @@ void registerBufferModels(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, TPDialect *) {
     attachPlain<AllGatherOp, ReduceScatterOp, AllToAllOp, PermuteOp, SliceOp>(
         context);
+    WaitOp::attachInterface<ViewModel<WaitOp>>(*context);
     MaskOp::attachInterface<UpdateModel<MaskOp>>(*context);
     MakePartialOp::attachInterface<UpdateModel<MakePartialOp>>(*context);
     AllReduceOp::attachInterface<AllReduceModel>(*context);

@@ -110,6 +110,18 @@ void LowerCollective<PermuteOp>::complete(PermuteOp op,
       lowering.getGroup(op, op.getMeshAttr(), op.getToAxes()));
 }
 
+/// `rt.collective` returns when its result is there, so that there is nothing
+/// left to wait for. The memory plan does not rely on it.
+struct LowerWait : RuntimePattern<WaitOp> {
+  using RuntimePattern::RuntimePattern;
+  LogicalResult
+  matchAndRewrite(WaitOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    rewriter.replaceOp(op, adaptor.getPending());
+    return success();
+  }
+};
+
 /// This device's block is a box that begins at its coordinate.
 struct LowerShardSlice : RuntimePattern<SliceOp> {
   using RuntimePattern::RuntimePattern;
@@ -196,7 +208,7 @@ void tp::populateCollectiveLowerings(RewritePatternSet &patterns,
                                      RuntimeLowering &lowering) {
   patterns.add<LowerCollective<AllReduceOp>, LowerCollective<AllGatherOp>,
                LowerCollective<ReduceScatterOp>, LowerCollective<AllToAllOp>,
-               LowerCollective<PermuteOp>, LowerShardSlice, LowerShardStart,
-               LowerMask, LowerMakePartial>(converter, patterns.getContext(),
+               LowerCollective<PermuteOp>, LowerWait, LowerShardSlice,
+               LowerShardStart, LowerMask, LowerMakePartial>(converter, patterns.getContext(),
                                             lowering);
 }

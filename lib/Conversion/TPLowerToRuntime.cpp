@@ -132,7 +132,7 @@ tp::getResultBuffers(Operation *op, ValueRange operands,
     return op->emitOpError("has no planned places; run tp-plan-memory first");
   SmallVector<Value> buffers;
   for (auto [place, result] : llvm::zip(places, op->getResults())) {
-    auto type = rt::getBufferType(cast<RankedTensorType>(result.getType()));
+    auto type = rt::getBufferType(tensorOf(result.getType()));
     auto known = dyn_cast<PlaceAttr>(place);
     Value buffer =
         known ? makeBuffer(known, type, op, operands, rewriter) : Value();
@@ -210,6 +210,9 @@ struct TPLowerToRuntimePass
     converter.addConversion([](Type type) { return type; });
     converter.addConversion(
         [](RankedTensorType type) { return rt::getBufferType(type); });
+    converter.addConversion([](PendingType type) {
+      return rt::getBufferType(type.getTensor());
+    });
     RewritePatternSet patterns(&getContext());
     populateOpLowerings(patterns, converter, lowering);
     populateLayoutLowerings(patterns, converter, lowering);

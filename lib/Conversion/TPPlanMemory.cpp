@@ -36,7 +36,7 @@ using rt::PlaceKind;
 
 /// A tensor of static shape that the runtime can address.
 static LogicalResult checkTensor(Operation *op, Type type, const Twine &what) {
-  auto tensor = dyn_cast<RankedTensorType>(type);
+  RankedTensorType tensor = tensorOf(type);
   if (!tensor || !tensor.hasStaticShape())
     return op->emitError() << what
                            << " must be a tensor of static shape to be "
@@ -121,6 +121,7 @@ private:
   void assign(Operation *op);
   bool canTakeOver(Operation *op, unsigned operand, Value result);
   void takeOver(Value value, unsigned number);
+  void keepWhilePending(Operation *op);
   unsigned addStorage(Value value, int64_t time);
   Value insertClone(Value value, Operation *before, int64_t time);
   void placeResults();
@@ -204,7 +205,7 @@ void MemoryPlanner::addArguments() {
 
 unsigned MemoryPlanner::addStorage(Value value, int64_t time) {
   Storage storage;
-  storage.bytes = rt::getBytes(cast<ShapedType>(value.getType()));
+  storage.bytes = rt::getBytes(tensorOf(value.getType()));
   storage.first = time;
   storage.last = std::max(time, lastUses.lookup(value));
   numbers[value] = storages.size();
@@ -224,7 +225,7 @@ bool MemoryPlanner::canTakeOver(Operation *op, unsigned operand, Value result) {
   Value value = op->getOperand(operand);
   const Storage &storage = storageOf(value);
   if (!storage.writable || storage.last > timeOf(op) ||
-      value.getType() != result.getType())
+      value.getType() != tensorOf(result.getType()))
     return false;
   // What is to end in one state's buffer is not made in another's.
   auto home = homes.find(result);
@@ -236,6 +237,20 @@ bool MemoryPlanner::canTakeOver(Operation *op, unsigned operand, Value result) {
            auto it = numbers.find(other);
            return it != numbers.end() && it->second == number;
          }) == 1;
+}
+
+/// What a collective reads that is only started stays until it is waited for.
+/// Its results do so by themselves: the waits read them.
+void MemoryPlanner::keepWhilePending(Operation *op) {
+  if (!isStart(op))
+    return;
+  int64_t last = 0;
+  for (Operation *wait : op->getUsers())
+    last = std::max(last, timeOf(wait));
+  for (Value operand : op->getOperands()) {
+    Storage &storage = storageOf(operand);
+    storage.last = std::max(storage.last, last);
+  }
 }
 
 Value MemoryPlanner::insertClone(Value value, Operation *before, int64_t time) {
@@ -411,8 +426,10 @@ void MemoryPlanner::run() {
   findLastUses();
   findHomes();
   addArguments();
-  for (Operation &op : llvm::make_early_inc_range(block))
+  for (Operation &op : llvm::make_early_inc_range(block)) {
     assign(&op);
+    keepWhilePending(&op);
+  }
   placeResults();
   placeInArena();
   annotate();

@@ -31,11 +31,20 @@ void tp::buildShardPipeline(OpPassManager &manager,
   manager.addNestedPass<func::FuncOp>(createTPDecompose());
   manager.addNestedPass<func::FuncOp>(createTPPropagate());
   manager.addNestedPass<func::FuncOp>(createTPInsertReshards());
+  if (options.window)
+    manager.addNestedPass<func::FuncOp>(
+        nn::createNNWindowCollectives({options.machine}));
   if (options.verify)
     manager.addPass(createTPKeepProgram());
   manager.addNestedPass<func::FuncOp>(createTPPartition());
   verify(/*isLast=*/false);
+  manager.addNestedPass<func::FuncOp>(createTPSimplifyCollectives());
   manager.addNestedPass<func::FuncOp>(createTPMergeCollectives());
+  if (options.overlap || options.window) {
+    manager.addNestedPass<func::FuncOp>(createTPSplitCollectives());
+    manager.addNestedPass<func::FuncOp>(
+        createTPScheduleCollectives({options.machine}));
+  }
   verify(/*isLast=*/true);
 }
 

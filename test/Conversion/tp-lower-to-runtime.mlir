@@ -78,3 +78,21 @@ func.func @layout(%x: tensor<3x4xf32>) -> (tensor<4x3xf32>, tensor<2x2xf32>, ten
   %p = nn.pad %x low [1, 2] high [0, 1] value 7.0 : (tensor<3x4xf32>) -> tensor<4x7xf32>
   return %t, %s, %c, %p : tensor<4x3xf32>, tensor<2x2xf32>, tensor<3x8xf32>, tensor<4x7xf32>
 }
+
+// -----
+
+// The runtime's collective returns when it is done: nothing is left to wait for.
+// CHECK-LABEL: func.func @halves
+// CHECK: rt.collective all_reduce sum(%[[X:.*]]) into(%[[R:.*]]) group 0 id 0
+// CHECK-NOT: tp.wait
+// CHECK: rt.launch
+// CHECK-NOT: tp.wait
+// CHECK: rt.copy %[[R]]
+tp.mesh @mesh = <["tp"=2]>
+func.func @halves(%x: tensor<2xf32>) -> (tensor<2xf32>, tensor<2xf32>) {
+  %0 = tp.all_reduce %x sum over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> !tp.pending<tensor<2xf32>>
+  %1 = arith.negf %x : tensor<2xf32>
+  %2 = tp.wait %0 : !tp.pending<tensor<2xf32>>
+  %3 = nn.slice %2 offsets [0] strides [1] : (tensor<2xf32>) -> tensor<2xf32>
+  return %1, %3 : tensor<2xf32>, tensor<2xf32>
+}

@@ -131,3 +131,42 @@ func.func @all_reduce(%x: tensor<2x3xf32>) -> tensor<3x2xf32> {
   %1 = tp.all_reduce %0 sum over [#tp.axis<"tp">] of @mesh : (tensor<3x2xf32>) -> tensor<3x2xf32>
   return %1 : tensor<3x2xf32>
 }
+
+// -----
+
+// What a collective that is started reads and writes is nobody else's until it
+// is waited for: the kernel in between neither works in place on its operand nor
+// takes the memory of either, though nothing else reads them; the one after does.
+// CHECK-LABEL: @pending
+// CHECK: nn.transpose {{.*}}#rt.place<arena 0>
+// CHECK: tp.all_gather {{.*}}#rt.place<arena 64>
+// CHECK: nn.slice {{.*}}#rt.place<arena 128>
+// CHECK: tp.wait {{.*}}#rt.place<operand 0>
+// CHECK: nn.transpose {{.*}}#rt.place<arena 0>
+tp.mesh @mesh = <["tp"=2]>
+func.func @pending(%x: tensor<2x3xf32>) -> (tensor<6x2xf32>, tensor<3x2xf32>) {
+  %0 = nn.transpose %x [1, 0] : (tensor<2x3xf32>) -> tensor<3x2xf32>
+  %1 = tp.all_gather %0 dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<3x2xf32>) -> !tp.pending<tensor<6x2xf32>>
+  %2 = nn.slice %x offsets [0, 0] strides [1, 1] : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %3 = tp.wait %1 : !tp.pending<tensor<6x2xf32>>
+  %4 = nn.transpose %2 [1, 0] : (tensor<2x3xf32>) -> tensor<3x2xf32>
+  %5 = nn.slice %4 offsets [0, 0] strides [1, 1] : (tensor<3x2xf32>) -> tensor<3x2xf32>
+  %6 = nn.slice %3 offsets [0, 0] strides [1, 1] : (tensor<6x2xf32>) -> tensor<6x2xf32>
+  return %6, %5 : tensor<6x2xf32>, tensor<3x2xf32>
+}
+
+// -----
+
+// Started in place, where nothing else reads the operand.
+// CHECK-LABEL: @pending_in_place
+// CHECK: tp.all_reduce {{.*}}#rt.place<operand 0>
+// CHECK: nn.slice {{.*}}#rt.place<arena 0>
+tp.mesh @mesh = <["tp"=2]>
+func.func @pending_in_place(%x: tensor<2x3xf32>) -> (tensor<3x2xf32>, tensor<2x3xf32>) {
+  %0 = nn.transpose %x [1, 0] : (tensor<2x3xf32>) -> tensor<3x2xf32>
+  %1 = tp.all_reduce %0 sum over [#tp.axis<"tp">] of @mesh : (tensor<3x2xf32>) -> !tp.pending<tensor<3x2xf32>>
+  %2 = nn.slice %x offsets [0, 0] strides [1, 1] : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %3 = nn.slice %2 offsets [0, 0] strides [1, 1] : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %4 = tp.wait %1 : !tp.pending<tensor<3x2xf32>>
+  return %4, %3 : tensor<3x2xf32>, tensor<2x3xf32>
+}

@@ -141,6 +141,11 @@ static Tensors permute(Operation *op, const Mesh &mesh, int64_t device,
   return out;
 }
 
+static Tensors wait(Operation *, const Mesh &, int64_t device,
+                    ArrayRef<const Tensors *> in) {
+  return {(*in[0])[device]};
+}
+
 static Tensors shardStart(Operation *op, const Mesh &mesh, int64_t device,
                           ArrayRef<const Tensors *>) {
   int64_t block = cast<ShardStartOp>(op).getBlock();
@@ -154,6 +159,7 @@ CollectiveFunction proof::lookupCollective(StringRef name) {
       {"tp.reduce_scatter", reduceScatter},
       {"tp.all_to_all", allToAll},
       {"tp.permute", permute},
+      {"tp.wait", wait},
       {"tp.slice", slice},
       {"tp.make_partial", makePartial},
       {"tp.shard_start", shardStart},

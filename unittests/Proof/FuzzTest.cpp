@@ -114,10 +114,9 @@ TEST(Fuzz, FindsComputeWhatTheySay) {
   }
 }
 
-TEST(Fuzz, RandomProgramsComputeWhatTheySay) {
+void runRandomPrograms(unsigned count, bool overlaps) {
   auto context = makeContext();
-  Passes passes(*context);
-  unsigned count = setting("TP_FUZZ_PROGRAMS", 4000);
+  Passes passes(*context, overlaps);
   unsigned seed = setting("TP_FUZZ_SEED", 1);
   unsigned refused = 0;
   std::set<std::string> kinds;
@@ -137,7 +136,15 @@ TEST(Fuzz, RandomProgramsComputeWhatTheySay) {
   }
   // Where most are refused, little is shown.
   EXPECT_TRUE(count < 100 || refused * 3 < count) << refused << " refused";
-  RecordProperty("refused", int(refused));
+  ::testing::Test::RecordProperty("refused", int(refused));
+}
+
+TEST(Fuzz, RandomProgramsComputeWhatTheySay) {
+  runRandomPrograms(setting("TP_FUZZ_PROGRAMS", 4000), /*overlaps=*/false);
+}
+
+TEST(Fuzz, RandomProgramsThatOverlap) {
+  runRandomPrograms(setting("TP_FUZZ_PROGRAMS", 4000) / 4, /*overlaps=*/true);
 }
 
 } // namespace

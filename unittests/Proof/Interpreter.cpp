@@ -31,7 +31,8 @@ static std::string unknown(Operation *op) {
 static bool hasShapes(Operation *op, ArrayRef<Tensor> results,
                       std::string &error) {
   for (auto [value, tensor] : llvm::zip(op->getResults(), results))
-    if (shapeOf(value.getType()) != ArrayRef<int64_t>(tensor.shape)) {
+    if (shapeOf(isStart(op) ? tensorOf(value.getType()) : value.getType()) !=
+        ArrayRef<int64_t>(tensor.shape)) {
       error = "'" + op->getName().getStringRef().str() +
               "' does not give what its types say";
       return false;

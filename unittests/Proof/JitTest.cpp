@@ -355,12 +355,10 @@ TEST(Jit, DISABLED_CollectivesOfBits) {
          /*bitsAreSent=*/true);
 }
 
-TEST(Jit, RandomPrograms) {
+void runRandomPrograms(int count, unsigned seed, bool overlaps) {
   auto context = makeContext();
-  Passes passes(*context);
-  int run = 0;
-  for (unsigned seed = 5000; run < 150 && !testing::Test::HasFailure();
-       ++seed) {
+  Passes passes(*context, overlaps);
+  for (int run = 0; run < count && !testing::Test::HasFailure(); ++seed) {
     Recipe recipe = Recipe::random(seed);
     Program program = ProgramBuilder(*context, recipe).run();
     func::FuncOp function = functionOf(*program.module);
@@ -378,6 +376,12 @@ TEST(Jit, RandomPrograms) {
     batch.run();
     ++run;
   }
+}
+
+TEST(Jit, RandomPrograms) { runRandomPrograms(150, 5000, /*overlaps=*/false); }
+
+TEST(Jit, RandomProgramsThatOverlap) {
+  runRandomPrograms(75, 6000, /*overlaps=*/true);
 }
 
 } // namespace

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Support.h"
+#include "tp/Dialect/NN/Transforms/Passes.h"
 #include "tp/Dialect/TP/Transforms/Passes.h"
 #include "tp/InitAll.h"
 
@@ -21,15 +22,34 @@ std::unique_ptr<MLIRContext> proof::makeContext() {
   return context;
 }
 
-Passes::Passes(MLIRContext &context)
+static void addWindows(OpPassManager &functions) {
+  nn::NNWindowCollectivesOptions options;
+  options.machine =
+      "memory=1e9,compute=1e-6,link=0.001,latency=0,reduce-latency=0";
+  functions.addPass(nn::createNNWindowCollectives(options));
+}
+
+void proof::addOverlap(OpPassManager &functions) {
+  functions.addPass(createTPSplitCollectives());
+  TPScheduleCollectivesOptions options;
+  options.machine = "memory=0.1,link=0.01,latency=0.1";
+  functions.addPass(createTPScheduleCollectives(options));
+}
+
+Passes::Passes(MLIRContext &context, bool overlaps)
     : sharding(&context), verification(&context) {
   OpPassManager &functions = sharding.nest<func::FuncOp>();
   functions.addPass(createTPPropagate());
   functions.addPass(createTPDecompose());
   functions.addPass(createTPPropagate());
   functions.addPass(createTPInsertReshards());
+  if (overlaps)
+    addWindows(functions);
   functions.addPass(createTPPartition());
+  functions.addPass(createTPSimplifyCollectives());
   functions.addPass(createTPMergeCollectives());
+  if (overlaps)
+    addOverlap(functions);
   functions.addPass(createTPVerifyPlacements());
   verification.nest<func::FuncOp>().addPass(createTPVerifyPlacements());
 }

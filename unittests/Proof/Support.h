@@ -19,7 +19,9 @@ std::unique_ptr<MLIRContext> makeContext();
 /// The passes under test, set up once for many modules.
 class Passes {
 public:
-  explicit Passes(MLIRContext &context);
+  /// With `overlaps`, collectives are cut in parts where they can be, and in
+  /// halves that are scheduled for a machine on which everything takes long.
+  explicit Passes(MLIRContext &context, bool overlaps = false);
 
   /// From a global module whose functions say how arguments and results are
   /// placed to a verified local one. On failure, `messages` says why.
@@ -33,6 +35,10 @@ private:
 
   PassManager sharding, verification;
 };
+
+/// In halves, apart as far as dependences allow: small programs take no time on
+/// any real machine.
+void addOverlap(OpPassManager &functions);
 
 /// A diagnostic that refuses an uneven dim where an op needs it whole. A legal
 /// program may meet this one; any other refusal is a mistake.

@@ -33,6 +33,19 @@ struct ShardOptions : public PassPipelineOptions<ShardOptions> {
   PassOptions::Option<std::string> plan{
       *this, "plan", llvm::cl::desc("auto, none or a JSON file"),
       llvm::cl::init("auto")};
+  PassOptions::Option<bool> overlap{
+      *this, "overlap",
+      llvm::cl::desc("start collectives early and compute while they run"),
+      llvm::cl::init(false)};
+  PassOptions::Option<bool> window{
+      *this, "window",
+      llvm::cl::desc("overlap, and cut collectives and contractions in parts "
+                     "where that is predicted to be faster"),
+      llvm::cl::init(false)};
+  PassOptions::Option<std::string> machine{
+      *this, "machine",
+      llvm::cl::desc("how fast a device is, as tp-schedule-collectives has it"),
+      llvm::cl::init("")};
   PassOptions::Option<bool> verify{
       *this, "verify", llvm::cl::desc("prove the result well-placed"),
       llvm::cl::init(true)};
@@ -40,8 +53,10 @@ struct ShardOptions : public PassPipelineOptions<ShardOptions> {
 
 /// From a global module to a checked local one: tp-apply-plan, nn-normalise,
 /// tp-place-parameters, tp-propagate, tp-decompose, tp-propagate,
-/// tp-insert-reshards, tp-partition, tp-merge-collectives,
-/// tp-verify-placements.
+/// tp-insert-reshards, with `window` tp-window-collectives, tp-partition,
+/// tp-simplify-collectives, tp-merge-collectives; with `overlap`
+/// tp-split-collectives and tp-schedule-collectives; tp-verify-placements and
+/// tp-verify-erasure.
 void buildShardPipeline(OpPassManager &manager, const ShardOptions &options);
 
 /// Registers `--tp-shard`.

@@ -148,6 +148,11 @@ FailureOr<Placement> PermuteOp::inferPlacement(unsigned, Placement from,
   return to;
 }
 
+FailureOr<Placement> WaitOp::inferPlacement(unsigned, Placement from,
+                                            std::string &) {
+  return from;
+}
+
 FailureOr<Placement> SliceOp::inferPlacement(unsigned, Placement from,
                                              std::string &message) {
   if (!hasDim(from, getDim()))
@@ -177,7 +182,7 @@ FailureOr<Placement> MakePartialOp::inferPlacement(unsigned, Placement from,
 static int64_t bytesOf(TypeRange types) {
   int64_t bytes = 0;
   for (Type type : types) {
-    auto tensor = cast<RankedTensorType>(type);
+    RankedTensorType tensor = tensorOf(type);
     int64_t bits = tensor.getElementType().isIntOrFloat()
                        ? tensor.getElementTypeBitWidth()
                        : 64;
@@ -232,6 +237,25 @@ static LogicalResult verifyGroup(Operation *op, FlatSymbolRefAttr meshName,
   return success();
 }
 
+/// A collective that is only started is waited for, once, in its block.
+static LogicalResult verifyHalves(Operation *op) {
+  bool starts = isStart(op);
+  for (OpResult result : op->getResults()) {
+    if (isa<PendingType>(result.getType()) != starts)
+      return op->emitOpError("has results of which some are pending and some "
+                             "are not");
+    if (!starts)
+      continue;
+    bool isAwaited = result.hasOneUse() && isa<WaitOp>(*result.user_begin()) &&
+                     result.user_begin()->getBlock() == op->getBlock();
+    if (!isAwaited)
+      return op->emitOpError("is started, so result ")
+             << result.getResultNumber()
+             << " needs one use, a tp.wait in the same block";
+  }
+  return success();
+}
+
 /// Result i has the shape of input i with dim grow[i] times `size` and dim
 /// shrink[i] divided by it; an empty list leaves the dims alone.
 static LogicalResult verifyShapes(Operation *op, int64_t size,
@@ -245,7 +269,7 @@ static LogicalResult verifyShapes(Operation *op, int64_t size,
     return op->emitOpError("needs one dim for each input");
   for (size_t i = 0; i < count; ++i) {
     auto input = cast<RankedTensorType>(op->getOperand(i).getType());
-    auto result = cast<RankedTensorType>(op->getResult(i).getType());
+    RankedTensorType result = tensorOf(op->getResult(i).getType());
     SmallVector<int64_t> shape(input.getShape());
     for (int64_t dim :
          {grow.empty() ? 0 : grow[i], shrink.empty() ? 0 : shrink[i]})
@@ -267,7 +291,7 @@ static LogicalResult verifyShapes(Operation *op, int64_t size,
              << i << " must be "
              << RankedTensorType::get(shape, input.getElementType());
   }
-  return success();
+  return verifyHalves(op);
 }
 
 /// Bits are of integers.
@@ -327,6 +351,12 @@ LogicalResult PermuteOp::verify() {
   if (partsOf(toAxes(getAxes(), mesh)) != partsOf(toAxes(getToAxes(), mesh)))
     return emitOpError("needs the same axes twice, in two orders");
   return verifyShapes(*this, size, {}, {});
+}
+
+LogicalResult WaitOp::verify() {
+  if (!getPending().getDefiningOp<CollectiveOpInterface>())
+    return emitOpError("waits for something that no collective started");
+  return success();
 }
 
 LogicalResult SliceOp::verify() {

@@ -340,10 +340,19 @@ LogicalResult tp::verifySharding(ShardingAttr sharding, MeshAttr mesh,
 
 #define GET_ATTRDEF_CLASSES
 #include "tp/Dialect/TP/IR/TPAttributes.cpp.inc"
+#define GET_TYPEDEF_CLASSES
+#include "tp/Dialect/TP/IR/TPTypes.cpp.inc"
 
 void TPDialect::registerAttributes() {
   addAttributes<
 #define GET_ATTRDEF_LIST
 #include "tp/Dialect/TP/IR/TPAttributes.cpp.inc"
+      >();
+}
+
+void TPDialect::registerTypes() {
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "tp/Dialect/TP/IR/TPTypes.cpp.inc"
       >();
 }

@@ -21,6 +21,7 @@ void TPDialect::initialize() {
   getContext()->disableMultithreading();
 #endif
   registerAttributes();
+  registerTypes();
   addOperations<
 #define GET_OP_LIST
 #include "tp/Dialect/TP/IR/TPOps.cpp.inc"
@@ -30,6 +31,16 @@ void TPDialect::initialize() {
 MeshAttr tp::lookupMesh(Operation *from, FlatSymbolRefAttr name) {
   auto mesh = SymbolTable::lookupNearestSymbolFrom<MeshOp>(from, name);
   return mesh ? mesh.getMesh() : MeshAttr();
+}
+
+RankedTensorType tp::tensorOf(Type type) {
+  if (auto pending = dyn_cast<PendingType>(type))
+    return pending.getTensor();
+  return dyn_cast<RankedTensorType>(type);
+}
+
+bool tp::isStart(Operation *op) {
+  return op->getNumResults() && isa<PendingType>(op->getResultTypes().front());
 }
 
 //===----------------------------------------------------------------------===//

@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "CollectiveSteps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "tp/Dialect/TP/IR/TP.h"
 #include "tp/Dialect/TP/Transforms/Passes.h"
 
 using namespace mlir;
@@ -21,12 +21,16 @@ namespace {
 /// The runtime packs at most this many tensors in one message.
 constexpr size_t kMostInputs = 4;
 
-/// Attributes that belong to each tensor of a collective, one number each.
-constexpr StringLiteral kListNames[] = {"dims", "split_dims"};
-
-/// Collectives that could be one: the first, and others that need nothing that
-/// comes after it.
-using Run = SmallVector<CollectiveOpInterface>;
+/// Collectives that could be one.
+struct Run {
+  SmallVector<Operation *, kMostInputs> ops;
+  size_t inputs = 0;
+  int64_t bytes = 0;
+  /// The earliest use of a result: the message cannot be sent later.
+  int64_t firstUse = std::numeric_limits<int64_t>::max();
+  /// The latest definition of an operand: nor earlier.
+  int64_t lastInput = -1;
+};
 
 struct MergeCollectives : tp::impl::TPMergeCollectivesBase<MergeCollectives> {
   using TPMergeCollectivesBase::TPMergeCollectivesBase;
@@ -34,106 +38,101 @@ struct MergeCollectives : tp::impl::TPMergeCollectivesBase<MergeCollectives> {
   void runOnOperation() override {
     if (getOperation().isExternal() || isEmbedded(getOperation()))
       return;
+    Block &block = getOperation().getBody().front();
+    times.clear();
+    for (Operation &op : block)
+      times[&op] = times.size();
     // The last run of each kind of collective; there are few kinds.
     std::vector<std::pair<DictionaryAttr, Run>> open;
     std::vector<Run> complete;
-    for (auto op :
-         getOperation().getBody().front().getOps<CollectiveOpInterface>()) {
-      DictionaryAttr kind = kindOf(op);
+    for (auto op : block.getOps<CollectiveOpInterface>()) {
+      if (isStart(op))
+        continue; // On its way already.
+      DictionaryAttr kind = commonKindOf(op);
       auto it = llvm::find_if(
           open, [&](const auto &entry) { return entry.first == kind; });
       if (it == open.end())
         it = open.insert(it, {kind, {}});
       if (!joins(it->second, op))
         complete.push_back(std::exchange(it->second, {}));
-      it->second.push_back(op);
+      add(it->second, op);
     }
     for (auto &[kind, run] : open)
       complete.push_back(std::move(run));
     for (const Run &run : complete)
-      if (run.size() > 1)
+      if (run.ops.size() > 1)
         merge(run);
   }
 
-  /// What collectives of one message must have in common: all attributes but
-  /// those of each tensor and those that say why it is there, and the name.
-  static DictionaryAttr kindOf(CollectiveOpInterface op) {
-    NamedAttrList attributes(op->getAttrDictionary());
-    for (StringRef name : kListNames)
-      attributes.erase(name);
-    for (StringRef name : {"reason", "module"})
-      attributes.erase(name);
-    attributes.erase(kShardingsName);
-    attributes.set("op", op->getName().getIdentifier());
-    return attributes.getDictionary(op->getContext());
+  /// When a value is there; arguments are from the beginning.
+  int64_t timeOf(Value value) const {
+    Operation *op = value.getDefiningOp();
+    return op ? times.lookup(op) : -1;
   }
 
-  bool joins(ArrayRef<CollectiveOpInterface> run, CollectiveOpInterface next) {
-    if (run.empty())
-      return true;
-    size_t inputs = next->getNumOperands();
-    int64_t total = next.getBytesSent();
-    for (CollectiveOpInterface op : run) {
-      inputs += op->getNumOperands();
-      total += op.getBytesSent();
+  int64_t firstUseOf(Operation *op) const {
+    int64_t first = std::numeric_limits<int64_t>::max();
+    Block *block = op->getBlock();
+    for (Operation *user : op->getUsers())
+      if (Operation *inBlock = block->findAncestorOpInBlock(*user))
+        first = std::min(first, times.lookup(inBlock));
+    return first;
+  }
+
+  int64_t lastInputOf(Operation *op) const {
+    int64_t last = -1;
+    for (Value operand : op->getOperands())
+      last = std::max(last, timeOf(operand));
+    return last;
+  }
+
+  void add(Run &run, CollectiveOpInterface op) const {
+    run.ops.push_back(op);
+    run.inputs += op->getNumOperands();
+    run.bytes += op.getBytesSent();
+    run.firstUse = std::min(run.firstUse, firstUseOf(op));
+    run.lastInput = std::max(run.lastInput, lastInputOf(op));
+  }
+
+  /// There is a moment at which all operands are there and no result is needed
+  /// yet. So none depends on another.
+  bool joins(const Run &run, CollectiveOpInterface next) const {
+    return run.ops.empty() ||
+           (run.inputs + next->getNumOperands() <= kMostInputs &&
+            run.bytes + next.getBytesSent() <= bytes &&
+            std::max(run.lastInput, lastInputOf(next)) < run.firstUse &&
+            llvm::none_of(next->getOperands(), [&](Value operand) {
+              return llvm::is_contained(run.ops, operand.getDefiningOp());
+            }));
+  }
+
+  /// One op in the place of the first, or as soon after it as all is there.
+  static void merge(const Run &run) {
+    Operation *place = run.ops.front(), *firstUse = nullptr;
+    for (Operation *op : run.ops) {
+      for (Value operand : op->getOperands())
+        if (Operation *producer = operand.getDefiningOp())
+          if (!producer->isBeforeInBlock(place))
+            place = producer->getNextNode();
+      for (Operation *user : op->getUsers())
+        if (Operation *inBlock = op->getBlock()->findAncestorOpInBlock(*user))
+          if (!firstUse || inBlock->isBeforeInBlock(firstUse))
+            firstUse = inBlock;
     }
-    Operation *first = run.front();
-    return inputs <= kMostInputs && total <= bytes &&
-           llvm::all_of(next->getOperands(), [&](Value input) {
-             Operation *producer = input.getDefiningOp();
-             return !producer || producer->isBeforeInBlock(first);
-           });
-  }
-
-  static StringAttr join(StringAttr a, StringAttr b) {
-    if (!a || !b || a == b)
-      return a ? a : b;
-    return StringAttr::get(a.getContext(),
-                           a.getValue() + "; also: " + b.getValue());
-  }
-
-  /// One op in the place of the first.
-  void merge(ArrayRef<CollectiveOpInterface> run) {
-    CollectiveOpInterface first = run.front();
-    Builder builder(first->getContext());
-    OperationState state(first->getLoc(), first->getName());
-    NamedAttrList attributes(first->getAttrDictionary());
-    SmallVector<Location> locations;
-    StringAttr reason, module;
-    for (CollectiveOpInterface op : run) {
-      state.addOperands(op->getOperands());
-      state.addTypes(op->getResultTypes());
-      locations.push_back(op->getLoc());
-      reason = join(reason, op.getReasonText());
-      module = module ? module : op.getModuleName();
-    }
-    for (StringRef name : kListNames)
-      if (attributes.get(name))
-        attributes.set(name, concatenate(run, name));
-    if (reason)
-      attributes.set("reason", reason);
-    if (module)
-      attributes.set("module", module);
-    attributes.erase(kShardingsName);
-    state.addAttributes(attributes);
-    state.location = builder.getFusedLoc(locations);
-    Operation *merged = OpBuilder(first).create(state);
+    // A message that was packed meanwhile may need one of these earlier.
+    if (firstUse && firstUse != place && firstUse->isBeforeInBlock(place))
+      return;
+    OpBuilder builder(place);
+    Operation *merged = packCollectives(builder, run.ops);
     size_t position = 0;
-    for (CollectiveOpInterface op : run) {
+    for (Operation *op : run.ops) {
       for (Value result : op->getResults())
         result.replaceAllUsesWith(merged->getResult(position++));
       op->erase();
     }
   }
 
-  static Attribute concatenate(ArrayRef<CollectiveOpInterface> run,
-                               StringRef name) {
-    SmallVector<int64_t> all;
-    for (CollectiveOpInterface op : run)
-      llvm::append_range(
-          all, op->getAttrOfType<DenseI64ArrayAttr>(name).asArrayRef());
-    return DenseI64ArrayAttr::get(run.front()->getContext(), all);
-  }
+  DenseMap<Operation *, int64_t> times;
 };
 
 } // namespace

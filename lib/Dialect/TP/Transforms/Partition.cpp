@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "CollectiveSteps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/IRMapping.h"
 #include "tp/Dialect/TP/IR/TP.h"
@@ -337,54 +338,12 @@ private:
              << describe(from, mesh) << " to " << describe(to, mesh);
     Value value = locals.lookup(op.getInput());
     for (const ReshardStep &step : *path)
-      value = build(op, value, step, type.clone(step.result.localShape()));
+      value = buildStep(builder, op.getLoc(), value, step,
+                        type.clone(step.result.localShape()), meshName, mesh,
+                        op.getReasonAttr(), op.getModuleAttr());
     locals.map(op.getResult(), value);
     copyUniform(op);
     return success();
-  }
-
-  Value build(ReshardOp op, Value value, const ReshardStep &step, Type type) {
-    Location loc = op.getLoc();
-    ArrayAttr axes = toAttribute(step.axes, mesh, function.getContext());
-    TypeRange types(type);
-    ValueRange values(value);
-    StringAttr reason = op.getReasonAttr(), module = op.getModuleAttr();
-    auto kind = ReduceKindAttr::get(function.getContext(), step.kind);
-    switch (step.move) {
-    case Move::Slice:
-      return SliceOp::create(builder, loc, type, value, meshName, axes,
-                             builder.getI64IntegerAttr(step.dim));
-    case Move::MakePartial:
-      return MakePartialOp::create(builder, loc, type, value, meshName, axes,
-                                   kind);
-    case Move::AllGather:
-      return AllGatherOp::create(builder, loc, types, values, meshName, axes,
-                                 builder.getDenseI64ArrayAttr({step.dim}),
-                                 reason, module)
-          .getResult(0);
-    case Move::AllReduce:
-      return AllReduceOp::create(builder, loc, types, values, meshName, axes,
-                                 kind, reason, module)
-          .getResult(0);
-    case Move::ReduceScatter:
-      return ReduceScatterOp::create(
-                 builder, loc, types, values, meshName, axes, kind,
-                 builder.getDenseI64ArrayAttr({step.dim}), reason, module)
-          .getResult(0);
-    case Move::AllToAll:
-      return AllToAllOp::create(builder, loc, types, values, meshName, axes,
-                                builder.getDenseI64ArrayAttr({step.dim}),
-                                builder.getDenseI64ArrayAttr({step.splitDim}),
-                                reason, module)
-          .getResult(0);
-    case Move::Permute:
-      return PermuteOp::create(
-                 builder, loc, types, values, meshName, axes,
-                 toAttribute(step.toAxes, mesh, function.getContext()), reason,
-                 module)
-          .getResult(0);
-    }
-    return value;
   }
 
   LogicalResult finish(Operation *terminator) {

@@ -86,7 +86,7 @@ public:
 
 private:
   int64_t extent(Value value, size_t dim) {
-    return shapeOf(value.getType())[dim];
+    return tensorOf(value.getType()).getDimSize(dim);
   }
 
   /// The padded extent of the global dim, from the local one.
@@ -302,9 +302,11 @@ private:
     from.partial = known.partial;
     from.partialKind = known.partialKind;
     FailureOr<Placement> to = placed.inferPlacement(i, from, message);
+    if (succeeded(to))
+      return to;
     Axes group = toAxes(op->getAttrOfType<ArrayAttr>("axes"), mesh);
     // What lies elsewhere on these axes would be mixed up.
-    if (succeeded(to) || overlap(group, from.usedAxes()))
+    if (overlap(group, from.usedAxes()))
       return to;
     for (auto [d, dim] : llvm::enumerate(known.dims)) {
       if (!dim.uniform)

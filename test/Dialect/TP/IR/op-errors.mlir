@@ -387,3 +387,78 @@ func.func @slice_shape(%x: tensor<8xf32>) {
   %0 = tp.slice %x dim 0 over [#tp.axis<"tp">] of @mesh : (tensor<8xf32>) -> tensor<4xf32>
   return
 }
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @never_awaited(%x: tensor<2xf32>) {
+  // expected-error @+1 {{'tp.all_gather' op is started, so result 0 needs one use, a tp.wait in the same block}}
+  %0 = tp.all_gather %x dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> !tp.pending<tensor<8xf32>>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @awaited_twice(%x: tensor<2xf32>) {
+  // expected-error @+1 {{'tp.all_reduce' op is started, so result 0 needs one use, a tp.wait in the same block}}
+  %0 = tp.all_reduce %x sum over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> !tp.pending<tensor<2xf32>>
+  %1 = tp.wait %0 : !tp.pending<tensor<2xf32>>
+  %2 = tp.wait %0 : !tp.pending<tensor<2xf32>>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @returned(%x: tensor<2xf32>) -> !tp.pending<tensor<2xf32>> {
+  // expected-error @+1 {{'tp.all_reduce' op is started, so result 0 needs one use, a tp.wait in the same block}}
+  %0 = tp.all_reduce %x sum over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> !tp.pending<tensor<2xf32>>
+  return %0 : !tp.pending<tensor<2xf32>>
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @awaited_elsewhere(%x: tensor<2xf32>) {
+  // expected-error @+1 {{'tp.all_reduce' op is started, so result 0 needs one use, a tp.wait in the same block}}
+  %0 = tp.all_reduce %x sum over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> !tp.pending<tensor<2xf32>>
+  cf.br ^next
+^next:
+  %1 = tp.wait %0 : !tp.pending<tensor<2xf32>>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @half_pending(%x: tensor<2xf32>) {
+  // expected-error @+1 {{'tp.all_reduce' op has results of which some are pending and some are not}}
+  %0:2 = tp.all_reduce %x, %x sum over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>, tensor<2xf32>) -> (!tp.pending<tensor<2xf32>>, tensor<2xf32>)
+  %1 = tp.wait %0#0 : !tp.pending<tensor<2xf32>>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+func.func @pending_shape(%x: tensor<2xf32>) {
+  // expected-error @+1 {{'tp.all_gather' op result 0 must be 'tensor<8xf32>'}}
+  %0 = tp.all_gather %x dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> !tp.pending<tensor<2xf32>>
+  %1 = tp.wait %0 : !tp.pending<tensor<2xf32>>
+  return
+}
+
+// -----
+
+func.func @nothing_started(%x: !tp.pending<tensor<2xf32>>) {
+  // expected-error @+1 {{'tp.wait' op waits for something that no collective started}}
+  %1 = tp.wait %x : !tp.pending<tensor<2xf32>>
+  return
+}
+
+// -----
+
+// expected-error @+2 {{invalid kind of type specified: expected builtin.tensor, but found 'i32'}}
+// expected-error @+1 {{failed to parse TP_PendingType parameter 'tensor'}}
+func.func @pending_what(%x: !tp.pending<i32>)

@@ -55,5 +55,13 @@ func.func @local(%x: tensor<16x8xf32>, %y: tensor<4xbf16>) {
   %9 = tp.make_partial %x over [#tp.axis<"tp">] of @mesh : tensor<16x8xf32>
   // CHECK: tp.make_partial %{{.*}} as{{ +}}product over [#tp.axis<"tp">] of @mesh : tensor<16x8xf32>
   %10 = tp.make_partial %x as product over [#tp.axis<"tp">] of @mesh : tensor<16x8xf32>
+  // The two halves of a collective, with something between them.
+  // CHECK: %[[P:.*]]:2 = tp.all_gather %{{.*}}, %{{.*}} dims [1, 0] over [#tp.axis<"dp">] of @mesh : (tensor<16x8xf32>, tensor<4xbf16>) -> (!tp.pending<tensor<16x16xf32>>, !tp.pending<tensor<8xbf16>>)
+  %11:2 = tp.all_gather %x, %y dims [1, 0] over [#tp.axis<"dp">] of @mesh : (tensor<16x8xf32>, tensor<4xbf16>) -> (!tp.pending<tensor<16x16xf32>>, !tp.pending<tensor<8xbf16>>)
+  // CHECK: tp.wait %[[P]]#1 : !tp.pending<tensor<8xbf16>>
+  %12 = tp.wait %11#1 : !tp.pending<tensor<8xbf16>>
+  %13 = arith.negf %12 : tensor<8xbf16>
+  // CHECK: tp.wait %[[P]]#0 : !tp.pending<tensor<16x16xf32>>
+  %14 = tp.wait %11#0 : !tp.pending<tensor<16x16xf32>>
   return
 }

@@ -5,7 +5,7 @@ tp.mesh @mesh = <["dp"=2, "tp"=4]>
 
 // The example of the pass's description; both are where the first was.
 // CHECK-LABEL: func.func @documented
-// CHECK-NEXT: %[[BOTH:.*]]:2 = tp.all_gather %arg0, %arg1 dims [1, 0] over [#tp.axis<"tp">] of @mesh reason "values; also: ids" module "top" : (tensor<2x1xf32>, tensor<1x2xi32>) -> (tensor<2x4xf32>, tensor<4x2xi32>)
+// CHECK-NEXT: %[[BOTH:.*]]:2 = tp.all_gather %arg0, %arg1 dims [1, 0] over [#tp.axis<"tp">] of @mesh reason "values; also: ids" module "top, other" : (tensor<2x1xf32>, tensor<1x2xi32>) -> (tensor<2x4xf32>, tensor<4x2xi32>)
 // CHECK-NEXT: tp.shard_start
 // CHECK-NEXT: return %[[BOTH]]#0, %[[BOTH]]#1
 func.func @documented(%values: tensor<2x1xf32>, %ids: tensor<1x2xi32>) -> (tensor<2x4xf32>, tensor<4x2xi32>) {
@@ -54,15 +54,47 @@ func.func @needed(%x: tensor<2xf32>) {
   %1 = tp.all_gather %0 dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<8xf32>) -> tensor<32xf32>
   return
 }
+// The first waits for what the second needs, but not longer than until it is used.
 // CHECK-LABEL: func.func @needed_later
-// CHECK: tp.all_gather %arg0
-// CHECK-NEXT: arith.negf
-// CHECK-NEXT: tp.all_gather
-func.func @needed_later(%x: tensor<2xf32>) {
+// CHECK-NEXT: %[[NEGATIVE:.*]] = arith.negf
+// CHECK-NEXT: %[[BOTH:.*]]:2 = tp.all_gather %arg0, %[[NEGATIVE]]
+// CHECK-NEXT: math.exp %[[BOTH]]#0
+func.func @needed_later(%x: tensor<2xf32>) -> tensor<8xf32> {
   %0 = tp.all_gather %x dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
   %1 = arith.negf %x : tensor<2xf32>
   %2 = tp.all_gather %1 dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
-  return
+  %3 = math.exp %0 : tensor<8xf32>
+  return %3 : tensor<8xf32>
+}
+// CHECK-LABEL: func.func @used_before
+// CHECK-NEXT: tp.all_gather %arg0
+// CHECK-NEXT: math.exp
+// CHECK-NEXT: arith.negf
+// CHECK-NEXT: tp.all_gather
+func.func @used_before(%x: tensor<2xf32>) -> tensor<8xf32> {
+  %0 = tp.all_gather %x dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
+  %3 = math.exp %0 : tensor<8xf32>
+  %1 = arith.negf %x : tensor<2xf32>
+  %2 = tp.all_gather %1 dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
+  return %3 : tensor<8xf32>
+}
+
+// The gathers wait for the negation, so what reduces one of them comes too late
+// for the reduction before.
+// CHECK-LABEL: func.func @crossing
+// CHECK-NEXT: tp.all_reduce %arg1 sum
+// CHECK-NEXT: math.exp
+// CHECK-NEXT: %[[NEGATIVE:.*]] = arith.negf
+// CHECK-NEXT: %[[BOTH:.*]]:2 = tp.all_gather %arg0, %[[NEGATIVE]]
+// CHECK-NEXT: tp.all_reduce %[[BOTH]]#0 sum
+func.func @crossing(%x: tensor<2xf32>, %y: tensor<8xf32>) -> (tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) {
+  %0 = tp.all_gather %x dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
+  %1 = tp.all_reduce %y sum over [#tp.axis<"tp">] of @mesh : (tensor<8xf32>) -> tensor<8xf32>
+  %5 = math.exp %1 : tensor<8xf32>
+  %2 = arith.negf %x : tensor<2xf32>
+  %3 = tp.all_gather %2 dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
+  %4 = tp.all_reduce %0 sum over [#tp.axis<"tp">] of @mesh : (tensor<8xf32>) -> tensor<8xf32>
+  return %5, %3, %4 : tensor<8xf32>, tensor<8xf32>, tensor<8xf32>
 }
 
 // What stands between does not matter, if it is not needed.

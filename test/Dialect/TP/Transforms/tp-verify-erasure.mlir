@@ -16,7 +16,8 @@ func.func @lookup(
   %0 = nn.embedding %ids, %table from %start of 10 : (tensor<3xi32>, tensor<3x8xf32>, index) -> tensor<3x8xf32>
   %1 = tp.reduce_scatter %0 sum dims [1] over [#tp.axis<"tp">] of @mesh : (tensor<3x8xf32>) -> tensor<3x2xf32>
   %2 = nn.reduce %1 "sum" dims [1] : (tensor<3x2xf32>) -> tensor<3xf32>
-  %3 = tp.all_reduce %2 sum over [#tp.axis<"tp">] of @mesh : (tensor<3xf32>) -> tensor<3xf32>
+  %p = tp.all_reduce %2 sum over [#tp.axis<"tp">] of @mesh : (tensor<3xf32>) -> !tp.pending<tensor<3xf32>>
+  %3 = tp.wait %p : !tp.pending<tensor<3xf32>>
   return %3 : tensor<3xf32>
 }
 

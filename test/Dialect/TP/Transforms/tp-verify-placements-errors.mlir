@@ -375,3 +375,28 @@ func.func @partial_and_masked() -> (tensor<f32> {tp.sharding = #tp.sharding<@mes
   %3 = nn.reduce %2 "sum" dims [0] : (tensor<2xf32>) -> tensor<f32>
   return %3 : tensor<f32>
 }
+
+// -----
+
+// What is started is what is waited for.
+tp.mesh @mesh = <["tp"=2]>
+func.func @awaited(%x: tensor<2xf32> {tp.global = tensor<2xf32>, tp.sharding = #tp.sharding<@mesh, [{}], partial = sum{"tp"}>}) -> tensor<4xf32> {
+  // expected-note @+1 {{through 'tp.make_partial', which gives [tp: Partial(sum)]}}
+  %p = tp.make_partial %x over [] of @mesh : tensor<2xf32>
+  // expected-error @+1 {{'tp.all_gather' op needs dim 0 sharded by its axes, most minor, but input 0 is [tp: Partial(sum)]}}
+  %0 = tp.all_gather %p dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> !tp.pending<tensor<4xf32>>
+  %1 = tp.wait %0 : !tp.pending<tensor<4xf32>>
+  return %1 : tensor<4xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=2]>
+func.func @awaited_result(%x: tensor<2xf32> {tp.global = tensor<4xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}]>})
+    -> (tensor<4xf32> {tp.global = tensor<8xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}]>}) {
+  %0 = tp.all_gather %x dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> !tp.pending<tensor<4xf32>>
+  // expected-note @+1 {{through 'tp.wait', which gives [tp: Replicate]}}
+  %1 = tp.wait %0 : !tp.pending<tensor<4xf32>>
+  // expected-error @+1 {{result 0 is declared [tp: Shard(0)] of 'tensor<8xf32>' but is [tp: Replicate]}}
+  return %1 : tensor<4xf32>
+}

@@ -131,3 +131,12 @@ func.func @cut_axis(%x: tensor<1xf32> {tp.global = tensor<4xf32>, tp.sharding = 
   %0 = nn.reshape %x from [4] to [2, 2] : (tensor<1xf32>) -> tensor<1x1xf32>
   return %0 : tensor<1x1xf32>
 }
+
+// A wait denotes what the collective denotes, padding and all.
+// CHECK-LABEL: func.func @halves
+func.func @halves(%x: tensor<2xf32> {tp.global = tensor<7xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"} pad 8]>})
+    -> (tensor<8xf32> {tp.global = tensor<7xf32>, tp.sharding = #tp.sharding<@mesh, [{} pad 8]>}) {
+  %0 = tp.all_gather %x dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> !tp.pending<tensor<8xf32>>
+  %1 = tp.wait %0 : !tp.pending<tensor<8xf32>>
+  return %1 : tensor<8xf32>
+}

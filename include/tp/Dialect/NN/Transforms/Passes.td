@@ -69,4 +69,43 @@ def NNDifferentiate : Pass<"nn-differentiate", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect"];
 }
 
+def NNWindowCollectives : Pass<"tp-window-collectives", "::mlir::func::FuncOp"> {
+  let summary = "collectives and what computes before or after them, in parts";
+  let description = [{
+    After tp-insert-reshards, on the global graph. Where a reshard gathers one dim, or
+    reduces or scatters a partial value, and the ops after it (of a reduction, the op
+    before it) pass a factor of it, that factor is cut in parts: each part is sent by
+    itself, so that tp-schedule-collectives can compute one part while another is on
+    its way. Which ops can be cut is asked of their sharding rule and `splitFactor`.
+    A sharded dim becomes two, the sharded one and the one that is cut.
+
+    Done only where the model of the machine predicts less time, copies included,
+    and with as many parts, up to `chunks`, as it likes best.
+
+    Before, a contraction of 8192 rows, sharded over "tp" and gathered:
+    ```mlir
+    %1 = tp.reshard %0 from <@mesh, [{"tp"}, {} ]> to <@mesh, [{}, {} ]> : tensor<8192x4096xbf16>
+    %2 = nn.contract %1, %w "sk,nk->sn" : ... -> tensor<8192x8192xbf16>
+    ```
+    After, with two parts of 4 x 1024 rows:
+    ```mlir
+    %1 = nn.reshape %0 : (tensor<8192x4096xbf16>) -> tensor<4x2048x4096xbf16>
+    %2 = nn.slice %1 offsets [0, 0, 0] ... -> tensor<4x1024x4096xbf16>
+    %3 = nn.slice %1 offsets [0, 1024, 0] ... -> tensor<4x1024x4096xbf16>
+    %4 = tp.reshard %2 from <@mesh, [{"tp"}, {}, {} ]> to <@mesh, [{}, {}, {} ]> : tensor<4x1024x4096xbf16>
+    %5 = tp.reshard %3 from <@mesh, [{"tp"}, {}, {} ]> to <@mesh, [{}, {}, {} ]> : tensor<4x1024x4096xbf16>
+    %6 = nn.contract %4, %w "abk,nk->abn" : ... -> tensor<4x1024x8192xbf16>
+    %7 = nn.contract %5, %w "abk,nk->abn" : ... -> tensor<4x1024x8192xbf16>
+    %8 = nn.concat %6, %7 dim 1 : ... -> tensor<4x2048x8192xbf16>
+    %9 = nn.reshape %8 : (tensor<4x2048x8192xbf16>) -> tensor<8192x8192xbf16>
+    ```
+  }];
+  let dependentDialects = ["::mlir::nn::NNDialect", "::mlir::tp::TPDialect"];
+  let options = [
+    Option<"machine", "machine", "std::string", "\"\"",
+           "how fast the device is, as tp-schedule-collectives has it">,
+    Option<"chunks", "chunks", "int64_t", "4", "the most parts">
+  ];
+}
+
 #endif // TP_DIALECT_NN_TRANSFORMS_PASSES

@@ -22,10 +22,17 @@
 #include "tp/Dialect/TP/IR/TPDialect.h.inc"
 #define GET_ATTRDEF_CLASSES
 #include "tp/Dialect/TP/IR/TPAttributes.h.inc"
+#define GET_TYPEDEF_CLASSES
+#include "tp/Dialect/TP/IR/TPTypes.h.inc"
 
 namespace mlir::tp {
 /// The mesh called `name` as seen from `from`; null if there is none.
 MeshAttr lookupMesh(Operation *from, FlatSymbolRefAttr name);
+
+/// The tensor type of a tensor, or of one that is pending; null of any other.
+RankedTensorType tensorOf(Type type);
+/// Whether a collective is the first half of one: its results are pending.
+bool isStart(Operation *op);
 } // namespace mlir::tp
 
 #include "tp/Dialect/TP/IR/TPInterfaces.h.inc"

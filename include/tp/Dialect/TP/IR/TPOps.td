@@ -11,6 +11,7 @@ include "mlir/IR/SymbolInterfaces.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 include "tp/Dialect/TP/IR/TPAttributes.td"
+include "tp/Dialect/TP/IR/TPTypes.td"
 
 class TP_Op<string mnemonic, list<Trait> traits = []>
     : Op<TP_Dialect, mnemonic, traits>;
@@ -223,10 +224,17 @@ def CollectiveOpInterface : OpInterface<"CollectiveOpInterface"> {
   ];
 }
 
+def TP_TensorOrPending : AnyTypeOf<[AnyRankedTensor, TP_PendingType]>;
+
 /// Collectives act on several tensors at once: packing small ones into one
 /// message is a matter of giving one op more operands. Each says why it is there.
+///
+/// With results of type !tp.pending it is the first half of a collective, which
+/// only starts it: each result has exactly one tp.wait, the other half. Only then
+/// has it an effect on memory, so that nothing copies, merges or drops a half.
 class TP_CollectiveOp<string mnemonic, list<Trait> traits = []>
-    : TP_Op<mnemonic, !listconcat([Pure,
+    : TP_Op<mnemonic, !listconcat([AlwaysSpeculatable,
+          DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
           DeclareOpInterfaceMethods<PlacementOpInterface>,
           DeclareOpInterfaceMethods<CollectiveOpInterface, ["getBytesSent"]>],
           traits)> {
@@ -234,8 +242,16 @@ class TP_CollectiveOp<string mnemonic, list<Trait> traits = []>
                     ArrayAttr:$axes);
   dag provenance = (ins OptionalAttr<StrAttr>:$reason,
                         OptionalAttr<StrAttr>:$module);
-  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let results = (outs Variadic<TP_TensorOrPending>:$results);
   let hasVerifier = 1;
+  let extraClassDefinition = [{
+    void $cppClass::getEffects(
+        ::llvm::SmallVectorImpl<::mlir::SideEffects::EffectInstance<
+            ::mlir::MemoryEffects::Effect>> &effects) {
+      if (::mlir::tp::isStart(*this))
+        effects.emplace_back(::mlir::MemoryEffects::Write::get());
+    }
+  }];
 }
 
 def TP_AllReduceOp : TP_CollectiveOp<"all_reduce"> {
@@ -313,6 +329,29 @@ def TP_PermuteOp : TP_CollectiveOp<"permute"> {
     $inputs `from` $axes `to` $to_axes `of` $mesh (`reason` $reason^)?
     (`module` $module^)? attr-dict `:` functional-type($inputs, $results)
   }];
+}
+
+def TP_WaitOp : TP_Op<"wait", [
+    DeclareOpInterfaceMethods<PlacementOpInterface>,
+    TypesMatchWith<"the result is the tensor that is pending", "pending", "result",
+        "::mlir::tp::tensorOf($_self)">, MemoryEffects<[MemWrite]>]> {
+  let summary = "the second half of a collective";
+  let description = [{
+    Waits until a collective that was started before, in the same block, is done.
+    Until then nothing may write what the collective reads, and its result is not
+    there yet; memory is planned so. It denotes what the collective denotes.
+
+    ```mlir
+    %1 = tp.all_gather %0 dims [0] over [#tp.axis<"tp">] of @mesh
+        : (tensor<2xf32>) -> !tp.pending<tensor<8xf32>>
+    %2 = math.exp %x : tensor<4xf32>         // while it is on its way
+    %3 = tp.wait %1 : !tp.pending<tensor<8xf32>>
+    ```
+  }];
+  let arguments = (ins TP_PendingType:$pending);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$pending attr-dict `:` qualified(type($pending))";
+  let hasVerifier = 1;
 }
 
 def TP_SliceOp : TP_Op<"slice", [Pure,

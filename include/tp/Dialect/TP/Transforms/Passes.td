@@ -234,12 +234,43 @@ def TPPlanReshards : Pass<"tp-plan-reshards", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::tp::TPDialect"];
 }
 
+def TPSimplifyCollectives : Pass<"tp-simplify-collectives", "::mlir::func::FuncOp"> {
+  let summary = "fewer and smaller collectives for the same placements";
+  let description = [{
+    On a local program, also one that was written by hand. Equal collectives of equal
+    operands become one, whatever their reasons, and those that nothing uses go. What
+    up to eight successive placement ops do together is one change of placement, of
+    the axes that they name; where the reshard search knows a path that costs less
+    than those of them that nothing else uses, it takes their place. So an all-reduce
+    and a slice are a reduce-scatter, a gather and its slice nothing, and so on; the
+    table is in docs/collectives.md. Every collective keeps the reasons and modules
+    of those that it replaces.
+
+    An op whose result something else needs stays, and counts as free of charge: a
+    slice of what is gathered for others too is still the value before.
+
+    Before:
+    ```mlir
+    %1 = tp.all_reduce %0 sum over [#tp.axis<"tp">] of @mesh : (tensor<8x4xf32>) -> tensor<8x4xf32>
+    %2 = tp.slice %1 dim 0 over [#tp.axis<"tp">] of @mesh : (tensor<8x4xf32>) -> tensor<2x4xf32>
+    ```
+    After:
+    ```mlir
+    %2 = tp.reduce_scatter %0 sum dims [0] over [#tp.axis<"tp">] of @mesh
+        : (tensor<8x4xf32>) -> tensor<2x4xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::tp::TPDialect"];
+}
+
 def TPMergeCollectives : Pass<"tp-merge-collectives", "::mlir::func::FuncOp"> {
   let summary = "packs small collectives of one group into one message";
   let description = [{
-    Collectives of one kind over the same axes become one op with several operands,
-    where the first of them stands, if that has everything they need, and as long as
-    the message stays below `bytes`.
+    Collectives of one kind over the same axes become one op with several operands
+    (at most four, what the runtime sends at once), if none depends on another and
+    as long as the message stays below `bytes`. It stands where the first of them
+    stood, or as soon after it as all operands are there, and never after the first
+    use of a result: what is computed waits no longer than before.
 
     Before:
     ```mlir
@@ -254,6 +285,72 @@ def TPMergeCollectives : Pass<"tp-merge-collectives", "::mlir::func::FuncOp"> {
   let options = [
     Option<"bytes", "bytes", "int64_t", "65536",
            "largest message that is packed, in bytes">
+  ];
+}
+
+def TPSplitCollectives : Pass<"tp-split-collectives", "::mlir::func::FuncOp"> {
+  let summary = "every collective in two halves, its start and its waits";
+  let description = [{
+    The halves stand one after the other, so that nothing changes until
+    tp-schedule-collectives moves them apart.
+
+    Before:
+    ```mlir
+    %1 = tp.all_gather %0 dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
+    ```
+    After:
+    ```mlir
+    %1 = tp.all_gather %0 dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> !tp.pending<tensor<8xf32>>
+    %2 = tp.wait %1 : !tp.pending<tensor<8xf32>>
+    ```
+  }];
+  let dependentDialects = ["::mlir::tp::TPDialect"];
+  let options = [
+    Option<"bytes", "bytes", "int64_t", "0",
+           "leave collectives whole that send less, in bytes per device">
+  ];
+}
+
+def MachineOption : Option<"machine", "machine", "std::string", "\"\"",
+    "how fast the device is, such as latency=10.8,link=370: reduce-latency and "
+    "latency of a collective in microseconds, link and memory in GB/s, compute "
+    "in TFLOP/s; by default an H200 among eight">;
+
+def TPScheduleCollectives : Pass<"tp-schedule-collectives", "::mlir::func::FuncOp"> {
+  let summary = "computes while collectives run";
+  let description = [{
+    Starts go to where their operands are there, waits to before the first use of
+    what they wait for, and between them come ops that depend on neither: by list
+    scheduling under a model of the machine, from the dependences of the ops and
+    nothing else. Of the ops that need not wait, the one goes first on which the
+    longest chain of others depends. Collectives stay in the order that they have,
+    so that all ranks agree on it. Tensors that are under way at once, and what the
+    new order needs more than the old at its worst, stay within `extra-mebibytes`.
+    Where the model predicts a gain below one in a hundred, the order of ops stays. Halves that end up with
+    nothing in between become one op again.
+
+    Before, tp-split-collectives has made halves:
+    ```mlir
+    %1 = tp.all_reduce %0 sum over [#tp.axis<"tp">] of @mesh
+        : (tensor<1024x1024xf32>) -> !tp.pending<tensor<1024x1024xf32>>
+    %2 = tp.wait %1 : !tp.pending<tensor<1024x1024xf32>>
+    %3 = math.exp %2 : tensor<1024x1024xf32>
+    %4 = math.log %x : tensor<1024x1024xf32>
+    ```
+    After:
+    ```mlir
+    %1 = tp.all_reduce %0 sum over [#tp.axis<"tp">] of @mesh
+        : (tensor<1024x1024xf32>) -> !tp.pending<tensor<1024x1024xf32>>
+    %4 = math.log %x : tensor<1024x1024xf32>
+    %2 = tp.wait %1 : !tp.pending<tensor<1024x1024xf32>>
+    %3 = math.exp %2 : tensor<1024x1024xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::tp::TPDialect"];
+  let options = [
+    MachineOption,
+    Option<"extraMebibytes", "extra-mebibytes", "int64_t", "64",
+           "memory that overlap may cost, of one device">
   ];
 }
 
