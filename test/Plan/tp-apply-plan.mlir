@@ -7,11 +7,11 @@
 // CHECK: module attributes {tp.plan = "file"}
 // CHECK: tp.mesh @mesh = <["tp"=2]>
 // CHECK: name = "model.layers.0.mlp.up_proj.weight"
-// CHECK-SAME: tp.request = {axis = "tp", dim = 0 : i64}
+// CHECK-SAME: tp.request = [{axis = "tp", dim = 0 : i64, entry = "layers.*.mlp.up_proj", style = "colwise"}]
 // CHECK: name = "model.layers.0.mlp.down_proj.weight"
-// CHECK-SAME: tp.request = {axis = "tp", dim = 1 : i64}
-// CHECK: nn.boundary {{.*}} "input" "0" of "model.layers.0.mlp.up_proj" {tp.request = {axis = "tp", dim = -1 : i64}}
-// CHECK: nn.boundary {{.*}} "output" "0" of "model.layers.0.mlp.down_proj" {tp.request = {axis = "tp", dim = -1 : i64}}
+// CHECK-SAME: tp.request = [{axis = "tp", dim = 1 : i64, entry = "mlp.down_proj", style = "rowwise"}]
+// CHECK: nn.boundary {{.*}} "input" "0" of "model.layers.0.mlp.up_proj" {tp.request = [{axis = "tp", dim = -1 : i64, entry = "layers.*.mlp.up_proj", stage = 1 : i64, style = "colwise"}]}
+// CHECK: nn.boundary {{.*}} "output" "0" of "model.layers.0.mlp.down_proj" {tp.request = [{axis = "tp", dim = -1 : i64, entry = "mlp.down_proj", lazy, stage = 1 : i64, style = "rowwise"}]}
 
 // MESH: tp.mesh @mesh = <["dp"=2, "tp"=4]>
 

@@ -19,11 +19,18 @@ namespace mlir::tp {
 #include "tp/Plan/Passes.h.inc"
 
 /// What a plan asks of a parameter (in the stored tensor's dims) or of a
-/// boundary (in the value's dims): a dictionary {axis, dim}; dim -1 is
-/// replicated.
+/// boundary (in the value's dims): a list of dictionaries {axis, dim, entry,
+/// style}, where dim -1 is replicated. Of a boundary, `stage` 0 is what the
+/// value is taken to be and 1 what it is made to be.
 inline constexpr StringLiteral kRequestName = "tp.request";
-/// On the module: which plan it was given.
+/// On a `tp.constraint`: the boundary and the entry of the plan that it is for.
+inline constexpr StringLiteral kAskedName = "tp.asked";
+/// On the module until parameters are placed: which plan it was given ("auto",
+/// "none", "file"), the roles of mesh axes, and, if it is there, that what
+/// cannot be met becomes less.
 inline constexpr StringLiteral kPlanName = "tp.plan";
+inline constexpr StringLiteral kRolesName = "tp.roles";
+inline constexpr StringLiteral kMayWeakenName = "tp.may_weaken";
 
 /// Options of `--tp-shard`.
 struct ShardOptions : public PassPipelineOptions<ShardOptions> {

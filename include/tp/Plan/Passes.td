@@ -13,14 +13,14 @@ def PlanApply : Pass<"tp-apply-plan", "::mlir::ModuleOp"> {
   let summary = "turns a plan into requests on parameters and boundaries";
   let description = [{
     Creates the mesh, and matches each entry of the plan with modules by name. What
-    an entry asks for becomes `tp.request = {axis, dim}` on parameters (`dim` counts
-    the stored tensor's dims; -1 is replicated) and on `nn.boundary` ops (the
-    value's dims), and rides along through nn-normalise. An entry that matches
-    nothing is an error that suggests the nearest name.
+    an entry asks for becomes `tp.request`, a list, on parameters (`dim` counts the
+    stored tensor's dims; -1 is replicated) and on `nn.boundary` ops (the value's
+    dims; `stage` 0 is what the value is taken to be, 1 what it is made to be), and
+    rides along through nn-normalise. An entry that matches nothing is an error that
+    suggests the nearest name.
 
     `plan` is `auto` (nothing is requested: tp-place-parameters decides), `none`
-    (everything replicated) or a JSON file: a Hugging Face `tp_plan`, or `{"mesh":
-    {"dp": 2, "tp": 4}, "plan": {...}}`.
+    (everything replicated) or a JSON file; docs/plans.md describes it.
 
     Before, with `mesh=tp=2 plan=plan.json` and `{"layers.*.mlp.up_proj": "colwise"}`:
     ```mlir
@@ -31,7 +31,8 @@ def PlanApply : Pass<"tp-apply-plan", "::mlir::ModuleOp"> {
     ```mlir
     tp.mesh @mesh = <["tp"=2] >
     func.func @f(%w: tensor<32x8xf32> {nn.parameter = ...,
-        tp.request = {axis = "tp", dim = 0 : i64}})
+        tp.request = [{axis = "tp", dim = 0 : i64, entry = "layers.*.mlp.up_proj",
+                       style = "colwise"} ]})
     ```
   }];
   let options = [
@@ -52,17 +53,20 @@ def PlanPlaceParameters : Pass<"tp-place-parameters", "::mlir::ModuleOp"> {
     one with the fewest query heads on a rank, then the fewest KV heads; never inside
     a head.
 
-    The automatic plan gives the axis `dp` the batch. The axis `tp` goes to dims of
+    The automatic plan gives the axis `dp`, or the one with the role data_parallel,
+    the batch. The axis `tp`, or the one with the role tensor_parallel, goes to dims of
     parameters so that every contraction's work is shared out, the dims that cost
     the fewest bytes for the work they share out first; then to what is left of the
     large parameters, for their storage. Functions of one module agree by parameter
     name.
 
-    Requests on boundaries become `tp.constraint`s; `nn.boundary` ops are removed.
+    Requests on boundaries become `tp.constraint`s; `nn.boundary` ops are removed. A
+    parameter that is only stored over an axis (fully_shard) is gathered before its
+    first use. What cannot be met is an error, or a remark if the plan says so.
 
     Before:
     ```mlir
-    %w: tensor<32x8xf32> {tp.request = {axis = "tp", dim = 0 : i64}}
+    %w: tensor<32x8xf32> {tp.request = [{axis = "tp", dim = 0 : i64, ...} ]}
     ```
     After:
     ```mlir

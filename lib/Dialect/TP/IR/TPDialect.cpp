@@ -145,7 +145,10 @@ LogicalResult ConstraintOp::verify() {
 }
 
 ShardingRule ConstraintOp::getShardingRule() {
-  return ShardingRule::elementwise(*this);
+  ShardingRule rule = ShardingRule::elementwise(*this);
+  if (getLazy())
+    rule.each = {0};
+  return rule;
 }
 
 Operation *ConstraintOp::splitFactor(OpBuilder &, unsigned, ArrayRef<int64_t>,
