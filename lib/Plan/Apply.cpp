@@ -44,8 +44,6 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
         StringAttr::get(&getContext(), !file               ? StringRef(plan)
                                        : file->isAutomatic ? "auto"
                                                            : "file"));
-    if (plan == "none")
-      replicateAll();
     return file ? applyFile(*file) : success();
   }
 
@@ -102,17 +100,6 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
   }
 
   MeshOp meshOp() { return *getOperation().getOps<MeshOp>().begin(); }
-
-  void replicateAll() {
-    auto name = FlatSymbolRefAttr::get(meshOp().getSymNameAttr());
-    for (auto function : getOperation().getOps<func::FuncOp>())
-      for (unsigned i = 0; i < function.getNumArguments(); ++i)
-        if (auto type =
-                dyn_cast<RankedTensorType>(function.getArgumentTypes()[i]))
-          function.setArgAttr(
-              i, kShardingName,
-              ShardingAttr::getReplicated(name, type.getRank()));
-  }
 
   //===--------------------------------------------------------------------===//
   // Roles and axes
@@ -188,7 +175,7 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
       return axis;
     for (const PlanEntry &entry : section.entries)
       if (!entry.style.isStorage)
-        return emit() << file.name << ": \"" << entry.key << "\": mesh axis \""
+        return emit() << file.name << ": \"" << entry.pattern << "\": mesh axis \""
                       << axis << "\" has the batch, so it can take only "
                       << "fully_shard, not " << entry.style.name
                       << "; name another axis, or give \"" << axis
@@ -282,7 +269,7 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
       for (const PlanEntry &entry : section.entries)
         for (const std::string &remark : entry.style.remarks)
           emitRemark(UnknownLoc::get(&getContext()))
-              << file.name << ": \"" << entry.key << "\": " << remark;
+              << file.name << ": \"" << entry.pattern << "\": " << remark;
       if (failed(SectionApplier(file, section, *axis, modules, &getContext())
                      .run()))
         return failure();

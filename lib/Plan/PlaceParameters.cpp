@@ -67,10 +67,22 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
           return failure();
       reportWhole();
     }
-    for (func::FuncOp function : functions)
+    for (func::FuncOp function : functions) {
+      if (plan == "none")
+        replicateAll(function);
       if (failed(place(function)))
         return failure();
+    }
     return success();
+  }
+
+  void replicateAll(func::FuncOp function) {
+    for (BlockArgument argument : function.getArguments())
+      if (isa<RankedTensorType>(argument.getType()))
+        function.setArgAttr(
+            argument.getArgNumber(), kShardingName,
+            ShardingAttr::getReplicated(context.meshName,
+                                        shapeOf(argument.getType()).size()));
   }
 
   //===--------------------------------------------------------------------===//

@@ -22,12 +22,23 @@ static std::string quoted(StringRef name) {
   return name.empty() ? "the model" : "\"" + name.str() + "\"";
 }
 
+/// The module that a module is in; empty for one that is in none.
+static StringRef parentOf(StringRef name) {
+  return name.contains('.') ? name.rsplit('.').first : StringRef();
+}
+
+static std::string fullName(StringRef module, const NamedParameter &parameter) {
+  return module.empty() ? parameter.leaf.str()
+                        : (module + "." + parameter.leaf).str();
+}
+
 //===----------------------------------------------------------------------===//
 // Matching
 //===----------------------------------------------------------------------===//
 
 LogicalResult SectionApplier::run() {
   indexPatterns();
+  findAnchored();
   for (auto &[name, module] : modules) {
     const PlanEntry *chosen = nullptr;
     if (failed(choose(name, findEntries(name), chosen)) ||
@@ -46,8 +57,10 @@ void SectionApplier::indexPatterns() {
   matches.assign(section.entries.size(), 0);
   for (auto [i, entry] : llvm::enumerate(section.entries)) {
     StringRef pattern = entry.pattern;
-    if (entry.style.isStorage)
-      continue; // Speaks of all modules below.
+    if (entry.style.isStorage) { // Speaks of all modules below.
+      storing.push_back(i);
+      continue;
+    }
     if (!hasWildcard(pattern)) {
       exact[pattern].push_back(i);
       continue;
@@ -66,7 +79,9 @@ SmallVector<unsigned> SectionApplier::findEntries(StringRef name) {
   StringRef suffix = name;
   while (true) {
     if (auto it = exact.find(suffix); it != exact.end())
-      llvm::append_range(found, it->second);
+      for (unsigned i : it->second)
+        if (speaksOf(i, name))
+          found.push_back(i);
     size_t dot = suffix.find('.');
     if (dot == StringRef::npos)
       break;
@@ -75,11 +90,40 @@ SmallVector<unsigned> SectionApplier::findEntries(StringRef name) {
   for (StringRef last : {suffix, StringRef()})
     if (auto it = wild.find(last); it != wild.end())
       for (unsigned i : it->second)
-        if (matchesModule(section.entries[i].pattern, name))
+        if (speaksOf(i, name))
           found.push_back(i);
   llvm::sort(found);
   found.erase(llvm::unique(found), found.end());
   return found;
+}
+
+bool SectionApplier::speaksOf(unsigned number, StringRef name) {
+  StringRef pattern = section.entries[number].pattern;
+  bool isFull = pattern.count('.') == name.count('.');
+  return (isFull || !anchored.test(number)) && matchesModule(pattern, name);
+}
+
+/// A key that names something from the root speaks of nothing else: `output` is
+/// not `layers.0.attention.output`, if there is an `output`.
+void SectionApplier::findAnchored() {
+  anchored.resize(section.entries.size());
+  llvm::SmallBitVector found(section.entries.size());
+  auto visit = [&](StringRef name) {
+    for (unsigned i : findEntries(name))
+      if (StringRef(section.entries[i].pattern).count('.') == name.count('.'))
+        found.set(i);
+  };
+  for (auto &[name, module] : modules) {
+    visit(name);
+    for (const NamedParameter &parameter : module.parameters)
+      visit(fullName(name, parameter));
+    for (unsigned i : storing)
+      for (StringRef above = name; !above.empty(); above = parentOf(above))
+        if (StringRef(section.entries[i].pattern).count('.') == above.count('.') &&
+            matchesModule(section.entries[i].pattern, above))
+          found.set(i);
+  }
+  anchored = found;
 }
 
 /// A name without wildcards is more exact than one with them.
@@ -92,7 +136,7 @@ LogicalResult SectionApplier::choose(StringRef name, ArrayRef<unsigned> found,
     bool chosenExact = chosen && !hasWildcard(chosen->pattern);
     if (chosen && isExact == chosenExact &&
         chosen->style.describe() != entry.style.describe())
-      return emit() << "\"" << chosen->key << "\" and \"" << entry.key
+      return emit() << "\"" << chosen->pattern << "\" and \"" << entry.pattern
                     << "\" both match " << quoted(name)
                     << " and ask for different styles";
     if (!chosen || (isExact && !chosenExact))
@@ -105,8 +149,7 @@ LogicalResult SectionApplier::choose(StringRef name, ArrayRef<unsigned> found,
 LogicalResult SectionApplier::matchParameters() {
   for (auto &[name, module] : modules) {
     for (const NamedParameter &parameter : module.parameters) {
-      std::string full = name.empty() ? parameter.leaf.str()
-                                      : (name + "." + parameter.leaf).str();
+      std::string full = fullName(name, parameter);
       const PlanEntry *chosen = nullptr;
       if (failed(choose(full, findEntries(full), chosen)) ||
           (chosen && failed(requestParameter(name, module, parameter, *chosen,
@@ -119,14 +162,13 @@ LogicalResult SectionApplier::matchParameters() {
 
 /// Styles that speak of all parameters below a module.
 LogicalResult SectionApplier::matchBelow() {
-  for (auto [i, entry] : llvm::enumerate(section.entries)) {
-    if (!entry.style.isStorage)
-      continue;
+  for (unsigned i : storing) {
+    const PlanEntry &entry = section.entries[i];
     for (auto &[name, module] : modules) {
       bool isBelow = entry.pattern.empty();
       for (StringRef above = name; !isBelow && !above.empty();
-           above = above.contains('.') ? above.rsplit('.').first : "")
-        isBelow = matchesModule(entry.pattern, above);
+           above = parentOf(above))
+        isBelow = speaksOf(i, above);
       if (!isBelow)
         continue;
       ++matches[i];
@@ -164,6 +206,45 @@ LogicalResult SectionApplier::unmatched(const PlanEntry &entry) {
 // Parameters
 //===----------------------------------------------------------------------===//
 
+namespace {
+
+/// The inputs, or outputs, of a module by name, in the order of the program.
+struct BoundaryNames {
+  SmallVector<StringRef> names;
+
+  BoundaryNames(const NamedModule &module, StringRef direction) {
+    for (nn::BoundaryOp op : module.boundaries)
+      if (op.getDirection() == direction &&
+          !llvm::is_contained(names, op.getName()))
+        names.push_back(op.getName());
+  }
+
+  /// The position of a boundary: what its name says, or, of one that was given
+  /// by keyword, where it stands.
+  size_t positionOf(StringRef name) const {
+    size_t position = 0;
+    if (!name.getAsInteger(10, position))
+      return position;
+    return llvm::find(names, name) - names.begin();
+  }
+
+  bool hasPosition(size_t position) const {
+    return llvm::any_of(
+        names, [&](StringRef name) { return positionOf(name) == position; });
+  }
+
+  Layout find(const Layouts &layouts, StringRef name) const {
+    for (const auto &[keyword, layout] : layouts.keyword)
+      if (keyword == name)
+        return layout;
+    size_t position = positionOf(name);
+    return position < layouts.positional.size() ? layouts.positional[position]
+                                                : Layout();
+  }
+};
+
+} // namespace
+
 /// Whether a parameter is looked up by position: some user reads its first dim
 /// as an index.
 static bool isTable(const NamedParameter &parameter) {
@@ -191,7 +272,7 @@ LogicalResult SectionApplier::request(StringRef name, NamedModule &module,
   bool asksToShard = style.weight.kind == Layout::Shard ||
                      style.embedding.kind == Layout::Shard;
   if (asksToShard && module.parameters.empty())
-    return emit() << "\"" << entry.key << "\": " << entry.style.name
+    return emit() << "\"" << entry.pattern << "\": " << entry.style.name
                   << " shards weights, but " << quoted(name)
                   << " has none of its own; name the modules below it";
   for (const NamedParameter &parameter : module.parameters)
@@ -204,16 +285,17 @@ LogicalResult SectionApplier::request(StringRef name, NamedModule &module,
 /// module's boundary, so that no other module sees how the dim is cut.
 static bool isGathered(const NamedModule &module, const Style &style,
                        int64_t dim, int64_t rank) {
-  bool isOutput = rank == 1 || dim == rank - 2;
   if (rank > 2)
     return false;
-  const Layouts &layouts = isOutput ? style.desiredOutput : style.input;
-  StringRef direction = isOutput ? "output" : "input";
-  bool hasBoundary = llvm::any_of(module.boundaries, [&](nn::BoundaryOp op) {
-    return op.getDirection() == direction;
+  bool isOutput = rank == 1 || dim == 0;
+  BoundaryNames boundaries(module, isOutput ? "output" : "input");
+  return llvm::any_of(boundaries.names, [&](StringRef name) {
+    Layout layout = boundaries.find(
+        isOutput ? style.desiredOutput : style.input, name);
+    if (!isOutput && !layout)
+      layout = boundaries.find(style.desiredInput, name);
+    return layout.kind == Layout::Replicate;
   });
-  return hasBoundary && !layouts.positional.empty() &&
-         layouts.positional.front().kind == Layout::Replicate;
 }
 
 LogicalResult SectionApplier::requestParameter(StringRef name,
@@ -231,14 +313,14 @@ LogicalResult SectionApplier::requestParameter(StringRef name,
     return success();
   Request request;
   request.axis = axis;
-  request.entry = entry.key;
+  request.entry = entry.pattern;
   request.style = entry.style.name;
   request.isPacked = style.isPacked;
   request.isStorage = style.isStorage;
   if (layout.kind == Layout::Shard) {
     request.dim = layout.dim < 0 ? layout.dim + rank : layout.dim;
     if (request.dim < 0 || request.dim >= rank)
-      return emit() << "\"" << entry.key << "\": " << entry.style.name
+      return emit() << "\"" << entry.pattern << "\": " << entry.style.name
                     << " shards dim " << layout.dim << ", but \""
                     << attribute.getName().getValue() << "\" has " << rank
                     << (rank == 1 ? " dim" : " dims");
@@ -285,45 +367,6 @@ LogicalResult SectionApplier::addRequest(const NamedParameter &parameter,
 // Boundaries
 //===----------------------------------------------------------------------===//
 
-namespace {
-
-/// The inputs, or outputs, of a module by name, in the order of the program.
-struct BoundaryNames {
-  SmallVector<StringRef> names;
-
-  BoundaryNames(const NamedModule &module, StringRef direction) {
-    for (nn::BoundaryOp op : module.boundaries)
-      if (op.getDirection() == direction &&
-          !llvm::is_contained(names, op.getName()))
-        names.push_back(op.getName());
-  }
-
-  /// The position of a boundary: what its name says, or, of one that was given
-  /// by keyword, where it stands.
-  size_t positionOf(StringRef name) const {
-    size_t position = 0;
-    if (!name.getAsInteger(10, position))
-      return position;
-    return llvm::find(names, name) - names.begin();
-  }
-
-  bool hasPosition(size_t position) const {
-    return llvm::any_of(
-        names, [&](StringRef name) { return positionOf(name) == position; });
-  }
-
-  Layout find(const Layouts &layouts, StringRef name) const {
-    for (const auto &[keyword, layout] : layouts.keyword)
-      if (keyword == name)
-        return layout;
-    size_t position = positionOf(name);
-    return position < layouts.positional.size() ? layouts.positional[position]
-                                                : Layout();
-  }
-};
-
-} // namespace
-
 LogicalResult
 SectionApplier::checkLayouts(StringRef name, const NamedModule &module,
                              const PlanEntry &entry, StringRef direction,
@@ -338,12 +381,12 @@ SectionApplier::checkLayouts(StringRef name, const NamedModule &module,
   };
   for (auto [i, layout] : llvm::enumerate(layouts.positional))
     if (layout && !boundaries.hasPosition(i))
-      return emit() << "\"" << entry.key << "\": " << quoted(name) << " has no "
+      return emit() << "\"" << entry.pattern << "\": " << quoted(name) << " has no "
                     << direction << " " << i << " to be " << layout.str()
                     << known();
   for (const auto &[keyword, layout] : layouts.keyword)
     if (layout && !llvm::is_contained(boundaries.names, keyword))
-      return emit() << "\"" << entry.key << "\": " << quoted(name) << " has no "
+      return emit() << "\"" << entry.pattern << "\": " << quoted(name) << " has no "
                     << direction << " \"" << keyword << "\" to be "
                     << layout.str() << known();
   return success();
@@ -401,12 +444,12 @@ LogicalResult SectionApplier::addLayout(nn::BoundaryOp op, const Layout &layout,
   Request request;
   request.axis = axis;
   request.stage = stage;
-  request.entry = entry.key;
+  request.entry = entry.pattern;
   request.style = entry.style.name;
   if (layout.kind == Layout::Shard) {
     request.dim = layout.dim < 0 ? layout.dim + rank : layout.dim;
     if (request.dim < 0 || request.dim >= rank)
-      return emit() << "\"" << entry.key << "\": " << layout.str() << " of "
+      return emit() << "\"" << entry.pattern << "\": " << layout.str() << " of "
                     << op.getDirection() << " \"" << op.getName() << "\" of "
                     << quoted(op.getModule()) << ", which has " << rank
                     << (rank == 1 ? " dim" : " dims");

@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "tp/Dialect/NN/IR/NN.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/SmallBitVector.h"
 #include "llvm/ADT/StringMap.h"
 
 namespace mlir::tp {
@@ -55,6 +56,8 @@ private:
   InFlightDiagnostic emit();
 
   void indexPatterns();
+  void findAnchored();
+  bool speaksOf(unsigned number, StringRef name);
   SmallVector<unsigned> findEntries(StringRef name);
   LogicalResult choose(StringRef name, ArrayRef<unsigned> found,
                        const PlanEntry *&chosen);
@@ -87,6 +90,9 @@ private:
   /// Entries with wildcards, by the last part of the pattern; "" if that has
   /// one.
   llvm::StringMap<SmallVector<unsigned, 4>> wild;
+  SmallVector<unsigned> storing; ///< entries that speak of all modules below
+  /// Entries that name something from the root.
+  llvm::SmallBitVector anchored;
   SmallVector<unsigned> matches;
 };
 

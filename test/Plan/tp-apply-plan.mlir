@@ -2,7 +2,7 @@
 // RUN: split-file %s %t
 // RUN: tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/plan.json" | FileCheck %s
 // RUN: tp-opt %t/model.mlir --tp-apply-plan="plan=%t/with-mesh.json" | FileCheck %s --check-prefix=MESH
-// RUN: tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=none" | FileCheck %s --check-prefix=NONE
+// RUN: tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=none" --tp-place-parameters | FileCheck %s --check-prefix=NONE
 
 // CHECK: module attributes {tp.plan = "file"}
 // CHECK: tp.mesh @mesh = <["tp"=2]>
