@@ -175,8 +175,9 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
       return axis;
     for (const PlanEntry &entry : section.entries)
       if (!entry.style.isStorage)
-        return emit() << file.name << ": \"" << entry.pattern << "\": mesh axis \""
-                      << axis << "\" has the batch, so it can take only "
+        return emit() << file.name << ": \"" << entry.pattern
+                      << "\": mesh axis \"" << axis
+                      << "\" has the batch, so it can take only "
                       << "fully_shard, not " << entry.style.name
                       << "; name another axis, or give \"" << axis
                       << "\" another role";

@@ -100,9 +100,8 @@ private:
                         unsigned number) {
     auto attribute = function.getArgAttrOfType<nn::ParameterAttr>(
         number, nn::kParameterName);
-    if (!attribute || !parameters
-                           .try_emplace(keyOf(attribute), now.parameters.size())
-                           .second)
+    if (!attribute ||
+        !parameters.try_emplace(keyOf(attribute), now.parameters.size()).second)
       return;
     StringRef name = attribute.getName();
     ExplainedParameter parameter;
@@ -124,8 +123,8 @@ private:
   void collectBoundary(PlanExplanation &now, nn::BoundaryOp op) {
     ExplainedBoundary boundary;
     boundary.function = op->getParentOfType<func::FuncOp>().getName().str();
-    boundary.module = op.getModule() == kRootModule ? std::string()
-                                                    : op.getModule().str();
+    boundary.module =
+        op.getModule() == kRootModule ? std::string() : op.getModule().str();
     boundary.direction = op.getDirection().str();
     boundary.name = op.getName().str();
     std::string text = (op.getDirection() + " \"" + op.getName() + "\" of \"" +
@@ -148,8 +147,8 @@ private:
     for (auto function : module.getOps<func::FuncOp>())
       function.walk([&](ConstraintOp op) {
         auto asked = op->getAttrOfType<DictionaryAttr>(kAskedName);
-        auto boundary = asked ? asked.getAs<StringAttr>("boundary")
-                              : StringAttr();
+        auto boundary =
+            asked ? asked.getAs<StringAttr>("boundary") : StringAttr();
         auto it = boundary ? boundaries.find(boundaryKey(function.getName(),
                                                          boundary.getValue()))
                            : boundaries.end();
@@ -168,10 +167,9 @@ private:
     for (unsigned i = 0; i < function.getNumArguments(); ++i) {
       auto attribute =
           function.getArgAttrOfType<nn::ParameterAttr>(i, nn::kParameterName);
-      auto sharding =
-          function.getArgAttrOfType<ShardingAttr>(i, kShardingName);
-      auto it = attribute ? parameters.find(keyOf(attribute))
-                          : parameters.end();
+      auto sharding = function.getArgAttrOfType<ShardingAttr>(i, kShardingName);
+      auto it =
+          attribute ? parameters.find(keyOf(attribute)) : parameters.end();
       if (!sharding || it == parameters.end())
         continue;
       ExplainedParameter &parameter =
@@ -191,8 +189,8 @@ private:
     bool isSplit = false;
     for (MeshAxisAttr axis : mesh.getAxes()) {
       std::string layout = "Replicate()";
-      for (auto [dim, stored] : llvm::zip(sharding.getDims(),
-                                          attribute.getDims().asArrayRef()))
+      for (auto [dim, stored] :
+           llvm::zip(sharding.getDims(), attribute.getDims().asArrayRef()))
         for (AxisRefAttr part : dim.getAxes())
           if (part.getName() == axis.getName()) {
             layout = Layout::shard(stored).str();

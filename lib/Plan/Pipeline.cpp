@@ -23,6 +23,10 @@ void tp::buildShardPipeline(OpPassManager &manager,
     manager.addNestedPass<func::FuncOp>(createTPVerifyPlacements());
     manager.addPass(createTPVerifyErasure({/*drop=*/isLast}));
   };
+  bool isCompared =
+      options.compare && options.plan != "auto" && options.plan != "none";
+  if (isCompared)
+    manager.addPass(createPlanEstimateAutomatic({options.mesh, options.plan}));
   manager.addPass(createPlanApply({options.mesh, options.plan}));
   manager.addNestedPass<func::FuncOp>(nn::createNNNormalise());
   manager.addPass(createPlanPlaceParameters());
@@ -36,6 +40,8 @@ void tp::buildShardPipeline(OpPassManager &manager,
   verify(/*isLast=*/false);
   manager.addNestedPass<func::FuncOp>(createTPMergeCollectives());
   verify(/*isLast=*/true);
+  if (isCompared)
+    manager.addPass(createPlanCompare());
 }
 
 void tp::registerShardPipeline() {

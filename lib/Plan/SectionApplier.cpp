@@ -119,7 +119,8 @@ void SectionApplier::findAnchored() {
       visit(fullName(name, parameter));
     for (unsigned i : storing)
       for (StringRef above = name; !above.empty(); above = parentOf(above))
-        if (StringRef(section.entries[i].pattern).count('.') == above.count('.') &&
+        if (StringRef(section.entries[i].pattern).count('.') ==
+                above.count('.') &&
             matchesModule(section.entries[i].pattern, above))
           found.set(i);
   }
@@ -290,8 +291,8 @@ static bool isGathered(const NamedModule &module, const Style &style,
   bool isOutput = rank == 1 || dim == 0;
   BoundaryNames boundaries(module, isOutput ? "output" : "input");
   return llvm::any_of(boundaries.names, [&](StringRef name) {
-    Layout layout = boundaries.find(
-        isOutput ? style.desiredOutput : style.input, name);
+    Layout layout =
+        boundaries.find(isOutput ? style.desiredOutput : style.input, name);
     if (!isOutput && !layout)
       layout = boundaries.find(style.desiredInput, name);
     return layout.kind == Layout::Replicate;
@@ -381,14 +382,14 @@ SectionApplier::checkLayouts(StringRef name, const NamedModule &module,
   };
   for (auto [i, layout] : llvm::enumerate(layouts.positional))
     if (layout && !boundaries.hasPosition(i))
-      return emit() << "\"" << entry.pattern << "\": " << quoted(name) << " has no "
-                    << direction << " " << i << " to be " << layout.str()
-                    << known();
+      return emit() << "\"" << entry.pattern << "\": " << quoted(name)
+                    << " has no " << direction << " " << i << " to be "
+                    << layout.str() << known();
   for (const auto &[keyword, layout] : layouts.keyword)
     if (layout && !llvm::is_contained(boundaries.names, keyword))
-      return emit() << "\"" << entry.pattern << "\": " << quoted(name) << " has no "
-                    << direction << " \"" << keyword << "\" to be "
-                    << layout.str() << known();
+      return emit() << "\"" << entry.pattern << "\": " << quoted(name)
+                    << " has no " << direction << " \"" << keyword
+                    << "\" to be " << layout.str() << known();
   return success();
 }
 

@@ -77,8 +77,9 @@ static LogicalResult run(raw_ostream &os,
   if (failed(MlirOptMain(unused, std::move(buffer), registry, config)))
     return failure();
   if (explanations.empty()) {
-    tp::printError("--tp-explain-plan needs a plan to explain: give --tp-shard, "
-                   "or --tp-apply-plan and --tp-place-parameters");
+    tp::printError(
+        "--tp-explain-plan needs a plan to explain: give --tp-shard, "
+        "or --tp-apply-plan and --tp-place-parameters");
     return failure();
   }
   for (const tp::PlanExplanation &explanation : explanations)

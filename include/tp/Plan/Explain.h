@@ -18,7 +18,8 @@ namespace mlir::tp {
 /// What one entry asked of a tensor along one mesh axis.
 struct AskedLayout {
   std::string axis;
-  std::string layout; ///< "Shard(1)", of the stored tensor or the module's value
+  std::string
+      layout; ///< "Shard(1)", of the stored tensor or the module's value
   bool isInput = false;
   int stage = 0; ///< of a boundary: 0 taken to be, 1 made to be
   bool isStorage = false, isPacked = false;
@@ -29,7 +30,7 @@ struct ExplainedParameter {
   std::string module, leaf;
   std::vector<int64_t> shape; ///< as stored
   std::vector<AskedLayout> asked;
-  std::string became; ///< "dp: Replicate, tp: Shard(0)", of the stored dims
+  std::string became;    ///< "dp: Replicate, tp: Shard(0)", of the stored dims
   bool isPlaced = false; ///< by the plan, not by propagation
   std::vector<std::pair<std::string, std::string>> placed; ///< axis, layout
 };

@@ -31,6 +31,8 @@ inline constexpr StringLiteral kAskedName = "tp.asked";
 inline constexpr StringLiteral kPlanName = "tp.plan";
 inline constexpr StringLiteral kRolesName = "tp.roles";
 inline constexpr StringLiteral kMayWeakenName = "tp.may_weaken";
+/// On the module: what the automatic plan would cost, for tp-compare-plans.
+inline constexpr StringLiteral kAutomaticCostName = "tp.automatic";
 
 /// Options of `--tp-shard`.
 struct ShardOptions : public PassPipelineOptions<ShardOptions> {
@@ -43,12 +45,17 @@ struct ShardOptions : public PassPipelineOptions<ShardOptions> {
   PassOptions::Option<bool> verify{
       *this, "verify", llvm::cl::desc("prove the result well-placed"),
       llvm::cl::init(true)};
+  PassOptions::Option<bool> compare{
+      *this, "compare",
+      llvm::cl::desc("say what a plan file costs above the automatic plan"),
+      llvm::cl::init(true)};
 };
 
 /// From a global module to a checked local one: tp-apply-plan, nn-normalise,
 /// tp-place-parameters, tp-propagate, tp-decompose, tp-propagate,
 /// tp-insert-reshards, tp-partition, tp-merge-collectives,
-/// tp-verify-placements.
+/// tp-verify-placements; with a plan file, between tp-estimate-automatic and
+/// tp-compare-plans.
 void buildShardPipeline(OpPassManager &manager, const ShardOptions &options);
 
 /// Registers `--tp-shard`.

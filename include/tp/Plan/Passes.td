@@ -76,4 +76,51 @@ def PlanPlaceParameters : Pass<"tp-place-parameters", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::tp::TPDialect"];
 }
 
+def PlanEstimateAutomatic : Pass<"tp-estimate-automatic", "::mlir::ModuleOp"> {
+  let summary = "what the automatic plan would cost";
+  let description = [{
+    Shards a copy of the module by the automatic plan and keeps what a device then
+    sends and computes, as `tp.automatic` on the module, for tp-compare-plans. Does
+    nothing without an explicit plan, or where the automatic plan does not apply.
+
+    Before, with `mesh=tp=2 plan=plan.json`:
+    ```mlir
+    module {
+      func.func @f(...)
+    ```
+    After:
+    ```mlir
+    module attributes {tp.automatic = {bytes = 512 : i64,
+        collectives = {all_reduce = 1 : i64}, parameters = {w.weight = "tp: Shard(0)"},
+        work = 4096.0 : f64} } {
+      func.func @f(...)
+    ```
+  }];
+  let options = [
+    Option<"mesh", "mesh", "std::string", "\"\"",
+           "axes and sizes, such as dp=2,tp=4">,
+    Option<"plan", "plan", "std::string", "\"auto\"",
+           "auto, none or a JSON file">
+  ];
+  let dependentDialects = ["::mlir::tp::TPDialect"];
+}
+
+def PlanCompare : Pass<"tp-compare-plans", "::mlir::ModuleOp"> {
+  let summary = "says what a plan costs above the automatic one";
+  let description = [{
+    If a device of this local program computes or sends more than under the
+    automatic plan, as tp-estimate-automatic found, a remark says how much, and what
+    the automatic plan would do. Removes `tp.automatic`.
+
+    Before:
+    ```mlir
+    module attributes {tp.automatic = {bytes = 512 : i64, ...} } {
+    ```
+    After:
+    ```mlir
+    module {
+    ```
+  }];
+}
+
 #endif // TP_PLAN_PASSES

@@ -1,0 +1,65 @@
+//===- EstimateAutomatic.cpp - what the automatic plan would cost ---------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "PlanCost.h"
+#include "mlir/Pass/PassManager.h"
+#include "tp/Dialect/TP/IR/TP.h"
+#include "tp/Plan/Passes.h"
+#include "tp/Plan/PlanFile.h"
+
+using namespace mlir;
+using namespace mlir::tp;
+
+namespace mlir::tp {
+#define GEN_PASS_DEF_PLANESTIMATEAUTOMATIC
+#include "tp/Plan/Passes.h.inc"
+} // namespace mlir::tp
+
+namespace {
+
+struct EstimateAutomatic
+    : tp::impl::PlanEstimateAutomaticBase<EstimateAutomatic> {
+  using PlanEstimateAutomaticBase::PlanEstimateAutomaticBase;
+
+  void runOnOperation() override {
+    if (plan == "auto" || plan == "none")
+      return;
+    // What is wrong with the plan or the module, the passes that follow say.
+    ScopedDiagnosticHandler silence(&getContext(),
+                                    [](Diagnostic &) { return success(); });
+    FailureOr<PlanFile> file = readPlan(
+        plan, [&] { return emitError(UnknownLoc::get(&getContext())); });
+    if (failed(file) || file->isAutomatic)
+      return;
+    OwningOpRef<ModuleOp> copy(getOperation().clone());
+    setRoles(*copy, *file);
+    ShardOptions options;
+    options.mesh = mesh.empty() && file->mesh ? *file->mesh : mesh;
+    options.plan = "auto";
+    options.verify = false;
+    PassManager manager(&getContext(), ModuleOp::getOperationName());
+    buildShardPipeline(manager, options);
+    if (succeeded(manager.run(*copy)))
+      getOperation()->setAttr(kAutomaticCostName,
+                              costOf(*copy).toAttribute(&getContext()));
+  }
+
+  /// The automatic plan may use the axes that the plan uses.
+  void setRoles(ModuleOp module, const PlanFile &file) {
+    Builder builder(&getContext());
+    NamedAttrList roles;
+    for (const auto &[axis, role] : file.roles)
+      roles.set(axis, builder.getStringAttr(stringifyRole(role)));
+    StringRef tensor = stringifyRole(AxisRole::TensorParallel);
+    for (const PlanSection &section : file.sections)
+      if (section.axis && *section.axis != "dp" && !roles.get(*section.axis))
+        roles.set(*section.axis, builder.getStringAttr(tensor));
+    if (!roles.empty())
+      module->setAttr(kRolesName, roles.getDictionary(&getContext()));
+  }
+};
+
+} // namespace
