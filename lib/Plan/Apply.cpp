@@ -36,6 +36,7 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
       if (failed(read))
         return failure();
       file = std::move(*read);
+      file->isAutomatic |= automatic;
     }
     if (failed(makeMesh(file)))
       return failure();
@@ -44,7 +45,40 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
         StringAttr::get(&getContext(), !file               ? StringRef(plan)
                                        : file->isAutomatic ? "auto"
                                                            : "file"));
-    return file ? applyFile(*file) : success();
+    if (!file)
+      return success();
+    if (automatic && failed(makeAutomatic(*file)))
+      return failure();
+    return applyFile(*file);
+  }
+
+  /// Another plan in the place of the file's: it may use the same axes.
+  LogicalResult makeAutomatic(PlanFile &file) {
+    auto hasRole = [&](StringRef axis) {
+      return axis == "dp" || llvm::any_of(file.roles, [&](const auto &entry) {
+               return entry.first == axis;
+             });
+    };
+    for (PlanSection &section : file.sections) {
+      bool isStorage =
+          llvm::all_of(section.entries, [](const PlanEntry &entry) {
+            return entry.style.isStorage;
+          });
+      if (isStorage)
+        continue;
+      FailureOr<StringRef> axis = axisOf(file, section);
+      if (failed(axis))
+        return failure();
+      if (!hasRole(*axis))
+        file.roles.push_back({axis->str(), AxisRole::TensorParallel});
+      llvm::erase_if(section.entries, [](const PlanEntry &entry) {
+        return !entry.style.isStorage;
+      });
+    }
+    llvm::erase_if(file.sections, [](const PlanSection &section) {
+      return section.entries.empty();
+    });
+    return success();
   }
 
   //===--------------------------------------------------------------------===//

@@ -35,30 +35,16 @@ struct EstimateAutomatic
     if (failed(file) || file->isAutomatic)
       return;
     OwningOpRef<ModuleOp> copy(getOperation().clone());
-    setRoles(*copy, *file);
     ShardOptions options;
-    options.mesh = mesh.empty() && file->mesh ? *file->mesh : mesh;
-    options.plan = "auto";
-    options.verify = false;
+    options.mesh = mesh;
+    options.plan = plan;
+    options.verify = options.compare = false;
+    options.automatic = true;
     PassManager manager(&getContext(), ModuleOp::getOperationName());
     buildShardPipeline(manager, options);
     if (succeeded(manager.run(*copy)))
       getOperation()->setAttr(kAutomaticCostName,
                               costOf(*copy).toAttribute(&getContext()));
-  }
-
-  /// The automatic plan may use the axes that the plan uses.
-  void setRoles(ModuleOp module, const PlanFile &file) {
-    Builder builder(&getContext());
-    NamedAttrList roles;
-    for (const auto &[axis, role] : file.roles)
-      roles.set(axis, builder.getStringAttr(stringifyRole(role)));
-    StringRef tensor = stringifyRole(AxisRole::TensorParallel);
-    for (const PlanSection &section : file.sections)
-      if (section.axis && *section.axis != "dp" && !roles.get(*section.axis))
-        roles.set(*section.axis, builder.getStringAttr(tensor));
-    if (!roles.empty())
-      module->setAttr(kRolesName, roles.getDictionary(&getContext()));
   }
 };
 

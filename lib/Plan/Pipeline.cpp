@@ -27,7 +27,8 @@ void tp::buildShardPipeline(OpPassManager &manager,
       options.compare && options.plan != "auto" && options.plan != "none";
   if (isCompared)
     manager.addPass(createPlanEstimateAutomatic({options.mesh, options.plan}));
-  manager.addPass(createPlanApply({options.mesh, options.plan}));
+  manager.addPass(
+      createPlanApply({options.mesh, options.plan, options.automatic}));
   manager.addNestedPass<func::FuncOp>(nn::createNNNormalise());
   manager.addPass(createPlanPlaceParameters());
   manager.addNestedPass<func::FuncOp>(createTPPropagate());

@@ -67,6 +67,9 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
           return failure();
       reportWhole();
     }
+    for (const auto &next : byWork)
+      if (failed(decideStorage(functions[next.second])))
+        return failure();
     for (func::FuncOp function : functions) {
       if (plan == "none")
         replicateAll(function);
@@ -141,7 +144,7 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
         }
       }
       if (isShared)
-        decided[keyOf(parameter)] = {dims, dims, /*isGathered=*/false};
+        decided[keyOf(parameter)].use = dims;
     }
     return success();
   }
@@ -195,7 +198,9 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
     for (BlockArgument argument : function.getArguments()) {
       auto parameter = parameterOf(function, argument);
       if (parameter && !decided.count(keyOf(parameter)) &&
-          !requestsOf(function, argument).empty())
+          llvm::any_of(
+              requestsOf(function, argument),
+              [](const Request &request) { return !request.isStorage; }))
         open.push_back(argument);
     }
     // Axes in the order of the mesh: major first, where a dim has several.
@@ -211,12 +216,18 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
             return failure();
         }
     }
-    for (BlockArgument argument : open) {
+    return success();
+  }
+
+  /// Storage over further axes, whoever decided the rest.
+  LogicalResult decideStorage(func::FuncOp function) {
+    for (BlockArgument argument : function.getArguments()) {
       auto parameter = parameterOf(function, argument);
-      PlacedParameter &entry = entryOf(parameter, argument);
-      entry.storage = entry.use;
+      if (!parameter)
+        continue;
       for (const Request &request : requestsOf(function, argument))
-        if (request.isStorage && failed(store(parameter, argument, request)))
+        if (request.isStorage && stored.insert(keyOf(parameter)).second &&
+            failed(store(parameter, argument, request)))
           return failure();
     }
     return success();
@@ -307,7 +318,7 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
   /// first, that it divides without padding, which would pad all its uses.
   LogicalResult store(nn::ParameterAttr parameter, BlockArgument argument,
                       const Request &request) {
-    PlacedParameter &entry = decided[keyOf(parameter)];
+    PlacedParameter &entry = entryOf(parameter, argument);
     int64_t devices = context.mesh.getAxisSize(request.axis);
     ArrayRef<int64_t> shape = shapeOf(argument.getType());
     if (devices < 2)
@@ -318,7 +329,8 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
         if ((stored == request.dim) != isAsked ||
             shape[i] % (sizeOf(entry.use[i]) * devices))
           continue;
-        entry.storage[i].push_back({request.axis, 1, devices});
+        entry.stored.resize(shape.size());
+        entry.stored[i].push_back({request.axis, 1, devices});
         return success();
       }
     return context.unmet(nameOf(parameter) + ": " + Twine(devices) +
@@ -391,9 +403,12 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
 
   void placeParameter(func::FuncOp function, BlockArgument argument,
                       const PlacedParameter &entry) {
+    DimAxes storage = entry.use;
+    for (auto [axes, further] : llvm::zip(storage, entry.stored))
+      axes.append(further);
     function.setArgAttr(argument.getArgNumber(), kShardingName,
-                        shardingOf(argument, entry.storage));
-    if (entry.storage == entry.use || argument.use_empty())
+                        shardingOf(argument, storage));
+    if (entry.stored.empty() || argument.use_empty())
       return;
     // Gathered right before it is first used, and used so by all.
     Operation *first = *argument.user_begin();
@@ -460,6 +475,7 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
   StringRef plan;
   SmallVector<std::pair<StringRef, AxisRole>> roles;
   DenseMap<Key, PlacedParameter> decided;
+  DenseSet<Key> stored; ///< parameters whose storage has been decided
   /// First parameter and number, by entry and style.
   std::map<std::pair<std::string, std::string>,
            std::pair<std::string, unsigned>>

@@ -20,7 +20,9 @@ using DimAxes = SmallVector<Axes, 4>;
 /// What was decided of a parameter: how it is used, and how it is stored, which
 /// may be over more axes.
 struct PlacedParameter {
-  DimAxes use, storage;
+  DimAxes use;
+  /// The further axes of storage, by dim; empty if there are none.
+  DimAxes stored;
   /// Its dims may be cut as no other tensor's are.
   bool isGathered = false;
 };

@@ -277,6 +277,14 @@ private:
       if (failed(readOne(*section)))
         return failure();
     }
+    if (!plan.isAutomatic)
+      return success();
+    for (const PlanSection &section : plan.sections)
+      for (const PlanEntry &entry : section.entries)
+        if (!entry.style.isStorage)
+          return fail() << "\"" << entry.pattern << "\": beside the automatic "
+                        << "plan there can be fully_shard only, not "
+                        << entry.style.name;
     return success();
   }
 

@@ -49,6 +49,11 @@ struct ShardOptions : public PassPipelineOptions<ShardOptions> {
       *this, "compare",
       llvm::cl::desc("say what a plan file costs above the automatic plan"),
       llvm::cl::init(true)};
+  PassOptions::Option<bool> automatic{
+      *this, "automatic",
+      llvm::cl::desc("take the mesh, the roles and what is stored from the "
+                     "file, and the rest from the automatic plan"),
+      llvm::cl::init(false)};
 };
 
 /// From a global module to a checked local one: tp-apply-plan, nn-normalise,

@@ -39,7 +39,10 @@ def PlanApply : Pass<"tp-apply-plan", "::mlir::ModuleOp"> {
     Option<"mesh", "mesh", "std::string", "\"\"",
            "axes and sizes, such as dp=2,tp=4">,
     Option<"plan", "plan", "std::string", "\"auto\"",
-           "auto, none or a JSON file">
+           "auto, none or a JSON file">,
+    Option<"automatic", "automatic", "bool", "false",
+           "take the mesh, the roles and what is stored from the file, and the rest "
+           "from the automatic plan">
   ];
   let dependentDialects = ["::mlir::tp::TPDialect"];
 }
