@@ -17,6 +17,12 @@ static constexpr size_t kMaxDepth = 16, kMaxLength = 4096;
 // Printing
 //===----------------------------------------------------------------------===//
 
+/// In the quotes that it does not have: there are no escapes.
+static void printQuoted(llvm::raw_ostream &os, StringRef text) {
+  StringRef quote = text.contains('"') ? "'" : "\"";
+  os << quote << text << quote;
+}
+
 static void print(llvm::raw_ostream &os, const Expression &expression) {
   auto printParts = [&] {
     llvm::interleaveComma(expression.arguments, os,
@@ -24,14 +30,16 @@ static void print(llvm::raw_ostream &os, const Expression &expression) {
     if (!expression.arguments.empty() && !expression.keywords.empty())
       os << ", ";
     bool isCall = expression.kind == Expression::Call;
-    llvm::interleaveComma(expression.keywords, os,
-                          [&](const Expression::Keyword &keyword) {
-                            if (isCall)
-                              os << keyword.name << "=";
-                            else
-                              os << "\"" << keyword.name << "\": ";
-                            print(os, keyword.value);
-                          });
+    auto printKeyword = [&](const Expression::Keyword &keyword) {
+      if (isCall) {
+        os << keyword.name << "=";
+      } else {
+        printQuoted(os, keyword.name);
+        os << ": ";
+      }
+      print(os, keyword.value);
+    };
+    llvm::interleaveComma(expression.keywords, os, printKeyword);
   };
   switch (expression.kind) {
   case Expression::None:
@@ -44,7 +52,7 @@ static void print(llvm::raw_ostream &os, const Expression &expression) {
     os << expression.integer;
     return;
   case Expression::String:
-    os << "\"" << expression.text << "\"";
+    printQuoted(os, expression.text);
     return;
   case Expression::Name:
     os << expression.text;
@@ -208,8 +216,11 @@ private:
     return success();
   }
 
+  /// A name; empty where there is none.
   StringRef word() {
     StringRef rest = text.drop_front(at);
+    if (!rest.empty() && llvm::isDigit(rest.front()))
+      return StringRef();
     StringRef result =
         rest.take_while([](char c) { return llvm::isAlnum(c) || c == '_'; });
     at += result.size();
