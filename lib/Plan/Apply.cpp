@@ -146,6 +146,15 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
     return names;
   }
 
+  /// "dp=2,tp=4", for messages.
+  std::string meshText() {
+    std::string text;
+    for (MeshAxisAttr axis : meshOp().getMesh().getAxes())
+      text += (text.empty() ? "" : ",") + axis.getName().str() + "=" +
+              std::to_string(axis.getSize());
+    return text;
+  }
+
   LogicalResult setRoles(const PlanFile &file) {
     Builder builder(&getContext());
     SmallVector<NamedAttribute> roles;
@@ -154,7 +163,7 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
       if (!llvm::is_contained(axes, axis))
         return emit() << file.name << ": mesh axis \"" << axis
                       << "\" has the role \"" << stringifyRole(role)
-                      << "\", but the mesh is " << meshOp().getMesh();
+                      << "\", but the mesh is " << meshText();
       roles.push_back(builder.getNamedAttr(
           axis, builder.getStringAttr(stringifyRole(role))));
     }
@@ -174,7 +183,7 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
       if (it != axes.end())
         return checkRole(file, section, *it);
       return emit() << file.name << ": \"axis\": \"" << *section.axis
-                    << "\" is no axis of the mesh " << meshOp().getMesh();
+                    << "\" is no axis of the mesh " << meshText();
     }
     if (llvm::is_contained(axes, "tp"))
       return checkRole(file, section, *llvm::find(axes, "tp"));
@@ -194,8 +203,7 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
       return other.front();
     return emit() << file.name
                   << ": which mesh axis does the plan speak of? Give it as "
-                  << "\"axis\", or name one \"tp\"; the mesh is "
-                  << meshOp().getMesh();
+                  << "\"axis\", or name one \"tp\"; the mesh is " << meshText();
   }
 
   /// The axis that has the batch can only store parameters besides.

@@ -35,6 +35,7 @@ AskedLayout describe(const Request &request) {
   asked.stage = int(request.stage);
   asked.isStorage = request.isStorage;
   asked.isPacked = request.isPacked;
+  asked.user = request.user.str();
   asked.entry = request.entry.str();
   asked.style = request.style.str();
   return asked;
@@ -297,8 +298,9 @@ EffectivePlan effectivePlan(const PlanExplanation &explanation,
   for (const ExplainedParameter &parameter : explanation.parameters) {
     bool isBias = parameter.leaf == "bias";
     bool isUsual = isBias || parameter.leaf == "weight";
-    auto add = [&](const std::string &layout, bool isStorage, bool isPacked) {
-      std::string key = parameter.module;
+    auto add = [&](const std::string &layout, const std::string &user,
+                   bool isStorage, bool isPacked) {
+      std::string key = user.empty() ? parameter.module : user;
       if (!isUsual)
         key += (key.empty() ? "" : ".") + parameter.leaf;
       EffectiveEntry &entry = entries[key];
@@ -312,11 +314,11 @@ EffectivePlan effectivePlan(const PlanExplanation &explanation,
       for (const auto &[name, layout] : parameter.placed) {
         bool isMeant = explanation.plan == "none" || layout != "Replicate()";
         if (name == axis && isMeant)
-          add(layout, false, false);
+          add(layout, {}, false, false);
       }
     for (const AskedLayout &asked : parameter.asked)
       if (asked.axis == axis)
-        add(asked.layout, asked.isStorage, asked.isPacked);
+        add(asked.layout, asked.user, asked.isStorage, asked.isPacked);
   }
   for (const ExplainedBoundary &boundary : explanation.boundaries)
     for (const AskedLayout &asked : boundary.asked)

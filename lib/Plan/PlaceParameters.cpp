@@ -206,15 +206,33 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
     // Axes in the order of the mesh: major first, where a dim has several.
     for (MeshAxisAttr axis : context.mesh.getAxes()) {
       std::optional<DimGroups> groups;
-      for (BlockArgument argument : open)
-        for (const Request &request : requestsOf(function, argument)) {
-          if (request.axis != axis.getName() || request.isStorage)
-            continue;
-          if (!groups)
-            groups.emplace(function, classes, axis.getSize());
-          if (failed(decide(function, argument, request, classes, *groups)))
+      for (BlockArgument argument : open) {
+        SmallVector<Request, 2> requests = requestsOf(function, argument);
+        llvm::erase_if(requests, [&](const Request &request) {
+          return request.axis != axis.getName() || request.isStorage;
+        });
+        if (requests.empty())
+          continue;
+        if (!groups)
+          groups.emplace(function, classes, axis.getSize());
+        PlacedParameter &entry =
+            entryOf(parameterOf(function, argument), argument);
+        // Its first owner says how it lies; the others reshard it.
+        auto first = llvm::find_if(requests, [](const Request &request) {
+          return request.user.empty();
+        });
+        if (first != requests.end())
+          std::swap(*first, requests.front());
+        for (auto [i, request] : llvm::enumerate(requests)) {
+          DimAxes &dims = i ? entry.users[request.user] : entry.use;
+          dims.resize(entry.use.size());
+          bool isGathered = request.isGathered && requests.size() == 1;
+          if (failed(decide(function, argument, request, isGathered, classes,
+                            *groups, dims)))
             return failure();
+          entry.isGathered |= isGathered;
         }
+      }
     }
     return success();
   }
@@ -251,10 +269,10 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
   }
 
   LogicalResult decide(func::FuncOp function, BlockArgument argument,
-                       const Request &request, const DimClasses &classes,
-                       const DimGroups &groups) {
+                       const Request &request, bool isGathered,
+                       const DimClasses &classes, const DimGroups &groups,
+                       DimAxes &axes) {
     auto parameter = parameterOf(function, argument);
-    PlacedParameter &entry = entryOf(parameter, argument);
     int64_t devices = context.mesh.getAxisSize(request.axis);
     if (request.isReplicated() || devices < 2)
       return success();
@@ -269,9 +287,8 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
     for (auto [i, stored] : llvm::enumerate(parameter.getDims().asArrayRef()))
       if (stored == request.dim && shapeOf(argument.getType())[i] > 1)
         dims.push_back(i);
-    entry.isGathered |= request.isGathered;
-    if (request.isGathered) {
-      cutEvenly(entry, argument, request, classes, dims);
+    if (isGathered) {
+      cutEvenly(argument, request, classes, dims, axes);
       return success();
     }
     bool isShared = false, isWhole = true;
@@ -282,7 +299,7 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
       if (!group)
         continue;
       if (std::optional<Axis> part = partOf(*group, dimClass, request.axis)) {
-        entry.use[i].push_back(*part);
+        axes[i].push_back(*part);
         isShared = true;
       }
     }
@@ -299,9 +316,9 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
   }
 
   /// Nobody else sees how the dim is cut: into the smallest blocks.
-  void cutEvenly(PlacedParameter &entry, BlockArgument argument,
-                 const Request &request, const DimClasses &classes,
-                 ArrayRef<unsigned> dims) {
+  void cutEvenly(BlockArgument argument, const Request &request,
+                 const DimClasses &classes, ArrayRef<unsigned> dims,
+                 DimAxes &axes) {
     DimGroup group;
     for (unsigned i : dims.take_front(3)) {
       group.classes.push_back(classes.classOf(argument, i));
@@ -311,7 +328,7 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
     for (unsigned i : dims.take_front(3))
       if (std::optional<Axis> part =
               partOf(group, classes.classOf(argument, i), request.axis))
-        entry.use[i].push_back(*part);
+        axes[i].push_back(*part);
   }
 
   /// Storage over a further axis: of the dim that was asked for, or else the
@@ -388,6 +405,10 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
     }
     if (failed(placeBatch(function, classes, classAxes)))
       return failure();
+    llvm::DenseMap<unsigned, Users> users;
+    for (BlockArgument argument : function.getArguments())
+      if (auto it = placed.find(argument.getArgNumber()); it != placed.end())
+        users[argument.getArgNumber()] = findUsers(argument, it->second);
     BoundaryPlacer boundaries(function, context, classes, classAxes, placed,
                               asked);
     if (failed(boundaries.run()))
@@ -395,31 +416,70 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
     for (BlockArgument argument : function.getArguments()) {
       auto it = placed.find(argument.getArgNumber());
       if (it != placed.end())
-        placeParameter(function, argument, it->second);
+        placeParameter(function, argument, it->second, users[it->first]);
       function.removeArgAttr(argument.getArgNumber(), kRequestName);
     }
     return success();
   }
 
+  using Users = SmallVector<std::pair<Operation *, StringRef>>;
+
   void placeParameter(func::FuncOp function, BlockArgument argument,
-                      const PlacedParameter &entry) {
+                      const PlacedParameter &entry, const Users &users) {
     DimAxes storage = entry.use;
     for (auto [axes, further] : llvm::zip(storage, entry.stored))
       axes.append(further);
     function.setArgAttr(argument.getArgNumber(), kShardingName,
                         shardingOf(argument, storage));
-    if (entry.stored.empty() || argument.use_empty())
-      return;
-    // Gathered right before it is first used, and used so by all.
-    Operation *first = *argument.user_begin();
-    for (Operation *user : argument.getUsers())
-      if (user->isBeforeInBlock(first))
-        first = user;
-    OpBuilder builder(first);
-    auto gathered =
-        ConstraintOp::create(builder, first->getLoc(), argument,
-                             shardingOf(argument, entry.use), UnitAttr());
-    argument.replaceAllUsesExcept(gathered, gathered);
+    if (!entry.stored.empty() && !argument.use_empty()) {
+      // Gathered right before it is first used, and used so by all.
+      Operation *first = *argument.user_begin();
+      for (Operation *user : argument.getUsers())
+        if (user->isBeforeInBlock(first))
+          first = user;
+      constrain(argument, entry.use, first);
+    }
+    for (auto [op, user] : users) {
+      auto it = entry.users.find(user);
+      if (it == entry.users.end())
+        continue;
+      for (OpOperand &operand : op->getOpOperands())
+        if (operand.get() == argument)
+          operand.set(constrain(argument, it->second, op, &operand));
+    }
+  }
+
+  /// `value` as `dims` say, before `op`: for all its uses, or for one.
+  Value constrain(Value value, ArrayRef<Axes> dims, Operation *op,
+                  OpOperand *only = nullptr) {
+    OpBuilder builder(op);
+    auto constraint = ConstraintOp::create(builder, op->getLoc(), value,
+                                           shardingOf(value, dims), UnitAttr());
+    if (!only)
+      value.replaceAllUsesExcept(constraint, constraint);
+    return constraint;
+  }
+
+  /// The ops that use `argument` for one of the modules, by location, or by the
+  /// boundary beside them. While there are boundaries.
+  static Users findUsers(BlockArgument argument, const PlacedParameter &entry) {
+    Users users;
+    if (entry.users.empty())
+      return users;
+    for (Operation *op : argument.getUsers()) {
+      StringRef module = moduleOf(op->getLoc());
+      for (Value operand : op->getOperands())
+        if (auto boundary = operand.getDefiningOp<nn::BoundaryOp>();
+            boundary && module.empty())
+          module = boundary.getModule();
+      for (Operation *next : op->getUsers())
+        if (auto boundary = dyn_cast<nn::BoundaryOp>(next);
+            boundary && module.empty())
+          module = boundary.getModule();
+      if (entry.users.contains(module))
+        users.push_back({op, module});
+    }
+    return users;
   }
 
   ShardingAttr shardingOf(Value value, ArrayRef<Axes> dims) {

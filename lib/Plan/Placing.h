@@ -23,6 +23,8 @@ struct PlacedParameter {
   DimAxes use;
   /// The further axes of storage, by dim; empty if there are none.
   DimAxes stored;
+  /// How further modules use a tied parameter.
+  llvm::MapVector<StringRef, DimAxes> users;
   /// Its dims may be cut as no other tensor's are.
   bool isGathered = false;
 };

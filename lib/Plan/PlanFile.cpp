@@ -6,6 +6,7 @@
 
 #include "tp/Plan/PlanFile.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
@@ -41,6 +42,30 @@ static bool isTooDeep(StringRef text) {
     }
   }
   return false;
+}
+
+/// A key that an object has twice, of which llvm::json would keep the last; the
+/// text is JSON.
+static std::optional<std::string> findRepeatedKey(StringRef text) {
+  // One set for each open object; a list has an empty one.
+  std::vector<llvm::StringSet<>> open;
+  StringRef last; // The string that was read last.
+  for (size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (c == '"') {
+      size_t begin = ++i;
+      while (i < text.size() && text[i] != '"')
+        i += text[i] == '\\' ? 2 : 1;
+      last = text.slice(begin, i);
+    } else if (c == '{' || c == '[') {
+      open.emplace_back();
+    } else if ((c == '}' || c == ']') && !open.empty()) {
+      open.pop_back();
+    } else if (c == ':' && !open.empty() && !open.back().insert(last).second) {
+      return last.str();
+    }
+  }
+  return std::nullopt;
 }
 
 /// The keys of an object in a fixed order: the object itself has none.
@@ -382,6 +407,8 @@ FailureOr<PlanFile> tp::readPlan(StringRef path,
     std::string why = llvm::toString(json.takeError());
     return emitError() << plan.name << ": not JSON: " << why;
   }
+  if (std::optional<std::string> key = findRepeatedKey(text))
+    return emitError() << plan.name << ": \"" << *key << "\" is given twice";
   if (failed(PlanReader(plan, emitError).run(*json)))
     return failure();
   return plan;

@@ -32,6 +32,8 @@ DictionaryAttr Request::toAttribute(MLIRContext *context) const {
   addFlag("packed", isPacked);
   addFlag("storage", isStorage);
   addFlag("lazy", isLazy);
+  if (!user.empty())
+    add("user", builder.getStringAttr(user));
   add("entry", builder.getStringAttr(entry));
   add("style", builder.getStringAttr(style));
   return builder.getDictionaryAttr(fields);
@@ -57,6 +59,8 @@ SmallVector<Request, 2> tp::readRequests(Attribute attribute) {
     request.isPacked = fields.contains("packed");
     request.isStorage = fields.contains("storage");
     request.isLazy = fields.contains("lazy");
+    if (auto user = fields.getAs<StringAttr>("user"))
+      request.user = user.getValue();
     if (auto entry = fields.getAs<StringAttr>("entry"))
       request.entry = entry.getValue();
     if (auto style = fields.getAs<StringAttr>("style"))

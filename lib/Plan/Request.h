@@ -30,6 +30,8 @@ struct Request {
   bool isPacked = false;  ///< of a parameter: each matrix of several
   bool isStorage = false; ///< of a parameter: gathered before use
   bool isLazy = false;    ///< of a boundary: partial sums may pass
+  /// Of a tied parameter: the module that wants it so, not its first owner.
+  StringRef user;
   StringRef entry, style; ///< the plan's key, and what it asked, for messages
 
   bool isReplicated() const { return dim < 0; }

@@ -318,6 +318,8 @@ LogicalResult SectionApplier::requestParameter(StringRef name,
   request.style = entry.style.name;
   request.isPacked = style.isPacked;
   request.isStorage = style.isStorage;
+  if (parameter.isAlias)
+    request.user = name;
   if (layout.kind == Layout::Shard) {
     request.dim = layout.dim < 0 ? layout.dim + rank : layout.dim;
     if (request.dim < 0 || request.dim >= rank)
@@ -339,24 +341,32 @@ LogicalResult SectionApplier::addRequest(const NamedParameter &parameter,
   for (Request &other : requests) {
     if (other.axis != request.axis)
       continue;
-    if (other.dim != request.dim || other.isStorage != request.isStorage) {
-      nn::ParameterAttr attribute = parameter.attribute();
-      auto layout = [](const Request &of) {
-        return of.isReplicated() ? std::string("Replicate()")
-                                 : "Shard(" + std::to_string(of.dim) + ")";
-      };
-      return emit() << (attribute.getAliases() ? "tied parameter \""
-                                               : "parameter \"")
-                    << attribute.getName().getValue()
-                    << "\" is asked for in two ways along \"" << axis
-                    << "\": " << layout(other) << " by " << other.source()
-                    << " and " << layout(request) << " by " << request.source();
+    if (other.dim == request.dim && other.isStorage == request.isStorage) {
+      // Both users must agree that nobody sees how it is cut.
+      other.isGathered &= request.isGathered;
+      function.setArgAttr(parameter.argument, kRequestName,
+                          writeRequests(requests, context));
+      return success();
     }
-    // Both users must agree that nobody sees how it is cut.
-    other.isGathered &= request.isGathered;
-    function.setArgAttr(parameter.argument, kRequestName,
-                        writeRequests(requests, context));
-    return success();
+    auto layout = [](const Request &of) {
+      return of.isReplicated() ? std::string("Replicate()")
+                               : Layout::shard(of.dim).str();
+    };
+    auto describe = [&](InFlightDiagnostic diagnostic, StringRef what) {
+      diagnostic << (other.user != request.user ? "tied parameter \""
+                                                : "parameter \"")
+                 << parameter.attribute().getName().getValue() << "\" " << what
+                 << " along \"" << axis << "\": " << layout(other) << " by "
+                 << other.source() << " and " << layout(request) << " by "
+                 << request.source();
+    };
+    // A tied tensor has one storage, and its other users reshard it.
+    if (other.user == request.user || other.isStorage || request.isStorage) {
+      describe(emit(), "is asked for in two ways");
+      return failure();
+    }
+    describe(emitRemark(UnknownLoc::get(context)) << file.name << ": ",
+             "is stored in one way and resharded for the other use");
   }
   requests.push_back(request);
   function.setArgAttr(parameter.argument, kRequestName,

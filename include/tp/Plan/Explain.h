@@ -23,6 +23,7 @@ struct AskedLayout {
   bool isInput = false;
   int stage = 0; ///< of a boundary: 0 taken to be, 1 made to be
   bool isStorage = false, isPacked = false;
+  std::string user; ///< the module that a tied parameter is asked for by
   std::string entry, style;
 };
 
