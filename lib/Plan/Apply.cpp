@@ -4,13 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "tp/Dialect/NN/IR/NN.h"
+#include "SectionApplier.h"
 #include "tp/Dialect/TP/IR/TP.h"
-#include "tp/Plan/Passes.h"
-#include "tp/Plan/PlanFile.h"
-#include "llvm/ADT/MapVector.h"
-#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 using namespace mlir::tp;
@@ -21,20 +16,6 @@ namespace mlir::tp {
 } // namespace mlir::tp
 
 namespace {
-
-/// A parameter of some function, under one of its names.
-struct Parameter {
-  func::FuncOp function;
-  unsigned argument;
-  StringRef leaf; ///< "weight", "bias"
-  bool isAlias;
-};
-
-/// What belongs to a module, in all functions.
-struct Module {
-  SmallVector<Parameter> parameters;
-  SmallVector<nn::BoundaryOp> boundaries;
-};
 
 struct Apply : tp::impl::PlanApplyBase<Apply> {
   using PlanApplyBase::PlanApplyBase;
@@ -55,15 +36,49 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
       if (failed(read))
         return failure();
       file = std::move(*read);
+      file->isAutomatic |= automatic;
     }
     if (failed(makeMesh(file)))
       return failure();
     getOperation()->setAttr(
         kPlanName,
-        StringAttr::get(&getContext(), file ? "file" : StringRef(plan)));
-    if (plan == "none")
-      replicateAll();
-    return file ? applyFile(*file) : success();
+        StringAttr::get(&getContext(), !file               ? StringRef(plan)
+                                       : file->isAutomatic ? "auto"
+                                                           : "file"));
+    if (!file)
+      return success();
+    if (automatic && failed(makeAutomatic(*file)))
+      return failure();
+    return applyFile(*file);
+  }
+
+  /// Another plan in the place of the file's: it may use the same axes.
+  LogicalResult makeAutomatic(PlanFile &file) {
+    auto hasRole = [&](StringRef axis) {
+      return axis == "dp" || llvm::any_of(file.roles, [&](const auto &entry) {
+               return entry.first == axis;
+             });
+    };
+    for (PlanSection &section : file.sections) {
+      bool isStorage =
+          llvm::all_of(section.entries, [](const PlanEntry &entry) {
+            return entry.style.isStorage;
+          });
+      if (isStorage)
+        continue;
+      FailureOr<StringRef> axis = axisOf(file, section);
+      if (failed(axis))
+        return failure();
+      if (!hasRole(*axis))
+        file.roles.push_back({axis->str(), AxisRole::TensorParallel});
+      llvm::erase_if(section.entries, [](const PlanEntry &entry) {
+        return !entry.style.isStorage;
+      });
+    }
+    llvm::erase_if(file.sections, [](const PlanSection &section) {
+      return section.entries.empty();
+    });
+    return success();
   }
 
   //===--------------------------------------------------------------------===//
@@ -120,38 +135,95 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
 
   MeshOp meshOp() { return *getOperation().getOps<MeshOp>().begin(); }
 
-  void replicateAll() {
-    auto name = FlatSymbolRefAttr::get(meshOp().getSymNameAttr());
-    for (auto function : getOperation().getOps<func::FuncOp>())
-      for (unsigned i = 0; i < function.getNumArguments(); ++i)
-        if (auto type =
-                dyn_cast<RankedTensorType>(function.getArgumentTypes()[i]);
-            type && !isEmbedded(function) &&
-            !function.getArgAttr(i, kShardingName))
-          function.setArgAttr(
-              i, kShardingName,
-              ShardingAttr::getReplicated(name, type.getRank()));
+  //===--------------------------------------------------------------------===//
+  // Roles and axes
+  //===--------------------------------------------------------------------===//
+
+  SmallVector<StringRef> axisNames() {
+    SmallVector<StringRef> names;
+    for (MeshAxisAttr axis : meshOp().getMesh().getAxes())
+      names.push_back(axis.getName());
+    return names;
   }
 
-  /// The axis that the plan's styles speak of.
-  FailureOr<StringRef> planAxis(const PlanFile &file) {
-    MeshAttr attribute = meshOp().getMesh();
-    if (attribute.getAxisSize("tp"))
-      return StringRef("tp");
-    StringRef only;
-    unsigned others = 0;
-    for (MeshAxisAttr axis : attribute.getAxes())
-      if (axis.getName() != "dp") {
-        only = axis.getName();
-        ++others;
-      }
-    if (others == 1)
-      return only;
-    return emit()
-           << file.name
-           << ": which mesh axis does the plan speak of? Name one \"tp\"; "
-              "the mesh is "
-           << attribute;
+  /// "dp=2,tp=4", for messages.
+  std::string meshText() {
+    std::string text;
+    for (MeshAxisAttr axis : meshOp().getMesh().getAxes())
+      text += (text.empty() ? "" : ",") + axis.getName().str() + "=" +
+              std::to_string(axis.getSize());
+    return text;
+  }
+
+  LogicalResult setRoles(const PlanFile &file) {
+    Builder builder(&getContext());
+    SmallVector<NamedAttribute> roles;
+    SmallVector<StringRef> axes = axisNames();
+    for (const auto &[axis, role] : file.roles) {
+      if (!llvm::is_contained(axes, axis))
+        return emit() << file.name << ": mesh axis \"" << axis
+                      << "\" has the role \"" << stringifyRole(role)
+                      << "\", but the mesh is " << meshText();
+      roles.push_back(builder.getNamedAttr(
+          axis, builder.getStringAttr(stringifyRole(role))));
+    }
+    if (!roles.empty())
+      meshOp()->setAttr(kRolesName, builder.getDictionaryAttr(roles));
+    if (file.mayWeaken)
+      getOperation()->setAttr(kMayWeakenName, builder.getUnitAttr());
+    return success();
+  }
+
+  /// The axis that a section's styles speak of.
+  FailureOr<StringRef> axisOf(const PlanFile &file,
+                              const PlanSection &section) {
+    SmallVector<StringRef> axes = axisNames();
+    if (section.axis) {
+      auto it = llvm::find(axes, StringRef(*section.axis));
+      if (it != axes.end())
+        return checkRole(file, section, *it);
+      return emit() << file.name << ": \"axis\": \"" << *section.axis
+                    << "\" is no axis of the mesh " << meshText();
+    }
+    if (llvm::is_contained(axes, "tp"))
+      return checkRole(file, section, *llvm::find(axes, "tp"));
+    SmallVector<StringRef> tensor, other;
+    auto roles = rolesOf(getOperation(), axes);
+    for (StringRef axis : axes) {
+      auto it = llvm::find_if(roles,
+                              [&](auto &entry) { return entry.first == axis; });
+      if (it == roles.end())
+        other.push_back(axis);
+      else if (it->second == AxisRole::TensorParallel)
+        tensor.push_back(axis);
+    }
+    if (tensor.size() == 1)
+      return tensor.front();
+    if (tensor.empty() && other.size() == 1)
+      return other.front();
+    return emit() << file.name
+                  << ": which mesh axis does the plan speak of? Give it as "
+                  << "\"axis\", or name one \"tp\"; the mesh is " << meshText();
+  }
+
+  /// The axis that has the batch can only store parameters besides.
+  FailureOr<StringRef> checkRole(const PlanFile &file,
+                                 const PlanSection &section, StringRef axis) {
+    auto roles = rolesOf(getOperation(), axisNames());
+    bool hasBatch = llvm::any_of(roles, [&](auto &entry) {
+      return entry.first == axis && entry.second == AxisRole::DataParallel;
+    });
+    if (!hasBatch)
+      return axis;
+    for (const PlanEntry &entry : section.entries)
+      if (!entry.style.isStorage)
+        return emit() << file.name << ": \"" << entry.pattern
+                      << "\": mesh axis \"" << axis
+                      << "\" has the batch, so it can take only "
+                      << "fully_shard, not " << entry.style.name
+                      << "; name another axis, or give \"" << axis
+                      << "\" another role";
+    return axis;
   }
 
   //===--------------------------------------------------------------------===//
@@ -159,8 +231,8 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
   //===--------------------------------------------------------------------===//
 
   /// Every module by name: from boundaries and from parameters' names.
-  llvm::MapVector<StringRef, Module> collectModules() {
-    llvm::MapVector<StringRef, Module> modules;
+  NamedModules collectModules() {
+    NamedModules modules;
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       for (unsigned i = 0; i < function.getNumArguments(); ++i) {
         auto parameter =
@@ -168,7 +240,8 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
         if (!parameter)
           continue;
         auto add = [&](StringRef name, bool isAlias) {
-          auto [module, leaf] = name.rsplit('.');
+          StringRef module = name.contains('.') ? name.rsplit('.').first : "";
+          StringRef leaf = module.empty() ? name : name.rsplit('.').second;
           modules[module].parameters.push_back({function, i, leaf, isAlias});
         };
         add(parameter.getName().getValue(), false);
@@ -177,124 +250,74 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
             add(alias.getValue(), true);
       }
       function.walk([&](nn::BoundaryOp op) {
-        modules[op.getModule()].boundaries.push_back(op);
+        StringRef name = op.getModule();
+        modules[name == kRootModule ? StringRef() : name].boundaries.push_back(
+            op);
       });
     }
     return modules;
   }
 
-  LogicalResult applyFile(const PlanFile &file) {
-    FailureOr<StringRef> axis = planAxis(file);
-    if (failed(axis))
-      return failure();
-    llvm::MapVector<StringRef, Module> modules = collectModules();
-    SmallVector<StringRef> names;
-    for (auto &entry : modules)
-      names.push_back(entry.first);
-
-    SmallVector<unsigned> matches(file.entries.size(), 0);
-    for (auto &[name, module] : modules) {
-      const PlanEntry *chosen = nullptr;
-      for (auto [i, entry] : llvm::enumerate(file.entries)) {
-        if (!matchesModule(entry.pattern, name))
+  /// The inputs and outputs of the model itself become boundaries, where the
+  /// plan speaks of them.
+  void addRootBoundaries() {
+    for (auto function : getOperation().getOps<func::FuncOp>()) {
+      if (function.isExternal() || !function.getBody().hasOneBlock())
+        continue;
+      Block &body = function.getBody().front();
+      OpBuilder builder = OpBuilder::atBlockBegin(&body);
+      for (BlockArgument argument : body.getArguments()) {
+        auto name = function.getArgAttrOfType<StringAttr>(
+            argument.getArgNumber(), nn::kInputName);
+        if (!name || !isa<RankedTensorType>(argument.getType()))
           continue;
-        ++matches[i];
-        // A name without wildcards is more exact than one with them.
-        bool exact = entry.pattern.find('*') == std::string::npos;
-        bool chosenExact =
-            chosen && chosen->pattern.find('*') == std::string::npos;
-        if (chosen && exact == chosenExact && chosen->style != entry.style)
-          return emit() << file.name << ": \"" << chosen->pattern << "\" and \""
-                        << entry.pattern << "\" both match \"" << name
-                        << "\" and ask for different styles";
-        if (!chosen || (exact && !chosenExact))
-          chosen = &entry;
+        auto op = nn::BoundaryOp::create(
+            builder, function.getLoc(), argument.getType(), argument, "input",
+            name.getValue(), kRootModule, /*origin_dims=*/DenseI64ArrayAttr());
+        argument.replaceAllUsesExcept(op, op);
       }
-      if (chosen && failed(request(file, name, module, *chosen, *axis)))
+      Operation *terminator = body.getTerminator();
+      builder.setInsertionPoint(terminator);
+      for (unsigned i = 0; i < terminator->getNumOperands(); ++i) {
+        Value value = terminator->getOperand(i);
+        auto name =
+            function.getResultAttrOfType<StringAttr>(i, nn::kOutputName);
+        if (!isa<RankedTensorType>(value.getType()) ||
+            function.getResultAttr(i, nn::kStateName))
+          continue;
+        terminator->setOperand(
+            i,
+            nn::BoundaryOp::create(
+                builder, function.getLoc(), value.getType(), value, "output",
+                name ? name.getValue().str() : std::to_string(i), kRootModule,
+                /*origin_dims=*/DenseI64ArrayAttr()));
+      }
+    }
+  }
+
+  LogicalResult applyFile(const PlanFile &file) {
+    if (failed(setRoles(file)))
+      return failure();
+    bool speaksOfRoot = false;
+    for (const PlanSection &section : file.sections)
+      for (const PlanEntry &entry : section.entries)
+        speaksOfRoot |= entry.pattern.empty() && !entry.style.isStorage;
+    if (speaksOfRoot)
+      addRootBoundaries();
+    NamedModules modules = collectModules();
+    for (const PlanSection &section : file.sections) {
+      FailureOr<StringRef> axis = axisOf(file, section);
+      if (failed(axis))
+        return failure();
+      for (const PlanEntry &entry : section.entries)
+        for (const std::string &remark : entry.style.remarks)
+          emitRemark(UnknownLoc::get(&getContext()))
+              << file.name << ": \"" << entry.pattern << "\": " << remark;
+      if (failed(SectionApplier(file, section, *axis, modules, &getContext())
+                     .run()))
         return failure();
     }
-    for (auto [entry, count] : llvm::zip(file.entries, matches))
-      if (count == 0)
-        return unmatched(file, entry, names);
     return success();
-  }
-
-  LogicalResult unmatched(const PlanFile &file, const PlanEntry &entry,
-                          ArrayRef<StringRef> names) {
-    InFlightDiagnostic error = emit();
-    error << file.name << ": \"" << entry.pattern << "\" matches no module";
-    if (auto nearest = nearestModule(entry.pattern, names)) {
-      error << "; did you mean \"" << nearest->first << "\"?";
-      if (nearest->second > 1)
-        error << " (" << nearest->second << " layers have it)";
-    }
-    return error;
-  }
-
-  DictionaryAttr makeRequest(StringRef axis, int64_t dim) {
-    Builder builder(&getContext());
-    return builder.getDictionaryAttr(
-        {builder.getNamedAttr("axis", builder.getStringAttr(axis)),
-         builder.getNamedAttr("dim", builder.getI64IntegerAttr(dim))});
-  }
-
-  LogicalResult request(const PlanFile &file, StringRef name, Module &module,
-                        const PlanEntry &entry, StringRef axis) {
-    for (Parameter &parameter : module.parameters) {
-      auto attribute = parameter.function.getArgAttrOfType<nn::ParameterAttr>(
-          parameter.argument, nn::kParameterName);
-      int64_t rank = attribute.getShape().size();
-      Ask ask = parameter.leaf == "bias" ? entry.style->bias
-                : isTable(parameter)     ? entry.style->table
-                                         : entry.style->weight;
-      if (ask.kind == Ask::Nothing)
-        continue;
-      int64_t dim = ask.kind == Ask::Replicated ? -1 : ask.dim;
-      if (dim >= rank)
-        return emit() << file.name << ": \"" << entry.pattern << "\" asks \""
-                      << entry.style->name << "\" of \"" << name << "\", whose "
-                      << parameter.leaf << " has no dim " << dim;
-      DictionaryAttr wanted = makeRequest(axis, dim);
-      auto before =
-          parameter.function.getArgAttr(parameter.argument, kRequestName);
-      if (before && before != wanted)
-        return emit() << file.name << ": tied parameter \""
-                      << attribute.getName().getValue()
-                      << "\" is asked for in two ways";
-      parameter.function.setArgAttr(parameter.argument, kRequestName, wanted);
-    }
-    for (nn::BoundaryOp op : module.boundaries) {
-      const Ask &ask = op.getDirection() == "input" ? entry.style->input
-                                                    : entry.style->output;
-      int64_t rank = op.getType().getRank();
-      // Integer inputs (token ids) are not activations.
-      if (ask.kind == Ask::Nothing || rank == 0 ||
-          !isa<FloatType>(op.getType().getElementType()))
-        continue;
-      op->setAttr(
-          kRequestName,
-          makeRequest(axis, ask.kind == Ask::Replicated ? -1 : rank - 1));
-    }
-    return success();
-  }
-
-  /// Whether a parameter is looked up by position: some user reads its first
-  /// dim as an index.
-  static bool isTable(Parameter &parameter) {
-    if (parameter.isAlias)
-      return false;
-    Value value = parameter.function.getArgument(parameter.argument);
-    for (OpOperand &use : value.getUses()) {
-      auto ruled = dyn_cast<ShardingRuleOpInterface>(use.getOwner());
-      if (!ruled)
-        continue;
-      ShardingRule rule = ruled.getShardingRule();
-      const TensorFactors &dims = rule.operands[use.getOperandNumber()];
-      if (!dims.empty() && dims[0].size() == 1 &&
-          rule.factors[dims[0].front()].indexed)
-        return true;
-    }
-    return false;
   }
 };
 

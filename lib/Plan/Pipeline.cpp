@@ -24,7 +24,12 @@ void tp::buildShardPipeline(OpPassManager &manager,
     manager.addPass(createTPVerifyErasure({/*drop=*/isLast}));
   };
   manager.addPass(createTPFlatten());
-  manager.addPass(createPlanApply({options.mesh, options.plan}));
+  bool isCompared =
+      options.compare && options.plan != "auto" && options.plan != "none";
+  if (isCompared)
+    manager.addPass(createPlanEstimateAutomatic({options.mesh, options.plan}));
+  manager.addPass(
+      createPlanApply({options.mesh, options.plan, options.automatic}));
   manager.addNestedPass<func::FuncOp>(nn::createNNNormalise());
   manager.addPass(createPlanPlaceParameters());
   manager.addNestedPass<func::FuncOp>(createTPPropagate());
@@ -46,6 +51,8 @@ void tp::buildShardPipeline(OpPassManager &manager,
         createTPScheduleCollectives({options.machine}));
   }
   verify(/*isLast=*/true);
+  if (isCompared)
+    manager.addPass(createPlanCompare());
 }
 
 void tp::registerShardPipeline() {

@@ -4,12 +4,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "AutomaticPlan.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "tp/Dialect/NN/IR/NN.h"
+#include "Placing.h"
 #include "tp/Dialect/TP/IR/TP.h"
 #include "tp/Dialect/TP/Transforms/FactorAxes.h"
-#include "tp/Plan/Passes.h"
+#include <map>
 
 using namespace mlir;
 using namespace mlir::tp;
@@ -21,34 +19,24 @@ namespace mlir::tp {
 
 namespace {
 
-/// Axes of every dim of a tensor; nothing is said of a parameter without an
-/// entry.
-using DimAxes = SmallVector<Axes, 4>;
-
-/// Reads `tp.request`.
-struct Request {
-  StringRef axis;
-  int64_t dim;
-  static std::optional<Request> read(Attribute attribute) {
-    auto dictionary = dyn_cast_or_null<DictionaryAttr>(attribute);
-    if (!dictionary)
-      return std::nullopt;
-    auto axis = dictionary.getAs<StringAttr>("axis");
-    auto dim = dictionary.getAs<IntegerAttr>("dim");
-    if (!axis || !dim)
-      return std::nullopt;
-    return Request{axis.getValue(), dim.getInt()};
-  }
-};
-
 struct Place : tp::impl::PlanPlaceParametersBase<Place> {
   void runOnOperation() override {
-    meshName = findMesh(getOperation());
-    if (!meshName)
+    context.meshName = findMesh(getOperation());
+    if (!context.meshName)
       return;
-    mesh = lookupMesh(getOperation(), meshName);
+    context.mesh = lookupMesh(getOperation(), context.meshName);
+    context.mayWeaken = getOperation()->hasAttr(kMayWeakenName);
+    SmallVector<StringRef> names;
+    for (MeshAxisAttr axis : context.mesh.getAxes())
+      names.push_back(axis.getName());
+    roles = rolesOf(getOperation(), names);
+    if (auto attribute = getOperation()->getAttrOfType<StringAttr>(kPlanName))
+      plan = attribute.getValue();
     if (failed(run()))
-      signalPassFailure();
+      return signalPassFailure();
+    // All has been said that they have to say.
+    for (StringRef name : {kPlanName, kMayWeakenName})
+      getOperation()->removeAttr(name);
   }
 
   InFlightDiagnostic emit() {
@@ -65,117 +53,119 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
       }
     if (functions.empty())
       return success();
-    auto plan = getOperation()->getAttrOfType<StringAttr>(kPlanName);
-    if (plan && plan.getValue() == "auto" && failed(checkRoles()))
-      return failure();
-    if (!plan || plan.getValue() != "none") {
-      // The function with the most work decides for all.
-      func::FuncOp main = functions.front();
-      double most = contractionWork(main);
-      for (func::FuncOp function : functions)
-        if (double work = contractionWork(function); work > most) {
-          main = function;
-          most = work;
-        }
-      if (failed(decide(main, plan && plan.getValue() == "auto")))
+    // The function with the most work decides for all.
+    SmallVector<std::pair<double, size_t>> byWork;
+    for (auto [i, function] : llvm::enumerate(functions))
+      byWork.push_back({-contractionWork(function), i});
+    llvm::sort(byWork);
+    if (plan == "auto") {
+      // Whoever annotates has a plan: it is carried on as it is.
+      if (!llvm::any_of(functions, isAnnotated) &&
+          failed(decideAutomatically(functions[byWork.front().second])))
         return failure();
+    } else if (plan != "none") {
+      for (const auto &next : byWork)
+        if (failed(decideRequested(functions[next.second])))
+          return failure();
+      reportWhole();
     }
-    for (func::FuncOp function : functions)
+    for (const auto &next : byWork)
+      if (failed(decideStorage(functions[next.second])))
+        return failure();
+    for (func::FuncOp function : functions) {
+      if (plan == "none")
+        replicateAll(function);
       if (failed(place(function)))
         return failure();
+    }
     return success();
   }
 
-  /// The automatic plan knows what `dp` and `tp` are for.
-  LogicalResult checkRoles() {
-    for (MeshAxisAttr axis : mesh.getAxes())
-      if (axis.getName() != "dp" && axis.getName() != "tp")
+  static ShardingAttr annotation(func::FuncOp function, unsigned argument) {
+    return function.getArgAttrOfType<ShardingAttr>(argument, kShardingName);
+  }
+
+  static bool isAnnotated(func::FuncOp function) {
+    for (unsigned i = 0; i < function.getNumArguments(); ++i)
+      if (annotation(function, i))
+        return true;
+    auto constraints = function.getOps<ConstraintOp>();
+    return !constraints.empty();
+  }
+
+  void replicateAll(func::FuncOp function) {
+    for (BlockArgument argument : function.getArguments())
+      if (isa<RankedTensorType>(argument.getType()) &&
+          !annotation(function, argument.getArgNumber()))
+        function.setArgAttr(
+            argument.getArgNumber(), kShardingName,
+            ShardingAttr::getReplicated(context.meshName,
+                                        shapeOf(argument.getType()).size()));
+  }
+
+  //===--------------------------------------------------------------------===//
+  // The automatic plan
+  //===--------------------------------------------------------------------===//
+
+  /// The axes that the automatic plan shards parameters over: one at most.
+  FailureOr<StringRef> tensorAxis() {
+    StringRef found;
+    for (MeshAxisAttr axis : context.mesh.getAxes()) {
+      auto it = llvm::find_if(
+          roles, [&](auto &entry) { return entry.first == axis.getName(); });
+      if (it == roles.end())
         return emit() << "the automatic plan has no role for mesh axis \""
                       << axis.getName()
                       << "\"; name axes dp (the batch) and tp (the rest), or "
-                         "give a plan file";
-    return success();
+                         "give \"roles\" in a plan file";
+      if (it->second != AxisRole::TensorParallel)
+        continue;
+      if (!found.empty())
+        return emit() << "the automatic plan shards parameters over one mesh "
+                      << "axis, not over both \"" << found << "\" and \""
+                      << axis.getName() << "\"";
+      found = axis.getName();
+    }
+    return found;
   }
 
-  //===--------------------------------------------------------------------===//
-  // Parameters
-  //===--------------------------------------------------------------------===//
-
-  /// Shardings of parameters, by name.
-  LogicalResult decide(func::FuncOp function, bool isAutomatic) {
-    DimClasses classes(function);
-    StringRef axis = isAutomatic ? StringRef("tp") : requestedAxis(function);
-    int64_t devices = axis.empty() ? 0 : mesh.getAxisSize(axis);
+  LogicalResult decideAutomatically(func::FuncOp function) {
+    FailureOr<StringRef> axis = tensorAxis();
+    if (failed(axis))
+      return failure();
+    int64_t devices = axis->empty() ? 0 : context.mesh.getAxisSize(*axis);
     if (devices == 0)
       return success();
+    DimClasses classes(function);
     DimGroups groups(function, classes, devices);
-    SmallVector<bool> chosen(groups.groups().size(), false);
-    if (isAutomatic) {
-      chosen = chooseGroups(function, classes, groups);
-      if (failed(checkSize(function, axis, devices, groups)))
-        return failure();
-    }
+    SmallVector<bool> chosen = chooseGroups(function, classes, groups);
+    if (failed(checkSize(*axis, devices, groups)))
+      return failure();
     for (BlockArgument argument : function.getArguments()) {
-      unsigned number = argument.getArgNumber();
-      auto parameter = function.getArgAttrOfType<nn::ParameterAttr>(
-          number, nn::kParameterName);
+      auto parameter = parameterOf(function, argument);
       if (!parameter)
-        continue;
-      auto request = Request::read(function.getArgAttr(number, kRequestName));
-      if (!isAutomatic && !request)
         continue;
       DimAxes dims(shapeOf(argument.getType()).size());
       bool isShared = false;
-      for (auto [i, stored] :
-           llvm::enumerate(parameter.getDims().asArrayRef())) {
-        if (request && request->dim != stored)
-          continue;
+      for (unsigned i = 0; i < dims.size(); ++i) {
         unsigned dimClass = classes.classOf(argument, i);
         unsigned group = groups.numberOf(dimClass);
-        if (group == ~0u || (isAutomatic && !chosen[group]))
+        if (group == ~0u || !chosen[group])
           continue;
         if (std::optional<Axis> part =
-                partOf(groups.groups()[group], dimClass, axis)) {
+                partOf(groups.groups()[group], dimClass, *axis)) {
           dims[i].push_back(*part);
           isShared = true;
         }
       }
-      if (request && request->dim >= 0 && !isShared && devices > 1)
-        return emit() << "parameter \"" << parameter.getName().getValue()
-                      << "\": dim " << request->dim
-                      << " cannot be sharded over \"" << axis
-                      << "\", because an op needs it whole";
-      if (request && request->dim >= 0 &&
-          failed(checkRequest(parameter, *request, argument, devices)))
-        return failure();
-      if (isShared || request)
-        decided[parameter.getName()] = dims;
+      if (isShared)
+        decided[keyOf(parameter)].use = dims;
     }
     return success();
   }
 
-  /// The part of `axis` that shards a class of its group.
-  std::optional<Axis> partOf(const DimGroup &group, unsigned dimClass,
-                             StringRef axis) {
-    int64_t pre = 1;
-    for (auto [c, share] : llvm::zip(group.classes, group.shares)) {
-      if (c == dimClass)
-        return share > 1 ? std::optional<Axis>(Axis{axis, pre, share})
-                         : std::nullopt;
-      pre *= share;
-    }
-    return std::nullopt;
-  }
-
-  StringRef requestedAxis(func::FuncOp function) {
-    for (unsigned i = 0; i < function.getNumArguments(); ++i)
-      if (auto request = Request::read(function.getArgAttr(i, kRequestName)))
-        return request->axis;
-    return {};
-  }
-
-  LogicalResult checkSize(func::FuncOp function, StringRef axis,
-                          int64_t devices, const DimGroups &groups) {
+  LogicalResult checkSize(StringRef axis, int64_t devices,
+                          const DimGroups &groups) {
     int64_t largest = 0;
     for (const DimGroup &group : groups.groups())
       largest = std::max(largest, group.extent());
@@ -187,15 +177,220 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
     return success();
   }
 
-  LogicalResult checkRequest(nn::ParameterAttr parameter, Request request,
-                             BlockArgument argument, int64_t devices) {
+  /// The part of `axis` that shards a class of its group.
+  static std::optional<Axis> partOf(const DimGroup &group, unsigned dimClass,
+                                    StringRef axis) {
+    int64_t pre = 1;
+    for (auto [c, share] : llvm::zip(group.classes, group.shares)) {
+      if (c == dimClass)
+        return share > 1 ? std::optional<Axis>(Axis{axis, pre, share})
+                         : std::nullopt;
+      pre *= share;
+    }
+    return std::nullopt;
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Requests on parameters
+  //===--------------------------------------------------------------------===//
+
+  /// Slices of one stored tensor have its name; their offsets differ.
+  using Key = std::pair<Attribute, Attribute>;
+  static Key keyOf(nn::ParameterAttr parameter) {
+    return {parameter.getName(), parameter.getOffset()};
+  }
+
+  static nn::ParameterAttr parameterOf(func::FuncOp function,
+                                       BlockArgument argument) {
+    return function.getArgAttrOfType<nn::ParameterAttr>(argument.getArgNumber(),
+                                                        nn::kParameterName);
+  }
+
+  /// Decides what no other function has decided.
+  LogicalResult decideRequested(func::FuncOp function) {
+    DimClasses classes(function);
+    SmallVector<BlockArgument> open;
+    for (BlockArgument argument : function.getArguments()) {
+      auto parameter = parameterOf(function, argument);
+      if (parameter && !decided.count(keyOf(parameter)) &&
+          llvm::any_of(
+              requestsOf(function, argument),
+              [](const Request &request) { return !request.isStorage; }))
+        open.push_back(argument);
+    }
+    // Axes in the order of the mesh: major first, where a dim has several.
+    for (MeshAxisAttr axis : context.mesh.getAxes()) {
+      std::optional<DimGroups> groups;
+      for (BlockArgument argument : open) {
+        SmallVector<Request, 2> requests = requestsOf(function, argument);
+        llvm::erase_if(requests, [&](const Request &request) {
+          return request.axis != axis.getName() || request.isStorage;
+        });
+        if (requests.empty())
+          continue;
+        if (!groups)
+          groups.emplace(function, classes, axis.getSize());
+        PlacedParameter &entry =
+            entryOf(parameterOf(function, argument), argument);
+        // Its first owner says how it lies; the others reshard it.
+        auto first = llvm::find_if(requests, [](const Request &request) {
+          return request.user.empty();
+        });
+        if (first != requests.end())
+          std::swap(*first, requests.front());
+        for (auto [i, request] : llvm::enumerate(requests)) {
+          DimAxes &dims = i ? entry.users[request.user] : entry.use;
+          dims.resize(entry.use.size());
+          bool isGathered = request.isGathered && requests.size() == 1;
+          if (failed(decide(function, argument, request, isGathered, classes,
+                            *groups, dims)))
+            return failure();
+          entry.isGathered |= isGathered;
+        }
+      }
+    }
+    return success();
+  }
+
+  /// Storage over further axes, whoever decided the rest.
+  LogicalResult decideStorage(func::FuncOp function) {
+    for (BlockArgument argument : function.getArguments()) {
+      auto parameter = parameterOf(function, argument);
+      if (!parameter)
+        continue;
+      for (const Request &request : requestsOf(function, argument))
+        if (request.isStorage && stored.insert(keyOf(parameter)).second &&
+            failed(store(parameter, argument, request)))
+          return failure();
+    }
+    return success();
+  }
+
+  static SmallVector<Request, 2> requestsOf(func::FuncOp function,
+                                            BlockArgument argument) {
+    return readRequests(
+        function.getArgAttr(argument.getArgNumber(), kRequestName));
+  }
+
+  PlacedParameter &entryOf(nn::ParameterAttr parameter,
+                           BlockArgument argument) {
+    PlacedParameter &entry = decided[keyOf(parameter)];
+    entry.use.resize(shapeOf(argument.getType()).size());
+    return entry;
+  }
+
+  static std::string nameOf(nn::ParameterAttr parameter) {
+    return "parameter \"" + parameter.getName().getValue().str() + "\"";
+  }
+
+  LogicalResult decide(func::FuncOp function, BlockArgument argument,
+                       const Request &request, bool isGathered,
+                       const DimClasses &classes, const DimGroups &groups,
+                       DimAxes &axes) {
+    auto parameter = parameterOf(function, argument);
+    int64_t devices = context.mesh.getAxisSize(request.axis);
+    if (request.isReplicated() || devices < 2)
+      return success();
     int64_t extent = parameter.getShape()[request.dim];
     if (devices > extent)
-      return emit() << "parameter \"" << parameter.getName().getValue()
-                    << "\": dim " << request.dim << " of size " << extent
-                    << " cannot be sharded over " << devices
-                    << " devices; sizes up to " << extent << " work";
+      return context.unmet(
+          nameOf(parameter) + ": dim " + Twine(request.dim) + " of size " +
+              Twine(extent) + " cannot be sharded over " + Twine(devices) +
+              " devices, sizes up to " + Twine(extent) + " work",
+          request, "it stays whole");
+    SmallVector<unsigned> dims;
+    for (auto [i, stored] : llvm::enumerate(parameter.getDims().asArrayRef()))
+      if (stored == request.dim && shapeOf(argument.getType())[i] > 1)
+        dims.push_back(i);
+    if (isGathered) {
+      cutEvenly(argument, request, classes, dims, axes);
+      return success();
+    }
+    bool isShared = false, isWhole = true;
+    for (unsigned i : dims) {
+      unsigned dimClass = classes.classOf(argument, i);
+      const DimGroup *group = groups.groupOf(dimClass);
+      isWhole &= group == nullptr;
+      if (!group)
+        continue;
+      if (std::optional<Axis> part = partOf(*group, dimClass, request.axis)) {
+        axes[i].push_back(*part);
+        isShared = true;
+      }
+    }
+    if (isWhole)
+      return context.unmet(
+          nameOf(parameter) + ": dim " + Twine(request.dim) +
+              " cannot be sharded over \"" + request.axis +
+              "\", because an op needs it whole; a style that gathers, such as "
+              "colwise_rep, works",
+          request, "it stays whole");
+    if (!isShared)
+      noteWhole(parameter, request);
     return success();
+  }
+
+  /// Nobody else sees how the dim is cut: into the smallest blocks.
+  void cutEvenly(BlockArgument argument, const Request &request,
+                 const DimClasses &classes, ArrayRef<unsigned> dims,
+                 DimAxes &axes) {
+    DimGroup group;
+    for (unsigned i : dims.take_front(3)) {
+      group.classes.push_back(classes.classOf(argument, i));
+      group.sizes.push_back(shapeOf(argument.getType())[i]);
+    }
+    shareOut(group, context.mesh.getAxisSize(request.axis), {});
+    for (unsigned i : dims.take_front(3))
+      if (std::optional<Axis> part =
+              partOf(group, classes.classOf(argument, i), request.axis))
+        axes[i].push_back(*part);
+  }
+
+  /// Storage over a further axis: of the dim that was asked for, or else the
+  /// first, that it divides without padding, which would pad all its uses.
+  LogicalResult store(nn::ParameterAttr parameter, BlockArgument argument,
+                      const Request &request) {
+    PlacedParameter &entry = entryOf(parameter, argument);
+    int64_t devices = context.mesh.getAxisSize(request.axis);
+    ArrayRef<int64_t> shape = shapeOf(argument.getType());
+    if (devices < 2)
+      return success();
+    for (bool isAsked : {true, false})
+      for (auto [i, stored] :
+           llvm::enumerate(parameter.getDims().asArrayRef())) {
+        if ((stored == request.dim) != isAsked ||
+            shape[i] % (sizeOf(entry.use[i]) * devices))
+          continue;
+        entry.stored.resize(shape.size());
+        entry.stored[i].push_back({request.axis, 1, devices});
+        return success();
+      }
+    return context.unmet(nameOf(parameter) + ": " + Twine(devices) +
+                             " devices divide none of its dims",
+                         request, "all of them store it");
+  }
+
+  /// A dim that is asked for and stays whole, because what it is used with is
+  /// cut along other dims: KV heads, where query groups are shared out.
+  void noteWhole(nn::ParameterAttr parameter, const Request &request) {
+    auto &note = whole[{request.entry.str(), request.style.str()}];
+    if (note.second++ == 0)
+      note.first = parameter.getName().getValue().str();
+  }
+
+  void reportWhole() {
+    for (auto &[source, note] : whole) {
+      auto remark = emitRemark(UnknownLoc::get(&getContext()));
+      remark << "\"" << source.first << "\": " << source.second
+             << ": parameter \"" << note.first << "\"";
+      if (note.second > 1)
+        remark << " and " << (note.second - 1) << " more stay";
+      else
+        remark << " stays";
+      remark << " whole on every device: with this number of devices, the "
+                "fewest heads on a device come from sharing out the query "
+                "heads of each KV head";
+    }
   }
 
   //===--------------------------------------------------------------------===//
@@ -205,54 +400,135 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
   LogicalResult place(func::FuncOp function) {
     DimClasses classes(function);
     SmallVector<Axes> classAxes(classes.size());
+    llvm::DenseMap<unsigned, PlacedParameter> placed;
+    llvm::DenseMap<unsigned, SmallVector<Request, 2>> asked;
     for (BlockArgument argument : function.getArguments()) {
-      auto parameter = function.getArgAttrOfType<nn::ParameterAttr>(
-          argument.getArgNumber(), nn::kParameterName);
-      auto it = parameter ? decided.find(parameter.getName()) : decided.end();
+      unsigned number = argument.getArgNumber();
+      auto parameter = parameterOf(function, argument);
+      auto it = parameter ? decided.find(keyOf(parameter)) : decided.end();
       if (it == decided.end())
         continue;
-      if (it->second.size() != shapeOf(argument.getType()).size())
-        return emit() << "parameter \"" << parameter.getName().getValue()
-                      << "\" has other dims in \"" << function.getName()
-                      << "\" than elsewhere";
-      setSharding(function, argument, it->second);
-      for (auto [i, axes] : llvm::enumerate(it->second))
-        if (!axes.empty())
+      const PlacedParameter &entry = it->second;
+      if (entry.use.size() != shapeOf(argument.getType()).size())
+        return emit() << nameOf(parameter) << " has other dims in \""
+                      << function.getName() << "\" than elsewhere";
+      placed[number] = entry;
+      asked[number] = requestsOf(function, argument);
+      for (auto [i, axes] : llvm::enumerate(entry.use))
+        if (!axes.empty() && !entry.isGathered)
           classAxes[classes.classOf(argument, i)] = axes;
     }
     if (failed(placeBatch(function, classes, classAxes)))
       return failure();
-    for (unsigned i = 0; i < function.getNumArguments(); ++i)
-      function.removeArgAttr(i, kRequestName);
-    placeBoundaries(function, classes, classAxes);
+    llvm::DenseMap<unsigned, Users> users;
+    for (BlockArgument argument : function.getArguments())
+      if (auto it = placed.find(argument.getArgNumber()); it != placed.end())
+        users[argument.getArgNumber()] = findUsers(argument, it->second);
+    BoundaryPlacer boundaries(function, context, classes, classAxes, placed,
+                              asked);
+    if (failed(boundaries.run()))
+      return failure();
+    for (BlockArgument argument : function.getArguments()) {
+      auto it = placed.find(argument.getArgNumber());
+      if (it != placed.end() &&
+          failed(
+              placeParameter(function, argument, it->second, users[it->first])))
+        return failure();
+      function.removeArgAttr(argument.getArgNumber(), kRequestName);
+    }
     return success();
   }
 
-  void setSharding(func::FuncOp function, BlockArgument argument,
-                   ArrayRef<Axes> dims) {
-    ArrayRef<int64_t> shape = shapeOf(argument.getType());
+  using Users = SmallVector<std::pair<Operation *, StringRef>>;
+
+  LogicalResult placeParameter(func::FuncOp function, BlockArgument argument,
+                               const PlacedParameter &entry,
+                               const Users &users) {
+    DimAxes storage = entry.use;
+    for (auto [axes, further] : llvm::zip(storage, entry.stored))
+      axes.append(further);
+    ShardingAttr sharding = shardingOf(argument, storage);
+    ShardingAttr own = annotation(function, argument.getArgNumber());
+    if (own && own != sharding)
+      return emit() << "parameter \""
+                    << parameterOf(function, argument).getName().getValue()
+                    << "\" is annotated as " << own
+                    << ", but the plan makes it " << sharding
+                    << "; drop one of the two";
+    function.setArgAttr(argument.getArgNumber(), kShardingName, sharding);
+    if (!entry.stored.empty() && !argument.use_empty()) {
+      // Gathered right before it is first used, and used so by all.
+      Operation *first = *argument.user_begin();
+      for (Operation *user : argument.getUsers())
+        if (user->isBeforeInBlock(first))
+          first = user;
+      constrain(argument, entry.use, first);
+    }
+    for (auto [op, user] : users) {
+      auto it = entry.users.find(user);
+      if (it == entry.users.end())
+        continue;
+      for (OpOperand &operand : op->getOpOperands())
+        if (operand.get() == argument)
+          operand.set(constrain(argument, it->second, op, &operand));
+    }
+    return success();
+  }
+
+  /// `value` as `dims` say, before `op`: for all its uses, or for one.
+  Value constrain(Value value, ArrayRef<Axes> dims, Operation *op,
+                  OpOperand *only = nullptr) {
+    OpBuilder builder(op);
+    auto constraint = ConstraintOp::create(builder, op->getLoc(), value,
+                                           shardingOf(value, dims), UnitAttr());
+    if (!only)
+      value.replaceAllUsesExcept(constraint, constraint);
+    return constraint;
+  }
+
+  /// The ops that use `argument` for one of the modules, by location, or by the
+  /// boundary beside them. While there are boundaries.
+  static Users findUsers(BlockArgument argument, const PlacedParameter &entry) {
+    Users users;
+    if (entry.users.empty())
+      return users;
+    for (Operation *op : argument.getUsers()) {
+      StringRef module = moduleOf(op->getLoc());
+      for (Value operand : op->getOperands())
+        if (auto boundary = operand.getDefiningOp<nn::BoundaryOp>();
+            boundary && module.empty())
+          module = boundary.getModule();
+      for (Operation *next : op->getUsers())
+        if (auto boundary = dyn_cast<nn::BoundaryOp>(next);
+            boundary && module.empty())
+          module = boundary.getModule();
+      if (entry.users.contains(module))
+        users.push_back({op, module});
+    }
+    return users;
+  }
+
+  ShardingAttr shardingOf(Value value, ArrayRef<Axes> dims) {
+    ArrayRef<int64_t> shape = shapeOf(value.getType());
     Placement placement = Placement::replicated(shape);
     for (auto [i, axes] : llvm::enumerate(dims)) {
       placement.dims[i] = axes;
       placement.pads[i] =
           llvm::divideCeil(shape[i], sizeOf(axes)) * sizeOf(axes);
     }
-    function.setArgAttr(
-        argument.getArgNumber(), kShardingName,
-        toSharding(placement, meshName, mesh, shape, &getContext()));
+    return toSharding(placement, context.meshName, context.mesh, shape,
+                      &getContext());
   }
 
-  /// The axis `dp` shards what is called "batch".
+  /// The axes for the batch shard what is called "batch".
   LogicalResult placeBatch(func::FuncOp function, const DimClasses &classes,
                            SmallVectorImpl<Axes> &classAxes) {
-    int64_t devices = mesh.getAxisSize("dp");
-    auto plan = getOperation()->getAttrOfType<StringAttr>(kPlanName);
-    if (devices < 2 || (plan && plan.getValue() == "none"))
+    Axes axes;
+    for (auto &[name, role] : roles)
+      if (role == AxisRole::DataParallel && context.mesh.getAxisSize(name) > 1)
+        axes.push_back({name, 1, context.mesh.getAxisSize(name)});
+    if (axes.empty() || plan == "none")
       return success();
-    StringRef name;
-    for (MeshAxisAttr axis : mesh.getAxes())
-      if (axis.getName() == "dp")
-        name = axis.getName();
     for (BlockArgument argument : function.getArguments()) {
       auto names = function.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(),
                                                         nn::kDimsName);
@@ -264,54 +540,32 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
       for (auto [i, dimName] : llvm::enumerate(names)) {
         if (dimName != StringAttr::get(&getContext(), "batch"))
           continue;
-        if (devices > shape[i])
-          return emit() << "mesh axis \"dp\" of size " << devices
-                        << " is larger than the batch of " << shape[i]
-                        << "; sizes up to " << shape[i] << " work";
-        dims[i].push_back({name, 1, devices});
-        classAxes[classes.classOf(argument, i)] = dims[i];
+        if (sizeOf(axes) > shape[i])
+          return emit() << "mesh axis \"" << axes.front().name << "\" of size "
+                        << sizeOf(axes) << " is larger than the batch of "
+                        << shape[i] << "; sizes up to " << shape[i] << " work";
+        dims[i] = axes;
+        classAxes[classes.classOf(argument, i)] = axes;
         isBatch = true;
       }
       // State is left open: its other dims follow what is written to it.
-      if (isBatch &&
+      if (isBatch && !annotation(function, argument.getArgNumber()) &&
           function.getArgAttr(argument.getArgNumber(), nn::kInputName))
-        setSharding(function, argument, dims);
+        function.setArgAttr(argument.getArgNumber(), kShardingName,
+                            shardingOf(argument, dims));
     }
     return success();
   }
 
-  /// Requests on boundaries become constraints; boundaries go.
-  void placeBoundaries(func::FuncOp function, const DimClasses &classes,
-                       ArrayRef<Axes> classAxes) {
-    SmallVector<nn::BoundaryOp> boundaries(function.getOps<nn::BoundaryOp>());
-    for (nn::BoundaryOp op : boundaries) {
-      Value value = op.getInput();
-      if (auto request = Request::read(op->getAttr(kRequestName)))
-        value = constrain(op, *request, classes, classAxes);
-      op.getResult().replaceAllUsesWith(value);
-      op.erase();
-    }
-  }
-
-  Value constrain(nn::BoundaryOp op, Request request, const DimClasses &classes,
-                  ArrayRef<Axes> classAxes) {
-    ArrayRef<int64_t> shape = op.getType().getShape();
-    Placement placement = Placement::replicated(shape);
-    for (unsigned i = 0; i < shape.size(); ++i) {
-      int64_t origin = op.getOriginDims() ? (*op.getOriginDims())[i] : i;
-      for (const Axis &axis : classAxes[classes.classOf(op.getResult(), i)])
-        if (axis.name != request.axis || origin == request.dim)
-          placement.dims[i].push_back(axis);
-    }
-    OpBuilder builder(op);
-    return ConstraintOp::create(
-        builder, op.getLoc(), op.getInput(),
-        toSharding(placement, meshName, mesh, shape, &getContext()));
-  }
-
-  FlatSymbolRefAttr meshName;
-  MeshAttr mesh;
-  DenseMap<StringAttr, DimAxes> decided;
+  PlacingContext context;
+  StringRef plan;
+  SmallVector<std::pair<StringRef, AxisRole>> roles;
+  DenseMap<Key, PlacedParameter> decided;
+  DenseSet<Key> stored; ///< parameters whose storage has been decided
+  /// First parameter and number, by entry and style.
+  std::map<std::pair<std::string, std::string>,
+           std::pair<std::string, unsigned>>
+      whole;
 };
 
 } // namespace

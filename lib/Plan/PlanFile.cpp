@@ -10,45 +10,16 @@
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
-#include <map>
 
 using namespace mlir;
 using namespace mlir::tp;
 
-//===----------------------------------------------------------------------===//
-// Styles
-//===----------------------------------------------------------------------===//
-
-static constexpr Ask shard(int64_t dim) { return {Ask::Sharded, dim}; }
-static constexpr Ask kWhole{Ask::Replicated, 0}, kNothing{Ask::Nothing, 0};
-
-/// Dims of a linear's weight are [out, in], of a table [rows, width].
-static constexpr Style kStyles[] = {
-    // name, weight, bias, table, input, output
-    {"colwise", shard(0), shard(0), shard(1), kWhole, shard(-1)},
-    {"colwise_rep", shard(0), shard(0), shard(1), kWhole, kWhole},
-    {"colwise_gather_output", shard(0), shard(0), shard(1), kWhole, kWhole},
-    {"rowwise", shard(1), kWhole, shard(0), shard(-1), kWhole},
-    {"rowwise_rep", shard(1), kWhole, shard(0), kWhole, kWhole},
-    {"rowwise_split_input", shard(1), kWhole, shard(0), kWhole, kWhole},
-    {"replicate", kWhole, kWhole, kWhole, kNothing, kNothing},
-};
-
-const Style *tp::findStyle(StringRef name) {
-  for (const Style &style : kStyles)
-    if (style.name == name)
-      return &style;
-  return nullptr;
-}
-
-std::string tp::styleNames() {
-  return llvm::join(
-      llvm::map_range(kStyles, [](const Style &style) { return style.name; }),
-      ", ");
+StringRef tp::stringifyRole(AxisRole role) {
+  return role == AxisRole::DataParallel ? "data_parallel" : "tensor_parallel";
 }
 
 //===----------------------------------------------------------------------===//
-// Files
+// JSON
 //===----------------------------------------------------------------------===//
 
 /// llvm::json recurses; refuse what is nested deeper than any plan.
@@ -73,53 +44,352 @@ static bool isTooDeep(StringRef text) {
   return false;
 }
 
-static FailureOr<std::string>
-readMesh(const PlanFile &plan, const llvm::json::Value &value,
-         function_ref<InFlightDiagnostic()> emitError) {
-  const llvm::json::Object *axes = value.getAsObject();
-  std::string text;
-  if (!axes)
-    return emitError() << plan.name
-                       << ": \"mesh\" must be an object of axis sizes";
-  // An object's order is not kept: dp is major, then as they are named.
-  SmallVector<StringRef> names;
-  for (const auto &axis : *axes)
-    names.push_back(axis.first);
-  llvm::sort(names, [](StringRef a, StringRef b) {
-    return std::make_pair(a != "dp", a) < std::make_pair(b != "dp", b);
-  });
-  for (StringRef name : names) {
-    std::optional<int64_t> size = axes->getInteger(name);
-    if (!size)
-      return emitError() << plan.name << ": size of mesh axis \"" << name
-                         << "\" must be a whole number";
-    text +=
-        (text.empty() ? "" : ",") + name.str() + "=" + std::to_string(*size);
+/// A key that an object has twice, of which llvm::json would keep the last; the
+/// text is JSON.
+static std::optional<std::string> findRepeatedKey(StringRef text) {
+  // One set for each open object; a list has an empty one.
+  std::vector<llvm::StringSet<>> open;
+  StringRef last; // The string that was read last.
+  for (size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (c == '"') {
+      size_t begin = ++i;
+      while (i < text.size() && text[i] != '"')
+        i += text[i] == '\\' ? 2 : 1;
+      last = text.slice(begin, i);
+    } else if (c == '{' || c == '[') {
+      open.emplace_back();
+    } else if ((c == '}' || c == ']') && !open.empty()) {
+      open.pop_back();
+    } else if (c == ':' && !open.empty() && !open.back().insert(last).second) {
+      return last.str();
+    }
   }
-  return text;
+  return std::nullopt;
 }
 
-static LogicalResult readEntries(PlanFile &plan,
-                                 const llvm::json::Object &entries,
-                                 function_ref<InFlightDiagnostic()> emitError) {
-  std::map<std::string, StringRef> sorted;
-  for (const auto &entry : entries) {
-    std::optional<StringRef> name = entry.second.getAsString();
-    if (!name)
-      return emitError() << plan.name << ": the style of \""
-                         << StringRef(entry.first) << "\" must be a string";
-    sorted[StringRef(entry.first).str()] = *name;
-  }
-  for (auto &[pattern, name] : sorted) {
-    const Style *style = findStyle(name);
-    if (!style)
-      return emitError() << plan.name << ": unknown style \"" << name
-                         << "\" for \"" << pattern << "\"; there are "
-                         << styleNames();
-    plan.entries.push_back({pattern, style});
-  }
-  return success();
+/// The keys of an object in a fixed order: the object itself has none.
+static SmallVector<StringRef> keysOf(const llvm::json::Object &object) {
+  SmallVector<StringRef> keys;
+  for (const auto &field : object)
+    keys.push_back(field.first);
+  llvm::sort(keys);
+  return keys;
 }
+
+/// A value of JSON as it would be in Python; its strings are read later.
+static Expression toExpression(const llvm::json::Value &value) {
+  Expression expression;
+  if (std::optional<bool> flag = value.getAsBoolean()) {
+    expression.kind = Expression::Boolean;
+    expression.integer = *flag;
+  } else if (std::optional<int64_t> number = value.getAsInteger()) {
+    expression.kind = Expression::Integer;
+    expression.integer = *number;
+  } else if (std::optional<double> number = value.getAsNumber()) {
+    expression.kind = Expression::Name; // Of no style and no layout.
+    expression.text = std::to_string(*number);
+  } else if (std::optional<StringRef> text = value.getAsString()) {
+    expression.kind = Expression::String;
+    expression.text = text->str();
+  } else if (const llvm::json::Array *array = value.getAsArray()) {
+    expression.kind = Expression::Sequence;
+    for (const llvm::json::Value &part : *array)
+      expression.arguments.push_back(toExpression(part));
+  } else if (const llvm::json::Object *object = value.getAsObject()) {
+    expression.kind = Expression::Dictionary;
+    for (StringRef key : keysOf(*object))
+      expression.keywords.push_back(
+          {key.str(), toExpression(*object->get(key))});
+  }
+  return expression;
+}
+
+//===----------------------------------------------------------------------===//
+// Reading
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+class PlanReader {
+public:
+  PlanReader(PlanFile &plan, function_ref<InFlightDiagnostic()> emitError)
+      : plan(plan), emitError(emitError), styles(StyleSet::registered()) {}
+
+  LogicalResult run(const llvm::json::Value &value) {
+    if (const llvm::json::Array *sections = value.getAsArray())
+      return readSections(*sections);
+    const llvm::json::Object *object = value.getAsObject();
+    if (!object)
+      return fail() << "a plan must be a JSON object";
+    bool isWhole = llvm::any_of(kFields, [&](StringRef field) {
+      return object->get(field) != nullptr;
+    });
+    if (!isWhole)
+      return readSection(*object, {}, {});
+    return readWhole(*object);
+  }
+
+private:
+  static constexpr StringRef kFields[] = {
+      "plan",   "plans", "mesh", "roles",      "data_parallel",
+      "styles", "axis",  "root", "when_unmet", "tp_plan"};
+  static constexpr StringRef kSectionFields[] = {"plan", "axis", "root",
+                                                 "tp_plan"};
+
+  InFlightDiagnostic fail() { return emitError() << plan.name << ": "; }
+
+  LogicalResult checkFields(const llvm::json::Object &object,
+                            ArrayRef<StringRef> known) {
+    for (StringRef key : keysOf(object)) {
+      if (llvm::is_contained(known, key))
+        continue;
+      InFlightDiagnostic error = fail() << "unknown field \"" << key << "\"";
+      if (StringRef nearest = nearestName(key, known); !nearest.empty())
+        error << "; did you mean \"" << nearest << "\"?";
+      else
+        error << "; there are \"" << llvm::join(known, "\", \"") << "\"";
+      return error;
+    }
+    return success();
+  }
+
+  LogicalResult readWhole(const llvm::json::Object &object) {
+    if (failed(checkFields(object, kFields)))
+      return failure();
+    if (const llvm::json::Value *value = object.get("mesh"))
+      if (failed(readMesh(*value)))
+        return failure();
+    if (failed(readRoles(object)) || failed(readUnmet(object)) ||
+        failed(readStyles(object)))
+      return failure();
+    const llvm::json::Value *several = object.get("plans");
+    bool isOne = object.get("plan") || object.get("tp_plan");
+    if (several && (isOne || object.get("axis") || object.get("root")))
+      return fail() << "\"plans\" has the place of \"plan\", \"axis\" and "
+                    << "\"root\"; give them in its elements";
+    if (several) {
+      if (const llvm::json::Array *sections = several->getAsArray())
+        return readSections(*sections);
+      return fail() << "\"plans\" must be a list of objects, each with a "
+                    << "\"plan\"";
+    }
+    if (isOne)
+      return readOne(object);
+    if (object.get("axis") || object.get("root"))
+      return fail() << "\"axis\" and \"root\" need a \"plan\"";
+    plan.isAutomatic = true;
+    return success();
+  }
+
+  LogicalResult readMesh(const llvm::json::Value &value) {
+    if (std::optional<StringRef> text = value.getAsString()) {
+      plan.mesh = text->str();
+      return success();
+    }
+    const llvm::json::Object *axes = value.getAsObject();
+    if (!axes)
+      return fail() << "\"mesh\" must be an object of axis sizes, or a text "
+                    << "such as \"dp=2,tp=4\"";
+    // An object's order is not kept: dp is major, then as they are named.
+    SmallVector<StringRef> names = keysOf(*axes);
+    llvm::sort(names, [](StringRef a, StringRef b) {
+      return std::make_pair(a != "dp", a) < std::make_pair(b != "dp", b);
+    });
+    std::string text;
+    for (StringRef name : names) {
+      std::optional<int64_t> size = axes->getInteger(name);
+      if (!size)
+        return fail() << "size of mesh axis \"" << name
+                      << "\" must be a whole number";
+      text +=
+          (text.empty() ? "" : ",") + name.str() + "=" + std::to_string(*size);
+    }
+    plan.mesh = text;
+    return success();
+  }
+
+  LogicalResult readRoles(const llvm::json::Object &object) {
+    if (const llvm::json::Value *value = object.get("data_parallel")) {
+      std::optional<StringRef> axis = value->getAsString();
+      if (!axis)
+        return fail() << "\"data_parallel\" must be the name of a mesh axis";
+      plan.roles.push_back({axis->str(), AxisRole::DataParallel});
+    }
+    const llvm::json::Value *value = object.get("roles");
+    if (!value)
+      return success();
+    const llvm::json::Object *roles = value->getAsObject();
+    if (!roles)
+      return fail() << "\"roles\" must be an object, such as {\"x\": "
+                    << "\"data_parallel\", \"y\": \"tensor_parallel\"}";
+    for (StringRef axis : keysOf(*roles)) {
+      StringRef role = roles->getString(axis).value_or("");
+      if (role != "data_parallel" && role != "tensor_parallel")
+        return fail() << "the role of mesh axis \"" << axis
+                      << "\" must be \"data_parallel\" or "
+                      << "\"tensor_parallel\"";
+      plan.roles.push_back({axis.str(), role == "data_parallel"
+                                            ? AxisRole::DataParallel
+                                            : AxisRole::TensorParallel});
+    }
+    llvm::sort(plan.roles);
+    plan.roles.erase(llvm::unique(plan.roles), plan.roles.end());
+    for (size_t i = 1; i < plan.roles.size(); ++i)
+      if (plan.roles[i].first == plan.roles[i - 1].first)
+        return fail() << "mesh axis \"" << plan.roles[i].first
+                      << "\" has two roles";
+    return success();
+  }
+
+  LogicalResult readUnmet(const llvm::json::Object &object) {
+    const llvm::json::Value *value = object.get("when_unmet");
+    if (!value)
+      return success();
+    StringRef text = value->getAsString().value_or("");
+    if (text != "error" && text != "remark")
+      return fail() << "\"when_unmet\" must be \"error\" or \"remark\"";
+    plan.mayWeaken = text == "remark";
+    return success();
+  }
+
+  LogicalResult readStyles(const llvm::json::Object &object) {
+    const llvm::json::Value *value = object.get("styles");
+    if (!value)
+      return success();
+    const llvm::json::Object *definitions = value->getAsObject();
+    if (!definitions)
+      return fail() << "\"styles\" must be an object of styles";
+    for (StringRef name : keysOf(*definitions)) {
+      auto emitHere = [&] { return fail() << "style \"" << name << "\": "; };
+      Expression definition = toExpression(*definitions->get(name));
+      FailureOr<bool> override = takeOverride(definition, emitHere);
+      if (failed(override))
+        return failure();
+      FailureOr<Style> style = readDefinition(name, definition, emitHere);
+      if (failed(style) ||
+          failed(styles.add(*style, *override, [&] { return fail(); })))
+        return failure();
+    }
+    return success();
+  }
+
+  FailureOr<bool> takeOverride(Expression &definition,
+                               function_ref<InFlightDiagnostic()> emitHere) {
+    for (auto it = definition.keywords.begin(); it != definition.keywords.end();
+         ++it) {
+      if (it->name != "override")
+        continue;
+      if (it->value.kind != Expression::Boolean)
+        return emitHere() << "\"override\" must be true or false";
+      bool override = it->value.integer != 0;
+      definition.keywords.erase(it);
+      return override;
+    }
+    return false;
+  }
+
+  LogicalResult readSections(const llvm::json::Array &sections) {
+    for (const llvm::json::Value &value : sections) {
+      const llvm::json::Object *section = value.getAsObject();
+      if (!section)
+        return fail() << "each of several plans must be an object with a "
+                      << "\"plan\"";
+      if (failed(checkFields(*section, kSectionFields)))
+        return failure();
+      if (!section->get("plan") && !section->get("tp_plan"))
+        return fail() << "one of several plans has no \"plan\"";
+      if (failed(readOne(*section)))
+        return failure();
+    }
+    if (!plan.isAutomatic)
+      return success();
+    for (const PlanSection &section : plan.sections)
+      for (const PlanEntry &entry : section.entries)
+        if (!entry.style.isStorage)
+          return fail() << "\"" << entry.pattern << "\": beside the automatic "
+                        << "plan there can be fully_shard only, not "
+                        << entry.style.name;
+    return success();
+  }
+
+  /// An object with "plan", and perhaps "axis" and "root".
+  LogicalResult readOne(const llvm::json::Object &object) {
+    if (object.get("plan") && object.get("tp_plan"))
+      return fail() << "\"tp_plan\" is another name of \"plan\"; give one";
+    std::optional<std::string> axis;
+    std::string root;
+    if (const llvm::json::Value *value = object.get("axis")) {
+      if (!value->getAsString())
+        return fail() << "\"axis\" must be the name of a mesh axis";
+      axis = value->getAsString()->str();
+    }
+    if (const llvm::json::Value *value = object.get("root")) {
+      if (!value->getAsString())
+        return fail() << "\"root\" must be the name of a module";
+      root = value->getAsString()->str();
+    }
+    const llvm::json::Value *value = object.get("plan");
+    if (!value)
+      value = object.get("tp_plan");
+    if (const llvm::json::Object *entries = value->getAsObject())
+      return readSection(*entries, axis, root);
+    std::optional<StringRef> text = value->getAsString();
+    if (!text)
+      return fail() << "\"plan\" must be an object of styles, or a style for "
+                    << "the root itself";
+    // The automatic plan has an axis by its role and no root.
+    if (*text == "auto" && !axis && root.empty()) {
+      plan.isAutomatic = true;
+      return success();
+    }
+    llvm::json::Object entries;
+    entries[""] = *text;
+    return readSection(entries, axis, root);
+  }
+
+  LogicalResult readSection(const llvm::json::Object &entries,
+                            std::optional<std::string> axis, StringRef root) {
+    PlanSection section;
+    section.axis = std::move(axis);
+    for (StringRef key : keysOf(entries)) {
+      FailureOr<Style> style = readEntry(key, *entries.get(key));
+      if (failed(style))
+        return failure();
+      std::string pattern = root.str();
+      if (!pattern.empty() && !key.empty())
+        pattern += ".";
+      section.entries.push_back({key.str(), pattern + key.str(), *style});
+    }
+    plan.sections.push_back(std::move(section));
+    return success();
+  }
+
+  FailureOr<Style> readEntry(StringRef key, const llvm::json::Value &value) {
+    auto emitHere = [&] { return fail() << "\"" << key << "\": "; };
+    Expression expression = toExpression(value);
+    if (expression.kind != Expression::Dictionary)
+      return readStyle(expression, styles, emitHere);
+    auto it = llvm::find_if(
+        expression.keywords,
+        [](const Expression::Keyword &field) { return field.name == "style"; });
+    if (it == expression.keywords.end())
+      return readDefinition("a style of its own", expression, emitHere);
+    // The fields of a named style are its arguments.
+    if (it->value.kind != Expression::String)
+      return emitHere() << "\"style\" must be the name of a style";
+    expression.kind = Expression::Call;
+    expression.text = it->value.text;
+    expression.keywords.erase(it);
+    return readStyle(expression, styles, emitHere);
+  }
+
+  PlanFile &plan;
+  function_ref<InFlightDiagnostic()> emitError;
+  StyleSet styles;
+};
+
+} // namespace
 
 FailureOr<PlanFile> tp::readPlan(StringRef path,
                                  function_ref<InFlightDiagnostic()> emitError) {
@@ -137,31 +407,16 @@ FailureOr<PlanFile> tp::readPlan(StringRef path,
     std::string why = llvm::toString(json.takeError());
     return emitError() << plan.name << ": not JSON: " << why;
   }
-  const llvm::json::Object *object = json->getAsObject();
-  if (!object)
-    return emitError() << plan.name << ": a plan must be a JSON object";
-  const llvm::json::Object *entries = object;
-  if (const llvm::json::Value *value = object->get("plan")) {
-    entries = value->getAsObject();
-    if (!entries)
-      return emitError() << plan.name
-                         << ": \"plan\" must be an object of styles";
-    for (const auto &field : *object)
-      if (StringRef(field.first) != "plan" && StringRef(field.first) != "mesh")
-        return emitError() << plan.name << ": unknown field \""
-                           << StringRef(field.first)
-                           << "\"; there are \"mesh\" and \"plan\"";
-    if (const llvm::json::Value *value = object->get("mesh")) {
-      FailureOr<std::string> mesh = readMesh(plan, *value, emitError);
-      if (failed(mesh))
-        return failure();
-      plan.mesh = *mesh;
-    }
-  }
-  if (failed(readEntries(plan, *entries, emitError)))
+  if (std::optional<std::string> key = findRepeatedKey(text))
+    return emitError() << plan.name << ": \"" << *key << "\" is given twice";
+  if (failed(PlanReader(plan, emitError).run(*json)))
     return failure();
   return plan;
 }
+
+//===----------------------------------------------------------------------===//
+// Meshes
+//===----------------------------------------------------------------------===//
 
 FailureOr<std::vector<std::pair<std::string, int64_t>>>
 tp::parseMesh(StringRef text, function_ref<InFlightDiagnostic()> emitError) {
@@ -188,68 +443,4 @@ tp::parseMesh(StringRef text, function_ref<InFlightDiagnostic()> emitError) {
     axes.push_back({name.str(), number});
   }
   return axes;
-}
-
-//===----------------------------------------------------------------------===//
-// Names
-//===----------------------------------------------------------------------===//
-
-/// Shell wildcards * and ? within one component.
-static bool matchesComponent(StringRef pattern, StringRef text) {
-  // Greedy with one backtracking point: linear in practice, quadratic at worst.
-  size_t p = 0, t = 0, star = StringRef::npos, mark = 0;
-  while (t < text.size()) {
-    if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t])) {
-      ++p, ++t;
-    } else if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      mark = t;
-    } else if (star != StringRef::npos) {
-      p = star + 1;
-      t = ++mark;
-    } else {
-      return false;
-    }
-  }
-  return pattern.drop_front(p).find_first_not_of('*') == StringRef::npos;
-}
-
-bool tp::matchesModule(StringRef pattern, StringRef module) {
-  SmallVector<StringRef> wanted, have;
-  pattern.split(wanted, '.');
-  module.split(have, '.');
-  if (pattern.empty() || wanted.size() > have.size())
-    return false;
-  for (auto [a, b] : llvm::zip(llvm::reverse(wanted), llvm::reverse(have)))
-    if (!matchesComponent(a, b))
-      return false;
-  return true;
-}
-
-std::optional<std::pair<std::string, unsigned>>
-tp::nearestModule(StringRef pattern, ArrayRef<StringRef> modules) {
-  size_t count = pattern.count('.') + 1;
-  std::map<std::string, unsigned> candidates;
-  for (StringRef module : modules) {
-    SmallVector<StringRef> parts;
-    module.split(parts, '.');
-    if (parts.size() < count)
-      continue;
-    std::string name;
-    for (StringRef part : ArrayRef<StringRef>(parts).take_back(count)) {
-      bool isNumber = llvm::all_of(part, llvm::isDigit);
-      name += (name.empty() ? "" : ".") + (isNumber ? "*" : part.str());
-    }
-    ++candidates[name];
-  }
-  std::optional<std::pair<std::string, unsigned>> best;
-  unsigned bestDistance = std::max<size_t>(3, pattern.size() / 3);
-  for (auto &[name, number] : candidates) {
-    unsigned distance = pattern.edit_distance(name, true, bestDistance);
-    if (distance < bestDistance) {
-      bestDistance = distance;
-      best = {name, number};
-    }
-  }
-  return best;
 }

@@ -3,7 +3,7 @@
 // RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/typo.json" 2>&1 | FileCheck %s --check-prefix=TYPO
 // TYPO: error: typo.json: "feed_foward.w1" matches no module; did you mean "feed_forward.w1"? (2 layers have it)
 // RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/style.json" 2>&1 | FileCheck %s --check-prefix=STYLE
-// STYLE: error: style.json: unknown style "columnwise" for "feed_forward.w1"; there are colwise, colwise_rep
+// STYLE: error: style.json: "feed_forward.w1": unknown style "columnwise"; did you mean "colwise"? There are colwise, colwise_rep
 // RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/not.json" 2>&1 | FileCheck %s --check-prefix=NOT
 // NOT: error: not.json: not JSON
 // RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/two.json" 2>&1 | FileCheck %s --check-prefix=TWO

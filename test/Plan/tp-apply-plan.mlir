@@ -2,16 +2,16 @@
 // RUN: split-file %s %t
 // RUN: tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/plan.json" | FileCheck %s
 // RUN: tp-opt %t/model.mlir --tp-apply-plan="plan=%t/with-mesh.json" | FileCheck %s --check-prefix=MESH
-// RUN: tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=none" | FileCheck %s --check-prefix=NONE
+// RUN: tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=none" --tp-place-parameters | FileCheck %s --check-prefix=NONE
 
 // CHECK: module attributes {tp.plan = "file"}
 // CHECK: tp.mesh @mesh = <["tp"=2]>
 // CHECK: name = "model.layers.0.mlp.up_proj.weight"
-// CHECK-SAME: tp.request = {axis = "tp", dim = 0 : i64}
+// CHECK-SAME: tp.request = [{axis = "tp", dim = 0 : i64, entry = "layers.*.mlp.up_proj", style = "colwise"}]
 // CHECK: name = "model.layers.0.mlp.down_proj.weight"
-// CHECK-SAME: tp.request = {axis = "tp", dim = 1 : i64}
-// CHECK: nn.boundary {{.*}} "input" "0" of "model.layers.0.mlp.up_proj" {tp.request = {axis = "tp", dim = -1 : i64}}
-// CHECK: nn.boundary {{.*}} "output" "0" of "model.layers.0.mlp.down_proj" {tp.request = {axis = "tp", dim = -1 : i64}}
+// CHECK-SAME: tp.request = [{axis = "tp", dim = 1 : i64, entry = "mlp.down_proj", style = "rowwise"}]
+// CHECK: nn.boundary {{.*}} "input" "0" of "model.layers.0.mlp.up_proj" {tp.request = [{axis = "tp", dim = -1 : i64, entry = "layers.*.mlp.up_proj", stage = 1 : i64, style = "colwise"}]}
+// CHECK: nn.boundary {{.*}} "output" "0" of "model.layers.0.mlp.down_proj" {tp.request = [{axis = "tp", dim = -1 : i64, entry = "mlp.down_proj", lazy, stage = 1 : i64, style = "rowwise"}]}
 
 // MESH: tp.mesh @mesh = <["dp"=2, "tp"=4]>
 

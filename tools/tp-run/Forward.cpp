@@ -27,8 +27,9 @@ FailureOr<Programs> tp::createPrograms(const RunOptions &run,
       return failure();
     }
     OwningOpRef<ModuleOp> copy(source->module->clone());
-    programs.unsharded =
-        Program::create(std::move(copy), *source, "", run.program);
+    ProgramOptions whole = run.program;
+    whole.plan = "auto";
+    programs.unsharded = Program::create(std::move(copy), *source, "", whole);
     if (!programs.unsharded)
       return failure();
   }

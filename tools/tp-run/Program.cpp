@@ -204,9 +204,11 @@ std::unique_ptr<Program> Program::create(OwningOpRef<ModuleOp> module,
                                          const Source &source, StringRef mesh,
                                          const ProgramOptions &options) {
   auto program = std::make_unique<Program>();
-  // The program's own marks of a mesh win over the command line's.
+  // The program's own marks of a mesh win over the command line's; a plan file
+  // may bring one.
   bool hasMesh = !module->getOps<MeshOp>().empty();
-  if (!source.isLocal && (hasMesh || !mesh.empty())) {
+  bool hasFile = options.plan != "auto" && options.plan != "none";
+  if (!source.isLocal && (hasMesh || hasFile || !mesh.empty())) {
     progress("sharding");
     if (failed(shard(*module, mesh, options.plan)))
       return nullptr;

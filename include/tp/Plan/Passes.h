@@ -19,11 +19,18 @@ namespace mlir::tp {
 #include "tp/Plan/Passes.h.inc"
 
 /// What a plan asks of a parameter (in the stored tensor's dims) or of a
-/// boundary (in the value's dims): a dictionary {axis, dim}; dim -1 is
-/// replicated.
+/// boundary (in the value's dims): a list of dictionaries {axis, dim, entry,
+/// style}, where dim -1 is replicated. Of a boundary, `stage` 0 is what the
+/// value is taken to be and 1 what it is made to be.
 inline constexpr StringLiteral kRequestName = "tp.request";
-/// On the module: which plan it was given.
+/// On a `tp.constraint`: the boundary and the entry of the plan that it is for.
+inline constexpr StringLiteral kAskedName = "tp.asked";
+/// On the module until parameters are placed: which plan it was given ("auto",
+/// "none", "file") and, if it is there, that what cannot be met becomes less.
 inline constexpr StringLiteral kPlanName = "tp.plan";
+inline constexpr StringLiteral kMayWeakenName = "tp.may_weaken";
+/// On the module: what the automatic plan would cost, for tp-compare-plans.
+inline constexpr StringLiteral kAutomaticCostName = "tp.automatic";
 
 /// Options of `--tp-shard`.
 struct ShardOptions : public PassPipelineOptions<ShardOptions> {
@@ -49,6 +56,15 @@ struct ShardOptions : public PassPipelineOptions<ShardOptions> {
   PassOptions::Option<bool> verify{
       *this, "verify", llvm::cl::desc("prove the result well-placed"),
       llvm::cl::init(true)};
+  PassOptions::Option<bool> compare{
+      *this, "compare",
+      llvm::cl::desc("say what a plan file costs above the automatic plan"),
+      llvm::cl::init(true)};
+  PassOptions::Option<bool> automatic{
+      *this, "automatic",
+      llvm::cl::desc("take the mesh, the roles and what is stored from the "
+                     "file, and the rest from the automatic plan"),
+      llvm::cl::init(false)};
 };
 
 /// From a global module to a checked local one: tp-apply-plan, nn-normalise,
@@ -56,7 +72,8 @@ struct ShardOptions : public PassPipelineOptions<ShardOptions> {
 /// tp-insert-reshards, with `window` tp-window-collectives, tp-partition,
 /// tp-simplify-collectives, tp-merge-collectives; with `overlap`
 /// tp-split-collectives and tp-schedule-collectives; tp-verify-placements and
-/// tp-verify-erasure.
+/// tp-verify-erasure. With a plan file, between tp-estimate-automatic and
+/// tp-compare-plans.
 void buildShardPipeline(OpPassManager &manager, const ShardOptions &options);
 
 /// Registers `--tp-shard`.

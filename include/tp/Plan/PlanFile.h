@@ -7,63 +7,48 @@
 #ifndef TP_PLAN_PLANFILE_H
 #define TP_PLAN_PLANFILE_H
 
-#include "mlir/IR/Diagnostics.h"
+#include "tp/Plan/Style.h"
 #include <optional>
-#include <string>
-#include <vector>
 
 namespace mlir::tp {
 
-/// What a style asks of one tensor: a dim to shard, or replicated, or nothing.
-struct Ask {
-  enum Kind { Nothing, Replicated, Sharded } kind = Nothing;
-  int64_t dim = 0; ///< of Sharded; negative counts from the last
-};
-
-/// A style: what it asks of a module's parameters, its input and its output.
-/// The names are Hugging Face's, older and newer.
-struct Style {
-  StringRef name;
-  Ask weight, bias;
-  Ask table; ///< of a weight that is looked up instead of contracted
-  Ask input, output;
-};
-
-/// The style called `name`; null if there is none.
-const Style *findStyle(StringRef name);
-/// All names, for messages.
-std::string styleNames();
-
 struct PlanEntry {
-  std::string pattern;
-  const Style *style;
+  std::string key;     ///< as written
+  std::string pattern; ///< with the root before it; empty for the whole model
+  Style style;
 };
 
+/// What is asked along one mesh axis, as of one call of `parallelize_module`.
+struct PlanSection {
+  std::optional<std::string> axis;
+  std::vector<PlanEntry> entries; ///< sorted by key
+};
+
+/// What the automatic plan may use an axis for.
+enum class AxisRole { DataParallel, TensorParallel };
+/// "data_parallel"
+StringRef stringifyRole(AxisRole role);
+
+/// A plan file; docs/plans.md describes the form.
 struct PlanFile {
   std::string name; ///< of the file, for messages
   std::optional<std::string> mesh;
-  std::vector<PlanEntry> entries;
+  std::vector<std::pair<std::string, AxisRole>> roles; ///< by axis, sorted
+  std::vector<PlanSection> sections;
+  /// Nothing is asked: the automatic plan, on this mesh and with these roles.
+  bool isAutomatic = false;
+  /// What cannot be met becomes something less, with a remark.
+  bool mayWeaken = false;
 };
 
-/// Reads a plan. Errors: the file cannot be read, is not JSON, is neither form,
-/// or names an unknown style.
+/// Reads a plan. Errors: the file cannot be read, is not JSON, has another
+/// form, or names an unknown style or a mistaken one.
 FailureOr<PlanFile> readPlan(StringRef path,
                              function_ref<InFlightDiagnostic()> emitError);
 
 /// "dp=2,tp=4": the names and sizes, each positive, no name twice.
 FailureOr<std::vector<std::pair<std::string, int64_t>>>
 parseMesh(StringRef text, function_ref<InFlightDiagnostic()> emitError);
-
-/// Whether `pattern` names the module: component by component, from the end,
-/// with shell wildcards. "layers.*.self_attn.q_proj" and "self_attn.q_proj"
-/// both name "model.layers.7.self_attn.q_proj".
-bool matchesModule(StringRef pattern, StringRef module);
-
-/// The module names nearest to `pattern` that it might have meant, layer
-/// numbers as "*", with how many modules each stands for; empty if none is
-/// near.
-std::optional<std::pair<std::string, unsigned>>
-nearestModule(StringRef pattern, ArrayRef<StringRef> modules);
 
 } // namespace mlir::tp
 

@@ -188,7 +188,10 @@ ShardingAttr ConstraintOp::getDeclaredOperand(unsigned) { return {}; }
 ShardingAttr ConstraintOp::getDeclaredResult(unsigned) { return getSharding(); }
 
 ShardingRule ConstraintOp::getShardingRule() {
-  return ShardingRule::elementwise(*this);
+  ShardingRule rule = ShardingRule::elementwise(*this);
+  if (getLazy())
+    rule.each = {0};
+  return rule;
 }
 
 Operation *ConstraintOp::splitFactor(OpBuilder &, unsigned, ArrayRef<int64_t>,

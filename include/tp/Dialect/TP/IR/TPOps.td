@@ -66,15 +66,19 @@ def TP_ConstraintOp : TP_Op<"constraint", [Pure, SameOperandsAndResultType,
   let description = [{
     The identity. Propagation gives the result exactly this sharding, except that
     open dims may take further axes; whatever the operand has is resharded to it.
-    A constraint is not linear: no partial value passes.
+    No partial value passes, unless it is `lazy`: then a sum may be reduced later,
+    with others.
 
     ```mlir
     %1 = tp.constraint %0 to <@mesh, [{"dp", ?}, { } ]> : tensor<4x8xf32>
     ```
   }];
-  let arguments = (ins AnyRankedTensor:$input, TP_ShardingAttr:$sharding);
+  let arguments = (ins AnyRankedTensor:$input, TP_ShardingAttr:$sharding,
+                       UnitAttr:$lazy);
   let results = (outs AnyRankedTensor:$result);
-  let assemblyFormat = "$input `to` $sharding attr-dict `:` type($result)";
+  let assemblyFormat = [{
+    $input `to` $sharding (`lazy` $lazy^)? attr-dict `:` type($result)
+  }];
   let hasVerifier = 1;
 }
 

@@ -1,0 +1,86 @@
+// What a plan file can get wrong around its styles, one message each.
+// RUN: split-file %s %t
+// RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/field.json" 2>&1 | FileCheck %s --check-prefix=FIELD
+// FIELD: error: field.json: unknown field "plna"; did you mean "plan"?
+// RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/both.json" 2>&1 | FileCheck %s --check-prefix=BOTH
+// BOTH: error: both.json: "plans" has the place of "plan", "axis" and "root"; give them in its elements
+// RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/none.json" 2>&1 | FileCheck %s --check-prefix=NONE
+// NONE: error: none.json: one of several plans has no "plan"
+// RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/axis.json" 2>&1 | FileCheck %s --check-prefix=AXIS
+// AXIS: error: axis.json: "axis": "pt" is no axis of the mesh tp=2
+// RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=x=2,y=2 plan=%t/plain.json" 2>&1 | FileCheck %s --check-prefix=WHICH
+// WHICH: error: plain.json: which mesh axis does the plan speak of? Give it as "axis", or name one "tp"; the mesh is x=2,y=2
+// RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=dp=2,tp=2 plan=%t/batch.json" 2>&1 | FileCheck %s --check-prefix=BATCH
+// BATCH: error: batch.json: "w": mesh axis "dp" has the batch, so it can take only fully_shard, not colwise; name another axis, or give "dp" another role
+// RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/role.json" 2>&1 | FileCheck %s --check-prefix=ROLE
+// ROLE: error: role.json: the role of mesh axis "tp" must be "data_parallel" or "tensor_parallel"
+// RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/absent.json" 2>&1 | FileCheck %s --check-prefix=ABSENT
+// ABSENT: error: absent.json: mesh axis "x" has the role "data_parallel", but the mesh is tp=2
+// RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/roles.json" 2>&1 | FileCheck %s --check-prefix=ROLES
+// ROLES: error: roles.json: mesh axis "tp" has two roles
+// RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/unmet.json" 2>&1 | FileCheck %s --check-prefix=UNMET
+// UNMET: error: unmet.json: "when_unmet" must be "error" or "remark"
+// RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/auto.json" 2>&1 | FileCheck %s --check-prefix=AUTO
+// AUTO: error: auto.json: "w": beside the automatic plan there can be fully_shard only, not colwise
+// RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/deep.json" 2>&1 | FileCheck %s --check-prefix=DEEP
+// DEEP: error: deep.json: nested too deeply for a plan
+// RUN: not tp-opt %t/model.mlir --tp-apply-plan="plan=%t/mesh.json" 2>&1 | FileCheck %s --check-prefix=MESH
+// MESH: error: mesh.json: size of mesh axis "tp" must be a whole number
+// RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/other.json" 2>&1 | FileCheck %s --check-prefix=OTHER
+// OTHER: error: other.json: the plan is for mesh tp=4, not tp=2
+// RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/twice.json" 2>&1 | FileCheck %s --check-prefix=TWICE
+// TWICE: error: twice.json: "w" is given twice
+
+// What is right: the only axis, a role, a root, an axis by name.
+// RUN: tp-opt %t/model.mlir --tp-apply-plan="mesh=x=2 plan=%t/plain.json" | FileCheck %s --check-prefix=ONLY
+// ONLY: tp.request = [{axis = "x", dim = 0 : i64
+// RUN: tp-opt %t/model.mlir --tp-apply-plan="mesh=x=2,y=2 plan=%t/named.json" | FileCheck %s --check-prefix=NAMED
+// NAMED: tp.request = [{axis = "y", dim = 0 : i64
+// RUN: tp-opt %t/model.mlir --tp-apply-plan="mesh=b=2,y=2 plan=%t/parallel.json" | FileCheck %s --check-prefix=NAMED
+// RUN: tp-opt %t/model.mlir --tp-apply-plan="mesh=x=2,y=2 plan=%t/tensor.json" | FileCheck %s --check-prefix=NAMED
+// RUN: tp-opt %t/model.mlir --tp-apply-plan="mesh=y=2 plan=%t/list.json" | FileCheck %s --check-prefix=NAMED
+
+//--- field.json
+{"mesh": {"tp": 2}, "plna": {"w": "colwise"}}
+//--- both.json
+{"axis": "tp", "plans": []}
+//--- none.json
+[{"root": "w"}]
+//--- axis.json
+{"axis": "pt", "plan": {"w": "colwise"}}
+//--- plain.json
+{"w": "colwise"}
+//--- batch.json
+{"axis": "dp", "plan": {"w": "colwise"}}
+//--- role.json
+{"roles": {"tp": "pipeline"}, "plan": {"w": "colwise"}}
+//--- absent.json
+{"data_parallel": "x", "plan": {"w": "colwise"}}
+//--- roles.json
+{"data_parallel": "tp", "roles": {"tp": "tensor_parallel"}, "plan": {"w": "colwise"}}
+//--- unmet.json
+{"when_unmet": "ignore", "plan": {"w": "colwise"}}
+//--- auto.json
+[{"plan": "auto"}, {"plan": {"w": "colwise"}}]
+//--- deep.json
+[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[
+//--- mesh.json
+{"mesh": {"tp": "two"}, "plan": {"w": "colwise"}}
+//--- other.json
+{"mesh": "tp=4", "plan": {"w": "colwise"}}
+//--- twice.json
+{"w": "colwise", "w": "rowwise"}
+//--- named.json
+{"axis": "y", "plan": {"w": "colwise"}}
+//--- parallel.json
+{"data_parallel": "b", "plan": {"w": "colwise"}}
+//--- tensor.json
+{"roles": {"y": "tensor_parallel"}, "plan": {"w": "colwise"}}
+//--- list.json
+[{"root": "w", "plan": {"": "colwise"}}]
+//--- model.mlir
+func.func @f(%x: tensor<4x8xf32>,
+    %w: tensor<32x8xf32> {nn.parameter = #nn.parameter<name = "w.weight", tensor = "w", shape = [32, 8], offset = [0, 0], dims = [0, 1], strides = [1, 1], initialisation = "normal">}) -> tensor<4x32xf32> {
+  %0 = nn.contract %x, %w "sk,nk->sn" : (tensor<4x8xf32>, tensor<32x8xf32>) -> tensor<4x32xf32>
+  return %0 : tensor<4x32xf32>
+}
