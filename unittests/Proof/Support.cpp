@@ -23,14 +23,18 @@ std::unique_ptr<MLIRContext> proof::makeContext() {
 
 Passes::Passes(MLIRContext &context)
     : sharding(&context), verification(&context) {
-  OpPassManager &functions = sharding.nest<func::FuncOp>();
-  functions.addPass(createTPPropagate());
-  functions.addPass(createTPDecompose());
-  functions.addPass(createTPPropagate());
-  functions.addPass(createTPInsertReshards());
-  functions.addPass(createTPPartition());
-  functions.addPass(createTPMergeCollectives());
-  functions.addPass(createTPVerifyPlacements());
+  auto add = [&](std::unique_ptr<Pass> pass) {
+    sharding.nest<func::FuncOp>().addPass(std::move(pass));
+  };
+  add(createTPPropagate());
+  add(createTPDecompose());
+  add(createTPPropagate());
+  add(createTPInsertReshards());
+  sharding.addPass(createTPKeepProgram());
+  add(createTPPartition());
+  add(createTPMergeCollectives());
+  add(createTPVerifyPlacements());
+  sharding.addPass(createTPVerifyErasure({/*drop=*/true}));
   verification.nest<func::FuncOp>().addPass(createTPVerifyPlacements());
 }
 
@@ -66,6 +70,11 @@ Tensor proof::randomTensor(Type type, int low, int high,
   for (double &x : tensor.data)
     x = first + int(generator() % unsigned(count));
   return tensor;
+}
+
+unsigned proof::setting(const char *name, unsigned otherwise) {
+  const char *text = std::getenv(name);
+  return text ? unsigned(std::strtoul(text, nullptr, 10)) : otherwise;
 }
 
 std::string proof::toText(ModuleOp module) {
