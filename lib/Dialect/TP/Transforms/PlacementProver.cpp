@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "PlacementProver.h"
+#include "tp/Dialect/TP/Transforms/PlacementProver.h"
 #include "tp/Dialect/TP/Transforms/FactorAxes.h"
 #include "tp/Interfaces/ShardingDialectInterface.h"
 

@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "PlacementProver.h"
 #include "tp/Dialect/TP/Transforms/FactorAxes.h"
+#include "tp/Dialect/TP/Transforms/PlacementProver.h"
 
 using namespace mlir;
 using namespace mlir::tp;

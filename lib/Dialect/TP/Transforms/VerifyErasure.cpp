@@ -5,10 +5,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "ContentClasses.h"
-#include "PlacementProver.h"
 #include "mlir/IR/OperationSupport.h"
 #include "tp/Dialect/TP/Transforms/FactorAxes.h"
 #include "tp/Dialect/TP/Transforms/Passes.h"
+#include "tp/Dialect/TP/Transforms/PlacementProver.h"
 
 using namespace mlir;
 using namespace mlir::tp;

@@ -5,7 +5,7 @@
 //===----------------------------------------------------------------------===//
 //
 // The inference behind tp-verify-placements, one op at a time, so that
-// tp-verify-erasure can go along with it.
+// tp-verify-erasure and reports can go along with it.
 //
 //===----------------------------------------------------------------------===//
 
