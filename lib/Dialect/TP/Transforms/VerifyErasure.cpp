@@ -228,7 +228,8 @@ private:
       Type type =
           wholeType(local.getResultAttrOfType<TypeAttr>(i, kGlobalName), part);
       unsigned number = classes.classOf(value);
-      if (wholes.lookup(part) == number && type == value.getType())
+      auto it = wholes.find(part);
+      if (it != wholes.end() && it->second == number && type == value.getType())
         continue;
       InFlightDiagnostic error =
           terminator->emitError("result ")

@@ -1,4 +1,5 @@
-// RUN: tp-opt %s -tp-verify-erasure --split-input-file --verify-diagnostics
+// RUN: tp-opt %s -tp-verify-erasure --split-input-file --verify-diagnostics \
+// RUN:   -allow-unregistered-dialect
 
 // Placements are right throughout; the values are not.
 func.func @swapped(%x: tensor<8xf32>, %y: tensor<8xf32>) -> tensor<8xf32> {
@@ -307,5 +308,38 @@ tp.program {
   func.func @placement(%x: tensor<8xf32>) -> tensor<f32> {
     %0 = nn.reduce %x "sum" dims [0] : (tensor<8xf32>) -> tensor<f32>
     return %0 : tensor<f32>
+  }
+}
+
+// -----
+
+// Where a shard begins is no value of the global program.
+tp.mesh @mesh = <["tp"=2]>
+func.func @start(%x: index) -> index {
+  // expected-note @+1 {{it is this}}
+  %start = tp.shard_start [#tp.axis<"tp">] of @mesh block 2
+  // expected-error @+1 {{result 0 is not what the program before sharding returns}}
+  return %start : index
+}
+tp.program {
+  tp.mesh @mesh = <["tp"=2]>
+  // expected-note @+1 {{and should be this}}
+  func.func @start(%x: index) -> index {
+    return %x : index
+  }
+}
+
+// -----
+
+// An op without a rule has no parts.
+func.func @no_rule(%x: tensor<4xf32>) {
+  // expected-error @+1 {{'my.op' has no sharding rule, so nothing can be proved of it}}
+  "my.op"(%x) : (tensor<4xf32>) -> ()
+  return
+}
+tp.program {
+  func.func @no_rule(%x: tensor<4xf32>) {
+    "my.op"(%x) : (tensor<4xf32>) -> ()
+    return
   }
 }
