@@ -80,6 +80,48 @@ static void printCollective(llvm::json::OStream &json,
   });
 }
 
+static void printAmounts(llvm::json::OStream &json,
+                         const ReportAmounts &amounts) {
+  auto print = [&](StringRef name, const ReportAmount &elements,
+                   const ReportAmount &bytes) {
+    json.attributeObject(name, [&] {
+      json.attribute("elements", elements.total);
+      json.attribute("padding_elements", elements.padding);
+      json.attribute("bytes", bytes.total);
+      json.attribute("padding_bytes", bytes.padding);
+    });
+  };
+  print("parameters", amounts.parameterElements, amounts.parameterBytes);
+  print("state", amounts.stateElements, amounts.stateBytes);
+  print("activations", amounts.activationElements, amounts.activationBytes);
+  json.attributeObject("multiply_adds", [&] {
+    json.attribute("total", amounts.multiplyAdds.total);
+    json.attribute("padding", amounts.multiplyAdds.padding);
+  });
+}
+
+static void printPadding(llvm::json::OStream &json, const Report &report) {
+  json.attributeArray("dims", [&] {
+    for (const ReportPadding &row : report.padding)
+      json.object([&] {
+        json.attribute("phase", row.phase);
+        json.attribute("module", row.module);
+        json.attribute("size", row.size);
+        json.attribute("padded", row.padded);
+        json.attributeArray("axes", [&] {
+          for (const std::string &axis : row.axes)
+            json.value(axis);
+        });
+        printAmounts(json, row.amounts);
+      });
+  });
+  json.attributeObject("phases", [&] {
+    for (const ReportPhase &phase : report.phases)
+      json.attributeObject(phase.phase,
+                           [&] { printAmounts(json, phase.amounts); });
+  });
+}
+
 void tp::printJson(const Report &report, llvm::raw_ostream &os) {
   llvm::json::OStream json(os, /*IndentSize=*/2);
   json.object([&] {
@@ -114,6 +156,7 @@ void tp::printJson(const Report &report, llvm::raw_ostream &os) {
       json.attribute("activations_peak", report.memory.activationsPeak);
       json.attribute("peak", report.memory.peak);
     });
+    json.attributeObject("padding", [&] { printPadding(json, report); });
   });
   os << "\n";
 }
@@ -160,6 +203,90 @@ static std::string shapes(const ReportCollective &collective) {
   return text;
 }
 
+/// The end of a long name says most.
+static std::string shortened(const std::string &name, size_t width) {
+  if (name.size() <= width)
+    return name;
+  return ".." + name.substr(name.size() - (width - 2));
+}
+
+/// "37.7M"
+static std::string formatCount(int64_t count) {
+  static const char *const units[] = {"", "k", "M", "G", "T", "P", "E"};
+  double value = double(count);
+  size_t unit = 0;
+  while (value >= 1000 && unit + 1 < std::size(units)) {
+    value /= 1000;
+    ++unit;
+  }
+  std::string text;
+  llvm::raw_string_ostream(text) << llvm::format(
+      unit == 0 || value >= 100 ? "%.0f%s" : "%.1f%s", value, units[unit]);
+  return text;
+}
+
+/// "4.2 %"
+static std::string formatShare(const ReportAmount &amount) {
+  double share =
+      amount.total ? 100 * double(amount.padding) / double(amount.total) : 0;
+  std::string text;
+  llvm::raw_string_ostream(text) << llvm::format("%.1f %%", share);
+  return text;
+}
+
+static ReportAmount storedBytes(const ReportAmounts &amounts) {
+  ReportAmount stored = amounts.parameterBytes;
+  stored += amounts.stateBytes;
+  return stored;
+}
+
+static void printPadding(const Report &report, llvm::raw_ostream &os) {
+  if (report.padding.empty())
+    return;
+  // Layers that are padded alike are one row.
+  std::vector<ReportPadding> rows;
+  std::map<std::string, size_t> numbers;
+  for (const ReportPadding &padding : report.padding) {
+    ReportPadding row = padding;
+    row.module = foldLayers(row.module);
+    std::string key =
+        row.phase + " " + row.module + " " + std::to_string(row.size) + " " +
+        std::to_string(row.padded) + " " + llvm::join(row.axes, ",");
+    auto [it, inserted] = numbers.try_emplace(key, rows.size());
+    if (inserted)
+      rows.push_back(std::move(row));
+    else
+      rows[it->second].amounts += row.amounts;
+  }
+  os << "\npadding on a device, on average\n"
+     << "phase    dim             axes        share    stored  computed  "
+        "mul-adds  module\n";
+  for (const ReportPadding &row : rows) {
+    ReportAmount share{row.padded, row.padded - row.size};
+    os << llvm::left_justify(row.phase, 9)
+       << llvm::left_justify(std::to_string(row.size) + " -> " +
+                                 std::to_string(row.padded),
+                             16)
+       << llvm::left_justify(llvm::join(row.axes, ","), 10)
+       << llvm::right_justify(formatShare(share), 7)
+       << llvm::right_justify(formatBytes(storedBytes(row.amounts).padding), 10)
+       << llvm::right_justify(formatBytes(row.amounts.activationBytes.padding),
+                              10)
+       << llvm::right_justify(formatCount(row.amounts.multiplyAdds.padding), 10)
+       << "  " << shortened(row.module, 26) << "\n";
+  }
+  os << "\n";
+  for (const ReportPhase &phase : report.phases) {
+    ReportAmount stored = storedBytes(phase.amounts);
+    if (!stored.padding && !phase.amounts.activationElements.padding)
+      continue;
+    os << phase.phase << ": padding is " << formatShare(stored)
+       << " of stored bytes, " << formatShare(phase.amounts.activationBytes)
+       << " of computed bytes, " << formatShare(phase.amounts.multiplyAdds)
+       << " of multiply-adds\n";
+  }
+}
+
 void tp::printText(const Report &report, llvm::raw_ostream &os) {
   os << "mesh ";
   llvm::interleave(
@@ -201,11 +328,7 @@ void tp::printText(const Report &report, llvm::raw_ostream &os) {
        << llvm::left_justify(shapes(collective), 22)
        << llvm::right_justify("x" + std::to_string(row.count), 5) << "  "
        << llvm::right_justify(formatBytes(collective.bytesSent), 9) << "  ";
-    // The end of a long name says most.
-    std::string name = row.module;
-    if (name.size() > 20)
-      name = ".." + name.substr(name.size() - 18);
-    os << name << "\n";
+    os << shortened(row.module, 18) << "\n";
   }
 
   os << "\n";
@@ -224,4 +347,5 @@ void tp::printText(const Report &report, llvm::raw_ostream &os) {
      << formatBytes(report.memory.state) << ", activations "
      << formatBytes(report.memory.activationsPeak) << ", peak "
      << formatBytes(report.memory.peak) << "\n";
+  printPadding(report, os);
 }

@@ -18,6 +18,14 @@ static std::string textOf(Type type) {
   return text;
 }
 
+std::string tp::textOf(const Axis &axis, MeshAttr mesh) {
+  std::string text = axis.name.str();
+  for (MeshAxisAttr whole : mesh.getAxes())
+    if (whole.getName() == axis.name && whole.getSize() != axis.size)
+      text += ":(" + std::to_string(axis.pre) + ")" + std::to_string(axis.size);
+  return text;
+}
+
 static std::string textOf(AxisRefAttr axis) {
   std::string text = axis.getName().str();
   if (axis.getSize())
@@ -72,7 +80,9 @@ FailureOr<Report> tp::buildReport(ModuleOp module) {
         "there is no tp.mesh in this module; shard it first, "
         "with tp-opt --tp-shard");
   Report report;
-  for (MeshAxisAttr axis : (*meshes.begin()).getMesh().getAxes())
+  MeshAttr mesh = (*meshes.begin()).getMesh();
+  auto meshName = FlatSymbolRefAttr::get((*meshes.begin()).getSymNameAttr());
+  for (MeshAxisAttr axis : mesh.getAxes())
     report.axes.push_back({axis.getName().str(), axis.getSize()});
   for (auto function : module.getOps<func::FuncOp>()) {
     if (function.isExternal())
@@ -86,6 +96,8 @@ FailureOr<Report> tp::buildReport(ModuleOp module) {
     function.walk([&](CollectiveOpInterface op) {
       report.collectives.push_back(describeCollective(op, function.getName()));
     });
+    if (failed(addPadding(function, meshName, mesh, report)))
+      return failure();
   }
   FailureOr<MemorySummary> memory = summarise(module);
   if (failed(memory))

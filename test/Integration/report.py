@@ -56,6 +56,30 @@ def check_form(report: Report, axes: dict[str, int]) -> None:
     check(all(is_count(memory[key]) for key in MEMORY_KEYS), f"memory {memory}")
     parts = memory["parameters"] + memory["state"] + memory["activations_peak"]
     check(max(memory["parameters"], memory["activations_peak"]) <= memory["peak"] <= parts, f"peak of {memory}")
+    check_padding(report)
+
+
+STORED = ("parameters", "state", "activations")
+
+
+def check_padding(report: Report) -> None:
+    """Each row is the share of its dim; no row exceeds the phase that it is in."""
+    padding = report["padding"]
+    for row in padding["dims"]:
+        where = f"{row['module']}, {row['size']} -> {row['padded']}"
+        check(0 <= row["size"] < row["padded"] and bool(row["axes"]), f"{where} is no padded dim")
+        phase = padding["phases"][row["phase"]]
+        amounts = [(row[key]["elements"], row[key]["padding_elements"], phase[key]["padding_elements"]) for key in STORED]
+        amounts.append((row["multiply_adds"]["total"], row["multiply_adds"]["padding"], phase["multiply_adds"]["padding"]))
+        for total, part, most in amounts:
+            check(is_count(total) and is_count(part) and part <= most, f"{where}: {part} of {total}, in all {most}")
+            share = total * (row["padded"] - row["size"]) // row["padded"]
+            check(part == share, f"{where}: {part} of {total} instead of {share}")
+    for name, phase in padding["phases"].items():
+        for key in STORED:
+            part = phase[key]
+            check(part["padding_elements"] <= part["elements"], f"{name}: {key} {part}")
+            check(part["padding_bytes"] <= part["bytes"], f"{name}: {key} {part}")
 
 
 def counts(report: Report, phase: str) -> Counter[str]:
@@ -101,6 +125,7 @@ def single(tools: Tools) -> None:
         report = tools.report(tools.shard(module, mesh, plan))
         check_form(report, axes)
         check(report["totals"]["bytes_sent"] == 0, f"{plan} on {mesh} communicates")
+        check(not report["padding"]["dims"], f"{plan} on {mesh} pads {report['padding']['dims']}")
 
 
 def generate(tools: Tools) -> None:
@@ -111,6 +136,40 @@ def generate(tools: Tools) -> None:
         for phase in sorted({c["phase"] for c in report["collectives"]}):
             check_llama(report, 30, phase)
         check(len({c["phase"] for c in report["collectives"]}) == 2, "phases are not prefill and decode")
+
+
+def padding(tools: Tools) -> None:
+    """SmolLM2 has 9 heads over 3 key heads of 64, and rows of 576: on 2 and on 4 ranks, 12 are computed."""
+    sequence, width = 64, 576
+    module = tools.import_model(smollm2(), "--entry=generate", "--max-seq=128")
+    for ranks in (2, 4):
+        sharded = tools.shard(module, f"tp={ranks}")
+        report = tools.report(sharded)
+        rows = [row for row in report["padding"]["dims"] if row["phase"] == "prefill"]
+        for layer in (0, 29):
+            for name in ("q_proj", "o_proj"):
+                found = [row for row in rows if row["module"] == f"model.layers.{layer}.self_attn.{name}"]
+                check(len(found) == 1, f"{name} of layer {layer} on {ranks} ranks has rows {found}")
+                held, work = found[0]["parameters"], found[0]["multiply_adds"]
+                check(held["elements"] * ranks == 12 * 64 * width, f"{name} holds {held} on {ranks} ranks")
+                check(held["padding_elements"] * ranks == 3 * 64 * width, f"{name} pads {held} on {ranks} ranks")
+                check(held["padding_bytes"] == 4 * held["padding_elements"], f"{name} has bytes {held}")
+                check(work["padding"] == sequence * held["padding_elements"], f"{name} computes {work} on {ranks} ranks")
+        attention = [row for row in rows if row["module"] == "model.layers.7.self_attn"]
+        check(len(attention) == 1, f"attention on {ranks} ranks has rows {attention}")
+        work = attention[0]["multiply_adds"]
+        # Queries times keys, times values, for each of the heads.
+        check(work["total"] * ranks == 2 * sequence * 128 * 64 * 12, f"attention computes {work} on {ranks} ranks")
+        check(4 * work["padding"] == work["total"], f"attention pads {work} on {ranks} ranks")
+        check(not any("mlp" in row["module"] for row in rows), "a layer's MLP is padded")
+        held = report["padding"]["phases"]["prefill"]["parameters"]
+        check(0 <= report["memory"]["parameters"] - held["bytes"] < 64 * 300, f"parameters are {held}")
+        text = tools.output("tp-report", sharded)
+        lines = text[text.index("\npadding") :].splitlines()
+        check(max(map(len, text.splitlines())) <= 100, f"the text is wider than 100 columns:\n{text}")
+        check(len(lines) < 20, f"layers are not folded:\n{text}")
+        check(any("25.0 %" in line and "self_attn.q_proj" in line for line in lines), f"no row for q_proj:\n{text}")
+        check(any(line.startswith("prefill: padding is") for line in lines), f"no total:\n{text}")
 
 
 def memory(tools: Tools) -> None:
@@ -140,7 +199,7 @@ def agreement(tools: Tools) -> None:
     check_form(counted, {"tp": 4})
     check(sorted(map(key, counted["collectives"])) == sorted(map(key, stated["collectives"])), "collectives differ")
     check(all(c["executions"] >= 1 for c in counted["collectives"]), "a collective did not run")
-    for part in ("mesh", "totals", "memory"):
+    for part in ("mesh", "totals", "memory", "padding"):
         check(counted[part] == stated[part], f"{part}: {counted[part]} instead of {stated[part]}")
 
 
@@ -181,6 +240,7 @@ if __name__ == "__main__":
             "single": single,
             "generate": generate,
             "memory": memory,
+            "padding": padding,
             "agreement": agreement,
             "agreement-generate": agreement_generate,
             "text": text,

@@ -15,7 +15,6 @@
 #include "Shrink.h"
 #include "mlir/Parser/Parser.h"
 #include "gtest/gtest.h"
-#include <cstdlib>
 #include <set>
 
 using namespace mlir;
@@ -27,11 +26,6 @@ namespace {
 /// Sharded and unsharded programs round differently; a misplaced value is off
 /// by far more.
 constexpr double kFuzzTolerance = 1e-4;
-
-unsigned setting(const char *name, unsigned otherwise) {
-  const char *text = std::getenv(name);
-  return text ? unsigned(std::strtoul(text, nullptr, 10)) : otherwise;
-}
 
 /// A diagnostic without its numbers and names, by which finds are told apart.
 std::string kindOf(StringRef messages) {

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Mutation.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "tp/Dialect/NN/IR/NN.h"
 
 using namespace mlir;
@@ -65,6 +66,7 @@ private:
     standIn(op);
     duplicate(op);
     results(op);
+    resize(op);
     siblings(op);
     insert(op);
     postpone(op);
@@ -125,6 +127,34 @@ private:
                 for (OpOperand *use : uses)
                   use->set(b);
               });
+  }
+
+  /// What no operand has the extents of: a splat, an index.
+  void resize(Operation *op) {
+    if (!isa<ShardingRuleOpInterface>(op) || op->getNumResults() != 1 ||
+        llvm::any_of(op->getOperands(),
+                     [](Value value) { return bool(tensorOf(value)); }))
+      return;
+    if (auto constant = dyn_cast<arith::ConstantOp>(op);
+        constant && !isa<SplatElementsAttr>(constant.getValue()))
+      return;
+    auto type = tensorOf(op->getResult(0));
+    for (int64_t dim = 0; type && dim < type.getRank(); ++dim)
+      for (int64_t step : {-1, 1}) {
+        SmallVector<int64_t> shape(type.getShape());
+        shape[dim] += step;
+        Type other = type.clone(ArrayRef<int64_t>(shape));
+        add(op, "another extent",
+            "dim " + std::to_string(dim) + " of " + std::to_string(shape[dim]),
+            [other](Operation *clone, const IRMapping &) {
+              auto ruled = cast<ShardingRuleOpInterface>(clone);
+              OpBuilder builder(clone);
+              Operation *made = ruled.buildLocal(
+                  builder, clone->getOperands(), TypeRange(other),
+                  [&](unsigned i) { return ruled.getShardStart(i); });
+              clone->replaceAllUsesWith(made);
+            });
+      }
   }
 
   //===--------------------------------------------------------------------===//

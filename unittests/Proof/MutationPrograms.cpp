@@ -13,7 +13,6 @@
 #include "tp/Plan/Passes.h"
 #include "llvm/Support/FileSystem.h"
 #include "gtest/gtest.h"
-#include <cstdlib>
 #include <fstream>
 
 using namespace mlir;
@@ -96,6 +95,35 @@ constexpr StringLiteral kSquares = R"(
     %6 = nn.transpose %5 [1, 0] : (tensor<4x4xf32>) -> tensor<4x4xf32>
     %7 = tp.constraint %6 to <@mesh, [{}, {}]> : tensor<4x4xf32>
     return %3, %7 : tensor<4x4xf32>, tensor<4x4xf32>
+  })";
+
+/// Content that no position tells apart, or that positions make, along dims
+/// that need padding: only masks, starts and extents say how much of it there
+/// is.
+constexpr StringLiteral kSplats = R"(
+  tp.mesh @mesh = <["x"=2]>
+  func.func @splats(
+      %ids: tensor<3xi32> {tp.sharding = #tp.sharding<@mesh, [{"x"} pad 4]>},
+      %rows: tensor<1x2x1x2xf32>, %position: tensor<i32>)
+      -> (tensor<2xf32>, tensor<f32>, tensor<5x2xf32>, tensor<3x2xf32>, tensor<1x4x1x1x2xf32>, tensor<2xf32>) {
+    %c = arith.constant dense<2.0> : tensor<3x2xf32>
+    %0 = tp.constraint %c to <@mesh, [{"x"}, {}]> : tensor<3x2xf32>
+    %1 = nn.reduce %0 "sum" dims [0] : (tensor<3x2xf32>) -> tensor<2xf32>
+    %2 = nn.iota dim 0 : tensor<3xi32>
+    %3 = arith.sitofp %2 : tensor<3xi32> to tensor<3xf32>
+    %4 = tp.constraint %3 to <@mesh, [{"x"}]> : tensor<3xf32>
+    %5 = nn.reduce %4 "sum" dims [0] : (tensor<3xf32>) -> tensor<f32>
+    %6 = nn.embedding_gradient %ids, %0 : (tensor<3xi32>, tensor<3x2xf32>) -> tensor<5x2xf32>
+    %7 = nn.softmax %0 dim 0 : tensor<3x2xf32>
+    %cache = arith.constant dense<0.5> : tensor<1x4x1x2xf32>
+    %8 = tp.constraint %cache to <@mesh, [{}, {"x"}, {}, {}]> : tensor<1x4x1x2xf32>
+    %9 = nn.cache_update %8, %rows at %position length %position : (tensor<1x4x1x2xf32>, tensor<1x2x1x2xf32>, tensor<i32>, tensor<i32>) -> tensor<1x4x1x2xf32>
+    %q = arith.constant dense<1.0> : tensor<1x4x1x1x2xf32>
+    %10 = tp.constraint %q to <@mesh, [{}, {"x"}, {}, {}, {}]> : tensor<1x4x1x1x2xf32>
+    %11 = nn.attention %10, %9, %9 scale 0.5 causal : (tensor<1x4x1x1x2xf32>, tensor<1x4x1x2xf32>, tensor<1x4x1x2xf32>) -> tensor<1x4x1x1x2xf32>
+    %d = arith.constant dense<2.0> : tensor<5x2xf32>
+    %12 = nn.reduce %d "sum" dims [0] : (tensor<5x2xf32>) -> tensor<2xf32>
+    return %1, %5, %6, %7, %11, %12 : tensor<2xf32>, tensor<f32>, tensor<5x2xf32>, tensor<3x2xf32>, tensor<1x4x1x1x2xf32>, tensor<2xf32>
   })";
 
 /// Already sharded, as Megatron-LM does it.
@@ -272,11 +300,12 @@ std::vector<LocalProgram> proof::makeLocalPrograms(MLIRContext &context) {
   list.addText("loss", kLoss);
   list.addText("exchanges", kExchanges);
   list.addText("squares", kSquares);
+  list.addText("splats", kSplats);
   list.addText("sequence", kSequence);
   list.addTraining(kTraining);
-  const char *count = std::getenv("TP_MUTATION_PROGRAMS");
-  unsigned last = count ? unsigned(std::atoi(count)) : 12;
-  for (unsigned seed = 1; seed <= last; ++seed)
-    list.addRandom(seed);
+  unsigned count = setting("TP_MUTATION_PROGRAMS", 12);
+  unsigned seed = setting("TP_MUTATION_SEED", 1);
+  for (unsigned i = 0; i < count; ++i)
+    list.addRandom(seed + i);
   return std::move(list.programs);
 }

@@ -38,19 +38,23 @@ void proof::addOverlap(OpPassManager &functions) {
 
 Passes::Passes(MLIRContext &context, bool overlaps)
     : sharding(&context), verification(&context) {
-  OpPassManager &functions = sharding.nest<func::FuncOp>();
-  functions.addPass(createTPPropagate());
-  functions.addPass(createTPDecompose());
-  functions.addPass(createTPPropagate());
-  functions.addPass(createTPInsertReshards());
+  auto add = [&](std::unique_ptr<Pass> pass) {
+    sharding.nest<func::FuncOp>().addPass(std::move(pass));
+  };
+  add(createTPPropagate());
+  add(createTPDecompose());
+  add(createTPPropagate());
+  add(createTPInsertReshards());
   if (overlaps)
-    addWindows(functions);
-  functions.addPass(createTPPartition());
-  functions.addPass(createTPSimplifyCollectives());
-  functions.addPass(createTPMergeCollectives());
+    addWindows(sharding.nest<func::FuncOp>());
+  sharding.addPass(createTPKeepProgram());
+  add(createTPPartition());
+  add(createTPSimplifyCollectives());
+  add(createTPMergeCollectives());
   if (overlaps)
-    addOverlap(functions);
-  functions.addPass(createTPVerifyPlacements());
+    addOverlap(sharding.nest<func::FuncOp>());
+  add(createTPVerifyPlacements());
+  sharding.addPass(createTPVerifyErasure({/*drop=*/true}));
   verification.nest<func::FuncOp>().addPass(createTPVerifyPlacements());
 }
 
@@ -86,6 +90,11 @@ Tensor proof::randomTensor(Type type, int low, int high,
   for (double &x : tensor.data)
     x = first + int(generator() % unsigned(count));
   return tensor;
+}
+
+unsigned proof::setting(const char *name, unsigned otherwise) {
+  const char *text = std::getenv(name);
+  return text ? unsigned(std::strtoul(text, nullptr, 10)) : otherwise;
 }
 
 std::string proof::toText(ModuleOp module) {

@@ -47,6 +47,9 @@ bool asksForOtherSizes(StringRef messages);
 /// Whole numbers from `low` to `high`; 0 and 1 for bits.
 Tensor randomTensor(Type type, int low, int high, std::mt19937 &generator);
 
+/// A number from the environment.
+unsigned setting(const char *name, unsigned otherwise);
+
 std::string toText(ModuleOp module);
 
 /// The only function of a module.

@@ -172,7 +172,9 @@ ShardingRule TopKOp::getShardingRule() {
     unsigned segment = rule.addFactor(segments);
     rule.factors[segment].indexed = true;
     rule.factors[segment].masked = true;
-    int64_t width = llvm::divideCeil(shape.back(), segments);
+    // A device has its share of the segments, each of the whole width.
+    int64_t present = getTopValues().getType().getShape().back() / getK();
+    int64_t width = llvm::divideCeil(shape.back(), present);
     dims.push_back({segment, rule.addFactor(width, FactorKind::Replicate)});
     resultDims.push_back(
         {segment, rule.addFactor(getK(), FactorKind::Replicate)});

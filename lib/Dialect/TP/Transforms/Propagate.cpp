@@ -562,6 +562,40 @@ LogicalResult tp::checkMesh(func::FuncOp function, FlatSymbolRefAttr meshName) {
   return failure(result.wasInterrupted());
 }
 
+/// An op that is told where its shard begins, or how much of a dim is no
+/// padding, is what partitioning makes of one; a global op sees all of all
+/// dims.
+static LogicalResult checkWhole(ShardingRuleOpInterface op) {
+  ShardingRule rule = op.getShardingRule();
+  auto name = op->getName();
+  for (unsigned i = 0; i < rule.factors.size(); ++i)
+    if (op.getShardStart(i))
+      return op->emitError("'")
+             << name << "' is told where a shard begins, as in the program of "
+             << "one device; leave the start out in a global one";
+  auto check = [&](Value value, const TensorFactors &dims) -> LogicalResult {
+    for (auto [size, factors] : llvm::zip(shapeOf(value.getType()), dims)) {
+      if (factors.empty() || !rule.factors[factors.front()].masked)
+        continue;
+      std::optional<int64_t> given = op.getMaskedExtent(factors.front());
+      if (given && *given != size)
+        return op->emitError("'")
+               << name << "' is told to keep to " << *given
+               << " elements of a dim of size " << size
+               << ", as in the program of one device, where dims are padded; "
+                  "in a global one, leave it out or slice the operand";
+    }
+    return success();
+  };
+  for (auto [value, dims] : llvm::zip(op->getOperands(), rule.operands))
+    if (failed(check(value, dims)))
+      return failure();
+  for (auto [value, dims] : llvm::zip(op->getResults(), rule.results))
+    if (failed(check(value, dims)))
+      return failure();
+  return success();
+}
+
 LogicalResult tp::checkShardable(func::FuncOp function) {
   if (!function.getBody().hasOneBlock())
     return function.emitError("a function to shard has one block");
@@ -594,7 +628,8 @@ LogicalResult tp::checkShardable(func::FuncOp function) {
     if (op.hasTrait<OpTrait::IsTerminator>() ||
         isa<DeclaredPlacementOpInterface>(op))
       continue;
-    if (!isa<ShardingRuleOpInterface>(op))
+    auto ruled = dyn_cast<ShardingRuleOpInterface>(op);
+    if (!ruled)
       return op.emitError("'")
              << op.getName() << "' has no sharding rule, so it cannot be "
              << "sharded; it must implement ShardingRuleOpInterface";
@@ -607,6 +642,8 @@ LogicalResult tp::checkShardable(func::FuncOp function) {
         return op.emitError("more elements than can be counted in ")
                << result.getType();
     }
+    if (failed(checkWhole(ruled)))
+      return failure();
   }
   return success();
 }

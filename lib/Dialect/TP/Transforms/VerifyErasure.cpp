@@ -4,11 +4,11 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "ContentClasses.h"
 #include "mlir/IR/OperationSupport.h"
-#include "tp/Dialect/TP/IR/TP.h"
 #include "tp/Dialect/TP/Transforms/FactorAxes.h"
 #include "tp/Dialect/TP/Transforms/Passes.h"
+#include "tp/Dialect/TP/Transforms/PlacementProver.h"
 
 using namespace mlir;
 using namespace mlir::tp;
@@ -20,18 +20,22 @@ namespace mlir::tp {
 
 namespace {
 
-/// Walks through a local function and names, for each of its values, the value
-/// of the global program that it is a part of.
+/// Walks through a local function and names, for each of its values, the class
+/// of values of the global program that it is a part of. With what the prover
+/// knows of its placement it denotes every value of the class that is of the
+/// extents known there.
 class Eraser {
 public:
-  Eraser(func::FuncOp local, func::FuncOp global)
-      : local(local), global(global), scratch(local.getContext()) {}
+  Eraser(func::FuncOp local, func::FuncOp global, MeshAttr mesh)
+      : local(local), global(global), scratch(local.getContext()),
+        prover(local, {}, mesh), classes(global) {}
 
   LogicalResult run() {
-    index();
-    if (failed(eraseArguments()))
+    if (failed(eraseArguments()) || failed(prover.enterArguments()))
       return failure();
     for (Operation &op : llvm::make_early_inc_range(local.getBody().front())) {
+      if (failed(prover.visit(&op)))
+        return failure();
       LogicalResult erased =
           op.hasTrait<OpTrait::IsTerminator>() ? finish(&op) : erase(&op);
       if (failed(erased))
@@ -41,75 +45,14 @@ public:
   }
 
 private:
-  //===--------------------------------------------------------------------===//
-  // The global program
-  //===--------------------------------------------------------------------===//
-
-  /// A global value, through ops that only speak of placement; of several that
-  /// are computed alike, the first.
-  Value canonical(Value value) const {
-    while (Operation *op = value.getDefiningOp()) {
-      if (!isa<ReshardOp, ConstraintOp>(op))
-        break;
-      value = op->getOperand(0);
-    }
-    auto it = firsts.find(value);
-    return it == firsts.end() ? value : it->second;
-  }
-
   static bool isTensor(Value value) {
     return isa<RankedTensorType>(value.getType());
   }
 
-  /// What an op is found by: its name and operands.
-  using Key = std::pair<OperationName, SmallVector<const void *, 4>>;
-  struct KeyInfo {
-    static Key getEmptyKey() {
-      return {DenseMapInfo<OperationName>::getEmptyKey(), {}};
-    }
-    static Key getTombstoneKey() {
-      return {DenseMapInfo<OperationName>::getTombstoneKey(), {}};
-    }
-    static unsigned getHashValue(const Key &key) {
-      return llvm::hash_combine(
-          key.first,
-          llvm::hash_combine_range(key.second.begin(), key.second.end()));
-    }
-    static bool isEqual(const Key &a, const Key &b) { return a == b; }
-  };
-
-  static Key keyOf(OperationName name, ArrayRef<Value> operands) {
-    Key key{name, {}};
-    for (Value value : operands)
-      key.second.push_back(value.getAsOpaquePointer());
-    return key;
+  /// The type that `part` is a part of, as the function says.
+  static Type wholeType(TypeAttr declared, Value part) {
+    return declared ? declared.getValue() : part.getType();
   }
-
-  void index() {
-    for (Operation &op : global.getBody().front()) {
-      SmallVector<Value> operands;
-      for (Value operand : op.getOperands())
-        operands.push_back(canonical(operand));
-      auto &alike = candidates[keyOf(op.getName(), operands)];
-      auto *it = llvm::find_if(alike, [&](Operation *other) {
-        return OperationEquivalence::isEquivalentTo(
-            other, &op, OperationEquivalence::ignoreValueEquivalence, nullptr,
-            OperationEquivalence::IgnoreLocations |
-                OperationEquivalence::IgnoreDiscardableAttrs);
-      });
-      if (it == alike.end()) {
-        alike.push_back(&op);
-        continue;
-      }
-      for (auto [result, first] :
-           llvm::zip(op.getResults(), (*it)->getResults()))
-        firsts[result] = first;
-    }
-  }
-
-  //===--------------------------------------------------------------------===//
-  // The local one
-  //===--------------------------------------------------------------------===//
 
   LogicalResult eraseArguments() {
     if (local.getNumArguments() != global.getNumArguments())
@@ -118,34 +61,15 @@ private:
              << "made from has " << global.getNumArguments();
     for (auto [part, whole] :
          llvm::zip(local.getArguments(), global.getArguments())) {
-      auto type =
-          local.getArgAttrOfType<TypeAttr>(part.getArgNumber(), kGlobalName);
-      if ((type ? type.getValue() : part.getType()) != whole.getType())
+      Type type = wholeType(
+          local.getArgAttrOfType<TypeAttr>(part.getArgNumber(), kGlobalName),
+          part);
+      if (type != whole.getType())
         return local.emitError("argument ")
-               << part.getArgNumber() << " is part of "
-               << (type ? type.getValue() : part.getType()) << ", not of "
+               << part.getArgNumber() << " is part of " << type << ", not of "
                << whole.getType();
-      wholes[part] = {whole};
+      wholes[part] = classes.classOf(whole);
     }
-    return success();
-  }
-
-  /// A mask is the identity on values of the size that it says: of a splat, or
-  /// of what was computed from one, the local program does not tell the size.
-  LogicalResult eraseMask(MaskOp mask) {
-    SmallVector<Value, 1> list = wholes.lookup(mask.getInput());
-    auto size = [&](Value whole) {
-      return shapeOf(whole.getType())[mask.getDim()];
-    };
-    int64_t given = size(list.front());
-    llvm::erase_if(list, [&](Value whole) {
-      return size(whole) != int64_t(mask.getSize());
-    });
-    if (list.empty())
-      return mask.emitOpError("masks from ")
-             << mask.getSize() << " on, but in the program before sharding dim "
-             << mask.getDim() << " is of size " << given;
-    wholes[mask.getResult()] = std::move(list);
     return success();
   }
 
@@ -161,55 +85,99 @@ private:
     if (isa<ShardStartOp>(op))
       return success();
     // Operands that the op has only here say where its shard begins.
-    SmallVector<ArrayRef<Value>> choices;
+    SmallVector<unsigned> operands;
     for (Value operand : op->getOperands())
       if (auto it = wholes.find(operand); it != wholes.end())
-        choices.push_back(it->second);
-    SmallVector<SmallVector<Value, 1>> found(op->getNumResults());
-    Operation *alike = nullptr;
-    bool isFound = false;
-    forEachChoice(choices, [&](ArrayRef<Value> operands) {
-      auto it = candidates.find(keyOf(op->getName(), operands));
-      if (it == candidates.end())
-        return;
-      alike = it->second.front();
-      for (Operation *candidate : it->second)
-        if (isPartOf(op, candidate)) {
-          isFound = true;
-          for (auto [list, whole] : llvm::zip(found, candidate->getResults()))
-            list.push_back(canonical(whole));
-        }
-    });
-    if (!isFound) {
-      InFlightDiagnostic error = unknown(op);
-      if (alike)
-        error.attachNote(alike->getLoc())
-            << "on the same operands it has " << describe(alike);
-      return error;
-    }
-    for (auto [result, list] : llvm::zip(op->getResults(), found))
-      wholes[result] = std::move(list);
+        operands.push_back(it->second);
+    FailureOr<Operation *> whole = findWhole(op, operands);
+    if (failed(whole))
+      return failure();
+    for (auto [result, value] :
+         llvm::zip(op->getResults(), (*whole)->getResults()))
+      wholes[result] = classes.classOf(value);
     return success();
   }
 
-  /// Calls `visit` with one value of each list, in every way.
-  static void forEachChoice(ArrayRef<ArrayRef<Value>> lists,
-                            llvm::function_ref<void(ArrayRef<Value>)> visit) {
-    SmallVector<size_t> number(lists.size());
-    SmallVector<Value> chosen;
-    for (ArrayRef<Value> list : lists)
-      chosen.push_back(list.front());
-    for (size_t i = 0;;) {
-      visit(chosen);
-      for (i = 0; i < lists.size(); ++i) {
-        number[i] = (number[i] + 1) % lists[i].size();
-        chosen[i] = lists[i][number[i]];
-        if (number[i])
-          break;
-      }
-      if (i == lists.size())
-        return;
+  /// A mask is the identity on values of the size that it says.
+  LogicalResult eraseMask(MaskOp mask) {
+    unsigned whole = wholes.lookup(mask.getInput());
+    if (!classes.hasExtent(whole, mask.getDim(), mask.getSize()))
+      return mask.emitOpError("masks from ")
+             << mask.getSize() << " on, but in the program before sharding dim "
+             << mask.getDim() << " is of size "
+             << shapeOf(classes.firstOf(whole).getType())[mask.getDim()];
+    wholes[mask.getResult()] = whole;
+    return success();
+  }
+
+  /// The global op that `op` is a part of.
+  FailureOr<Operation *> findWhole(Operation *op, ArrayRef<unsigned> operands) {
+    OpForm part = formOf(op);
+    // Not all that are on the same operands need be looked at.
+    const OpForm *same = classes.find(part, operands);
+    if (same && isPartOf(op, same->op) && !findDisagreement(part, *same))
+      return same->op;
+    ArrayRef<OpForm> alike = classes.formsOn(op->getName(), operands);
+    const OpForm *other = nullptr;
+    for (const OpForm &whole : alike) {
+      if (!isPartOf(op, whole.op))
+        continue;
+      if (!findDisagreement(part, whole))
+        return whole.op;
+      other = &whole;
     }
+    InFlightDiagnostic error = op->emitError("'") << op->getName() << "' ";
+    if (other && part.sizes.size() == other->sizes.size()) {
+      unsigned factor = *findDisagreement(part, *other);
+      error << "is of " << part.sizes[factor]
+            << " elements along a dim that is of size " << other->sizes[factor]
+            << " in the program before sharding";
+      error.attachNote(other->op->getLoc()) << "it is a part of this";
+      return error;
+    }
+    error << "computes what the program before sharding does not";
+    if (!alike.empty())
+      error.attachNote(alike.front().op->getLoc())
+          << "on the same operands it has " << describe(alike.front().op);
+    return error;
+  }
+
+  /// What the local program tells of `op`; it has been visited by the prover.
+  OpForm formOf(Operation *op) {
+    auto ruled = cast<ShardingRuleOpInterface>(op);
+    ShardingRule rule = ruled.getShardingRule();
+    OpForm form{op, {}, {}};
+    form.isFree = freeFactorsOf(op, rule, [&](Value value, unsigned dim) {
+      return prover.factOf(value).dims[dim].isFree();
+    });
+    for (unsigned i = 0; i < rule.factors.size(); ++i)
+      form.sizes.push_back(sizeOf(rule, i));
+    return form;
+  }
+
+  /// The global extent of a factor, as far as the local program tells. Where it
+  /// does not, the op works on as many elements as it sees.
+  int64_t sizeOf(const ShardingRule &rule, unsigned number) {
+    const FactorFact &known = prover.factorsOfLast()[number];
+    const Factor &factor = rule.factors[number];
+    if (followsPadding(rule, number))
+      return 0;
+    if (known.known)
+      return known.dim.uniform ? known.block : known.dim.size;
+    return factor.indexed || factor.masked ? known.dim.size : factor.size;
+  }
+
+  /// A factor of which the op works on another number of elements than the
+  /// whole one does, where that makes a difference.
+  static std::optional<unsigned> findDisagreement(const OpForm &part,
+                                                  const OpForm &whole) {
+    if (part.sizes.size() != whole.sizes.size())
+      return 0;
+    for (unsigned i = 0; i < whole.sizes.size(); ++i)
+      if (!whole.isFree.test(i) && !part.isFree.test(i) &&
+          part.sizes[i] != whole.sizes[i])
+        return i;
+    return std::nullopt;
   }
 
   static std::string describe(Operation *op) {
@@ -217,12 +185,6 @@ private:
     llvm::raw_string_ostream os(text);
     os << "'" << op->getName() << "' " << op->getAttrDictionary();
     return text;
-  }
-
-  static InFlightDiagnostic unknown(Operation *op) {
-    return op->emitError("'")
-           << op->getName() << "' computes what the program before sharding "
-           << "does not";
   }
 
   /// Whether `op` is what `candidate` becomes on one device: built again from
@@ -263,15 +225,18 @@ private:
              << whole->getNumOperands();
     for (auto [i, part, value] :
          llvm::enumerate(terminator->getOperands(), whole->getOperands())) {
-      auto type = local.getResultAttrOfType<TypeAttr>(i, kGlobalName);
-      if (llvm::is_contained(wholes.lookup(part), canonical(value)) &&
-          (!type || type.getValue() == value.getType()))
+      Type type =
+          wholeType(local.getResultAttrOfType<TypeAttr>(i, kGlobalName), part);
+      unsigned number = classes.classOf(value);
+      auto it = wholes.find(part);
+      if (it != wholes.end() && it->second == number && type == value.getType())
         continue;
       InFlightDiagnostic error =
           terminator->emitError("result ")
           << i << " is not what the program before sharding returns";
       error.attachNote(part.getLoc()) << "it is this";
-      error.attachNote(canonical(value).getLoc()) << "and should be this";
+      error.attachNote(classes.firstOf(number).getLoc())
+          << "and should be this";
       return error;
     }
     return success();
@@ -279,12 +244,10 @@ private:
 
   func::FuncOp local, global;
   OpBuilder scratch;
-  /// Of global values that are computed again, the first.
-  DenseMap<Value, Value> firsts;
-  /// The global values that a local one is a part of. More than one only where
-  /// a part does not tell of which it is: splats that differ in size.
-  DenseMap<Value, SmallVector<Value, 1>> wholes;
-  DenseMap<Key, SmallVector<Operation *, 1>, KeyInfo> candidates;
+  PlacementProver prover;
+  ContentClasses classes;
+  /// The class that a local value is a part of.
+  DenseMap<Value, unsigned> wholes;
 };
 
 LogicalResult compare(func::FuncOp local, func::FuncOp before) {
@@ -317,9 +280,15 @@ struct VerifyErasure : tp::impl::TPVerifyErasureBase<VerifyErasure> {
                            "block to compare with");
           return signalPassFailure();
         }
+        FlatSymbolRefAttr name = findMesh(local);
+        MeshAttr mesh =
+            name ? lookupMesh(local, name) : MeshAttr::get(&getContext(), {});
+        if (failed(checkVerifiable(local)))
+          return signalPassFailure();
         // What was local before stays as it was.
-        LogicalResult same = isEmbedded(global) ? compare(local, global)
-                                                : Eraser(local, global).run();
+        LogicalResult same = isEmbedded(global)
+                                 ? compare(local, global)
+                                 : Eraser(local, global, mesh).run();
         if (failed(same))
           return signalPassFailure();
       }

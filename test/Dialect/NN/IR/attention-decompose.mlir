@@ -91,15 +91,3 @@ func.func @sequence(%x: tensor<1x7x2x3x16xf32> {tp.sharding = #tp.sharding<@mesh
   %0 = nn.attention %x, %k, %k scale 0.25 : (tensor<1x7x2x3x16xf32>, tensor<1x7x2x16xf32>, tensor<1x7x2x16xf32>) -> tensor<1x7x2x3x16xf32>
   return %0 : tensor<1x7x2x3x16xf32>
 }
-
-// Keys that are said not to count are hidden.
-// CHECK-LABEL: func.func @some_keys
-// CHECK: %[[KEY:.*]] = nn.iota dim 4
-// CHECK: %[[COUNT:.*]] = arith.constant dense<6>
-// CHECK: arith.cmpi slt, %[[KEY]], %[[COUNT]]
-// LOCAL-LABEL: func.func @some_keys
-func.func @some_keys(%q: tensor<1x5x2x3x16xf32>,
-                     %k: tensor<1x8x2x16xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"y"}, {}, {}]>}) -> tensor<1x5x2x3x16xf32> {
-  %0 = nn.attention %q, %k, %k scale 0.25 of 6 : (tensor<1x5x2x3x16xf32>, tensor<1x8x2x16xf32>, tensor<1x8x2x16xf32>) -> tensor<1x5x2x3x16xf32>
-  return %0 : tensor<1x5x2x3x16xf32>
-}

@@ -121,6 +121,37 @@ func.func @huge_result(%x: tensor<8xf32>) {
 
 // -----
 
+// What partitioning makes of an op: it keeps to the keys that are no padding ...
+tp.mesh @mesh = <["tp"=2]>
+func.func @local_extent(
+    %q: tensor<1x8x2x1x4xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}, {}, {}, {}]>}, %k: tensor<1x8x2x4xf32>) {
+  // expected-error @+1 {{'nn.attention' is told to keep to 6 elements of a dim of size 8, as in the program of one device, where dims are padded; in a global one, leave it out or slice the operand}}
+  %0 = nn.attention %q, %k, %k scale 0.5 of 6 : (tensor<1x8x2x1x4xf32>, tensor<1x8x2x4xf32>, tensor<1x8x2x4xf32>) -> tensor<1x8x2x1x4xf32>
+  return
+}
+
+// -----
+
+// ... begins somewhere ...
+tp.mesh @mesh = <["tp"=2]>
+func.func @local_start(%q: tensor<1x8x2x1x4xf32>, %k: tensor<1x8x2x4xf32>, %start: index) {
+  // expected-error @+1 {{'nn.attention' is told where a shard begins, as in the program of one device; leave the start out in a global one}}
+  %0 = nn.attention %q, %k, %k from %start scale 0.5 : (tensor<1x8x2x1x4xf32>, tensor<1x8x2x4xf32>, tensor<1x8x2x4xf32>, index) -> tensor<1x8x2x1x4xf32>
+  return
+}
+
+// -----
+
+// ... or has a part of the rows of a table.
+tp.mesh @mesh = <["tp"=2]>
+func.func @local_rows(%ids: tensor<3xi32>, %g: tensor<3x2xf32>) {
+  // expected-error @+1 {{'nn.embedding_gradient' is told to keep to 9 elements of a dim of size 5}}
+  %0 = nn.embedding_gradient %ids, %g of 9 : (tensor<3xi32>, tensor<3x2xf32>) -> tensor<5x2xf32>
+  return
+}
+
+// -----
+
 // Without a mesh there is nothing to do.
 func.func @no_mesh(%x: tensor<?xf32>) -> tensor<?xf32> {
   %0 = "my.op"(%x) : (tensor<?xf32>) -> tensor<?xf32>

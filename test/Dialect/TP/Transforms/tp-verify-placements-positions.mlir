@@ -375,3 +375,97 @@ func.func @ids(
   %0 = nn.embedding %ids, %t of 5 : (tensor<3xi32>, tensor<5x2xf32>) -> tensor<3x2xf32>
   return %0 : tensor<3x2xf32>
 }
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+// A cache of zeros is right for any sharding; the rows that are written into it
+// are not.
+func.func @splat_cache(%u: tensor<1x2x4xf32>, %p: tensor<i32>)
+    -> (tensor<1x2x4xf32> {tp.global = tensor<1x8x4xf32>, tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}, {}]>}) {
+  // expected-note @+1 {{through 'arith.constant'}}
+  %c = arith.constant dense<0.0> : tensor<1x2x4xf32>
+  // expected-note @+1 {{through 'nn.cache_update', which gives [tp: Replicate]}}
+  %0 = nn.cache_update %c, %u at %p length %p : (tensor<1x2x4xf32>, tensor<1x2x4xf32>, tensor<i32>, tensor<i32>) -> tensor<1x2x4xf32>
+  // expected-error @+1 {{result 0 is declared [tp: Shard(1)]}}
+  return %0 : tensor<1x2x4xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+// Of 8 rows, all devices together have 2.
+func.func @splat_cache_told(%u: tensor<1x2x4xf32>, %p: tensor<i32>) {
+  %c = arith.constant dense<0.0> : tensor<1x2x4xf32>
+  // expected-note @-1 {{through 'arith.constant'}}
+  // expected-error @+1 {{'nn.cache_update' keeps to 8 elements, but all devices together have 2}}
+  %0 = nn.cache_update %c, %u at %p length %p of 8 : (tensor<1x2x4xf32>, tensor<1x2x4xf32>, tensor<i32>, tensor<i32>) -> tensor<1x2x4xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+// Equal queries, each of which sees other keys.
+func.func @splat_queries(%k: tensor<1x8x2x4xf32>)
+    -> (tensor<1x2x2x1x4xf32> {tp.global = tensor<1x8x2x1x4xf32>, tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}, {}, {}, {}]>}) {
+  // expected-note @+1 {{through 'arith.constant'}}
+  %q = arith.constant dense<1.0> : tensor<1x2x2x1x4xf32>
+  // expected-note @+1 {{through 'nn.attention', which gives [tp: Replicate]}}
+  %0 = nn.attention %q, %k, %k scale 0.5 causal : (tensor<1x2x2x1x4xf32>, tensor<1x8x2x4xf32>, tensor<1x8x2x4xf32>) -> tensor<1x2x2x1x4xf32>
+  // expected-error @+1 {{result 0 is declared [tp: Shard(1)]}}
+  return %0 : tensor<1x2x2x1x4xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+// Every device has its ids' share of its own rows only.
+func.func @gradient_diagonal(
+    %i: tensor<3xi32> {tp.global = tensor<12xi32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}]>},
+    %g: tensor<3x8xf32> {tp.global = tensor<12x8xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}, {}]>}) {
+  %start = tp.shard_start [#tp.axis<"tp">] of @mesh block 4
+  // expected-error @+1 {{'nn.embedding_gradient' has two dims that are sharded over the same axes}}
+  %0 = nn.embedding_gradient %i, %g from %start of 13 : (tensor<3xi32>, tensor<3x8xf32>, index) -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+// The same of a gradient that is partial.
+func.func @gradient_partial(
+    %i: tensor<12xi32>,
+    %g: tensor<12x8xf32> {tp.global = tensor<12x8xf32>, tp.sharding = #tp.sharding<@mesh, [{}, {}], partial = sum{"tp"}>}) {
+  %start = tp.shard_start [#tp.axis<"tp">] of @mesh block 4
+  // expected-error @+1 {{'nn.embedding_gradient' multiplies values that are both partial or sharded over the same axes}}
+  %0 = nn.embedding_gradient %i, %g from %start of 13 : (tensor<12xi32>, tensor<12x8xf32>, index) -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// A splat may be infinite, and zero times that is no zero.
+func.func @splat_operand(
+    %x: tensor<8x3xf32> {tp.global = tensor<8x9xf32>, tp.sharding = #tp.sharding<@mesh, [{}, {"tp"} pad 12]>}) {
+  %start = tp.shard_start [#tp.axis<"tp">] of @mesh block 3
+  // expected-note @+1 {{through 'tp.mask'}}
+  %0 = tp.mask %x dim 1 from %start size 9 fill 0.0 : tensor<8x3xf32>
+  %w = arith.constant dense<0xFF800000> : tensor<4x3xf32>
+  // expected-error @+1 {{'nn.contract' reduces a dim of size 9 whose padding is not masked}}
+  %1 = nn.contract %0, %w "sk,nk->sn" : (tensor<8x3xf32>, tensor<4x3xf32>) -> tensor<8x4xf32>
+  return
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=2]>
+// Indices of 4 positions are not those of 9.
+func.func @mask_index() {
+  %start = tp.shard_start [#tp.axis<"tp">] of @mesh block 2
+  %0 = nn.iota from %start dim 0 : tensor<2xi32>
+  // expected-error @+1 {{'tp.mask' op has blocks of 2, which do not hold 9 elements}}
+  %1 = tp.mask %0 dim 0 from %start size 9 fill 0.0 : tensor<2xi32>
+  return
+}

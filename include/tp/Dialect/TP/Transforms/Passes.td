@@ -199,7 +199,15 @@ def TPVerifyErasure : Pass<"tp-verify-erasure", "::mlir::ModuleOp"> {
     results must be the same values. Several ops may be the same one: a program may
     compute something twice.
 
-    Refuses an op that computes something else, and a result that is another value.
+    Placements are inferred on the way, for they do not tell how large a dim is along
+    which all elements are equal (a splat's) or come from positions (an index's).
+    Here the global op tells it: a reduction, a softmax, whatever depends on the
+    number of elements must have as many on all devices together as that has, without
+    padding. Global values that differ only in the extents of such dims are one class;
+    a local value is a part of a class.
+
+    Refuses an op that computes something else, or over more or fewer elements, a
+    result that is another value, and what `tp-verify-placements` refuses.
     Changes nothing, but drops the `tp.program` if asked to.
   }];
   let options = [
@@ -368,6 +376,7 @@ def TPVerifyPlacements : Pass<"tp-verify-placements", "::mlir::func::FuncOp"> {
     - a reduction over padding that nothing masks, or that an op which masks it by
       itself was not told of;
     - padding that an op may fail on;
+    - an op that is told of more elements than all devices together have;
     - a shard's start that is not the start of the shard;
     - a result that is not placed as the function declares.
     Changes nothing.

@@ -1,0 +1,26 @@
+// RUN: split-file %s %t
+// RUN: not tp-report %t/global.mlir 2>&1 | FileCheck %s --check-prefix=GLOBAL
+// RUN: not tp-report %t/mesh.mlir 2>&1 | FileCheck %s --check-prefix=MESH
+// RUN: not tp-report %t/wrong.mlir 2>&1 | FileCheck %s --check-prefix=WRONG
+
+//--- global.mlir
+// GLOBAL: error: is not sharded yet: argument 0 has no 'tp.global'; run tp-opt --tp-shard first
+tp.mesh @mesh = <["tp"=2]>
+func.func @f(%x: tensor<4xf32>) {
+  return
+}
+
+//--- mesh.mlir
+// MESH: error: there is no tp.mesh in this module
+func.func @f(%x: tensor<4xf32>) {
+  return
+}
+
+//--- wrong.mlir
+// What is padding cannot be told where placements are wrong.
+// WRONG: error: 'nn.reduce' reduces a dim of size 3 whose padding is not masked
+tp.mesh @mesh = <["tp"=2]>
+func.func @f(%x: tensor<2xf32> {tp.global = tensor<3xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"} pad 4]>}) {
+  %0 = nn.reduce %x "sum" dims [0] : (tensor<2xf32>) -> tensor<f32>
+  return
+}
