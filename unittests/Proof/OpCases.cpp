@@ -252,6 +252,8 @@ static void addComposites(CaseWriter &write) {
             "tensor<4x5xf32>;tensor<5xf32>", "tensor<4x5xf32>");
   write.add("even", "nn.rms_norm %0, %1 epsilon 1.0e-2",
             "tensor<3x2x12xf32>;tensor<12xf32>", "tensor<3x2x12xf32>");
+  write.add("two dims", "nn.rms_norm %0, %1 epsilon 1.0e-2",
+            "tensor<2x5x6xf32>;tensor<5x6xf32>", "tensor<2x5x6xf32>");
   write.add("half", "nn.rms_norm %0, %1 epsilon 1.0e-2",
             "tensor<3x6xbf16>;tensor<6xbf16>", "tensor<3x6xbf16>");
   write.addText("", "nn.softmax %0 dim 1 : tensor<4x5xf32>", "tensor<4x5xf32>",

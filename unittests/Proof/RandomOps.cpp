@@ -479,7 +479,9 @@ void cacheUpdate(ProgramBuilder &p, StringRef) {
 
 void rmsNorm(ProgramBuilder &p, StringRef) {
   Value value = p.any(p.f32, 1, 4);
-  Value weight = p.operand(p.tensor(typeOf(value).getShape().back()));
+  ArrayRef<int64_t> shape = typeOf(value).getShape();
+  size_t normed = p.oneIn(3) ? 1 + p.below(shape.size()) : 1;
+  Value weight = p.operand(p.tensor(shape.take_back(normed)));
   p.keep(nn::RMSNormOp::create(p.builder, p.loc, value.getType(), value, weight,
                                APFloat(0.25)),
          /*inexact=*/true);

@@ -95,6 +95,10 @@ func.func @composites(%x: tensor<1x8x64xf32>, %g: tensor<64xf32>, %c: tensor<8x3
                       %position: tensor<i32>, %start: index, %ids: tensor<1x8x64xi32>) {
   // CHECK: nn.rms_norm %{{.*}}, %{{.*}} epsilon 1.000000e-05 : (tensor<1x8x64xf32>, tensor<64xf32>) -> tensor<1x8x64xf32>
   %0 = nn.rms_norm %x, %g epsilon 1.0e-5 : (tensor<1x8x64xf32>, tensor<64xf32>) -> tensor<1x8x64xf32>
+  // Over two dims.
+  // CHECK: nn.rms_norm %{{.*}}, %{{.*}} epsilon 1.000000e-05 : (tensor<2x8x32xf32>, tensor<8x32xf32>) -> tensor<2x8x32xf32>
+  %14 = nn.reshape %x : (tensor<1x8x64xf32>) -> tensor<2x8x32xf32>
+  %15 = nn.rms_norm %14, %c epsilon 1.0e-5 : (tensor<2x8x32xf32>, tensor<8x32xf32>) -> tensor<2x8x32xf32>
   // CHECK: nn.rotary %{{.*}}, %{{.*}}, %{{.*}} : (tensor<1x8x64xf32>, tensor<8x32xf32>, tensor<8x32xf32>) -> tensor<1x8x64xf32>
   %1 = nn.rotary %x, %c, %c : (tensor<1x8x64xf32>, tensor<8x32xf32>, tensor<8x32xf32>) -> tensor<1x8x64xf32>
   // CHECK: nn.rotary %{{.*}}, %{{.*}}, %{{.*}} interleaved : (tensor<1x8x64xf32>

@@ -356,17 +356,19 @@ def NN_CacheUpdateOp : NN_Op<"cache_update",
 // Composites
 //===----------------------------------------------------------------------===//
 
-def NN_RMSNormOp : NN_Op<"rms_norm", [], [Decompose, Derivative]> {
-  let summary = "x / sqrt(mean(x^2) + epsilon) * weight over the last dim";
+def NN_RMSNormOp
+    : NN_Op<"rms_norm", ["splitFactor"], [Decompose, Derivative]> {
+  let summary = "x / sqrt(mean(x^2) + epsilon) * weight over the last dims";
   let description = [{
-    Computed in at least f32.
+    Over as many dims as the weight has. Computed in at least f32.
 
     ```mlir
     %1 = nn.rms_norm %0, %w epsilon 1.0e-5
         : (tensor<1x8x64xf32>, tensor<64xf32>) -> tensor<1x8x64xf32>
     ```
-    Rule: `([...,h],[h])->([...,h]); decompose{h}`: sharded on h it is written out,
-    and the sum of squares is reduced, one number a row.
+    Rule: `([...,h],[h])->([...,h]); decompose{h}`, with all dims of the weight for
+    h: sharded on one of them it is written out, and the sum of squares is reduced,
+    one number a row.
   }];
   let arguments = (ins NN_FloatTensor:$input, NN_FloatTensor:$weight,
                        F64Attr:$epsilon);
