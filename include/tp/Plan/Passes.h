@@ -39,7 +39,7 @@ struct ShardOptions : public PassPipelineOptions<ShardOptions> {
 };
 
 /// From a global module to a checked local one: tp-apply-plan, nn-normalise,
-/// tp-place-parameters, tp-propagate, tp-decompose, tp-propagate,
+/// tp-place-parameters, tp-propagate, tp-decompose, tp-propagate, cse,
 /// tp-insert-reshards, tp-partition, tp-merge-collectives,
 /// tp-verify-placements.
 void buildShardPipeline(OpPassManager &manager, const ShardOptions &options);
