@@ -53,13 +53,16 @@ static void dropIdentity(Operation *op) {
   op->erase();
 }
 
-/// Writes a composite out, unsharded as every local op is.
+/// Writes a composite out, unsharded as every local op is: the same whichever
+/// factor is named.
 static void decompose(Operation *op) {
   auto composite = cast<DecomposeOpInterface>(op);
   ShardingRule rule = cast<ShardingRuleOpInterface>(op).getShardingRule();
   const auto *factor = llvm::find_if(rule.factors, [](const Factor &factor) {
     return factor.kind == FactorKind::Decompose;
   });
+  if (factor == rule.factors.end())
+    factor = rule.factors.begin();
   if (factor == rule.factors.end())
     return;
   OpBuilder builder(op);

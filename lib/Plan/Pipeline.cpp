@@ -7,6 +7,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
 #include "tp/Dialect/NN/Transforms/Passes.h"
 #include "tp/Dialect/TP/Transforms/Passes.h"
 #include "tp/Plan/Passes.h"
@@ -35,6 +36,8 @@ void tp::buildShardPipeline(OpPassManager &manager,
   manager.addNestedPass<func::FuncOp>(createTPPropagate());
   manager.addNestedPass<func::FuncOp>(createTPDecompose());
   manager.addNestedPass<func::FuncOp>(createTPPropagate());
+  // A derivative says again what the forward pass has: reduced once for both.
+  manager.addNestedPass<func::FuncOp>(createCSEPass());
   manager.addNestedPass<func::FuncOp>(createTPInsertReshards());
   if (options.window)
     manager.addNestedPass<func::FuncOp>(

@@ -63,6 +63,45 @@ func.func @composites(%x: tensor<8x64xf32>, %y: tensor<4x32xbf16>, %t: tensor<4x
 
 // -----
 
+// What nothing runs as it is, and no sharding ever writes out: gathers are of one
+// table, with an id of no row kept out of the other batches', and a cumulative sum
+// is additions of shifted tensors.
+// CHECK-LABEL: @batched
+// CHECK-SAME: %[[I:.*]]: tensor<4x6xi32>, %[[T:.*]]: tensor<4x5x8xf32>
+// CHECK: %[[IDS:.*]] = rt.fused (%[[ID:.*]] = %[[I]] : tensor<4x6xi32>)
+// CHECK: %[[IN:.*]] = arith.cmpi ult, %[[ID]]
+// CHECK: %[[BATCH:.*]] = nn.iota dim 0
+// CHECK: %[[FIRST:.*]] = arith.muli %[[BATCH]]
+// CHECK: %[[ROW:.*]] = arith.addi %[[ID]], %[[FIRST]]
+// CHECK: %[[NONE:.*]] = arith.constant dense<-1>
+// CHECK: arith.select %[[IN]], %[[ROW]], %[[NONE]]
+// CHECK: %[[TABLE:.*]] = nn.reshape %[[T]] : (tensor<4x5x8xf32>) -> tensor<20x8xf32>
+// CHECK: nn.embedding %[[IDS]], %[[TABLE]] : (tensor<4x6xi32>, tensor<20x8xf32>) -> tensor<4x6x8xf32>
+// CHECK: nn.embedding_gradient %{{.*}}, %{{.*}} : (tensor<4x6xi32>, tensor<4x6x8xf32>) -> tensor<20x8xf32>
+// CHECK: nn.reshape %{{.*}} : (tensor<20x8xf32>) -> tensor<4x5x8xf32>
+func.func @batched(%i: tensor<4x6xi32>, %t: tensor<4x5x8xf32>) -> (tensor<4x6x8xf32>, tensor<4x5x8xf32>) {
+  %0 = nn.gather %i, %t : (tensor<4x6xi32>, tensor<4x5x8xf32>) -> tensor<4x6x8xf32>
+  %1 = nn.scatter_add %i, %0 : (tensor<4x6xi32>, tensor<4x6x8xf32>) -> tensor<4x5x8xf32>
+  return %0, %1 : tensor<4x6x8xf32>, tensor<4x5x8xf32>
+}
+
+// -----
+
+// CHECK-LABEL: @cumulative_sum
+// CHECK: nn.slice {{.*}} -> tensor<4x8xf32>
+// CHECK: nn.pad {{.*}} low [1, 0]
+// CHECK: nn.slice {{.*}} -> tensor<3x8xf32>
+// CHECK: nn.pad {{.*}} low [2, 0]
+// CHECK: nn.slice {{.*}} -> tensor<1x8xf32>
+// CHECK: nn.pad {{.*}} low [4, 0]
+// CHECK-NOT: nn.pad
+func.func @cumulative_sum(%x: tensor<5x8xf32>) -> tensor<5x8xf32> {
+  %0 = nn.cumulative_sum %x dim 0 : tensor<5x8xf32>
+  return %0 : tensor<5x8xf32>
+}
+
+// -----
+
 // The contraction needs %0 before %2 can be computed: two kernels.
 // CHECK-LABEL: @outside_use
 // CHECK: rt.fused

@@ -143,6 +143,11 @@ static void addReductions(CaseWriter &write) {
     write.add(std::string(kind) + " of two", reduce + "[0, 2]",
               "tensor<5x2x4xf32>", "tensor<2xf32>", -2, 2);
   }
+  write.addText("", "nn.cumulative_sum %0 dim 1 : tensor<5x7xf32>",
+                "tensor<5x7xf32>", "tensor<5x7xf32>");
+  write.addText("exclusive",
+                "nn.cumulative_sum %0 dim 0 exclusive : tensor<4x6xbf16>",
+                "tensor<4x6xbf16>", "tensor<4x6xbf16>");
 }
 
 static void addLayout(CaseWriter &write) {
@@ -198,6 +203,16 @@ static void addGathers(CaseWriter &write) {
             "tensor<2x3xi32>;tensor<2x3x5xf32>", "tensor<7x5xf32>", 0, 6);
   write.add("even", "nn.embedding_gradient %0, %1",
             "tensor<5xi32>;tensor<5x4xf32>", "tensor<12x4xf32>", 0, 11);
+  write.add("", "nn.gather %0, %1", "tensor<5x3xi32>;tensor<5x4x6xf32>",
+            "tensor<5x3x6xf32>", 0, 3);
+  write.add("one table", "nn.gather %0, %1", "tensor<4x3xi32>;tensor<5x2xf32>",
+            "tensor<4x3x2xf32>", 0, 4);
+  write.add("two batch dims", "nn.gather %0, %1",
+            "tensor<2x3xi32>;tensor<2x3x4x5xf32>", "tensor<2x3x5xf32>", 0, 3);
+  write.add("", "nn.scatter_add %0, %1", "tensor<5x3xi32>;tensor<5x3x6xf32>",
+            "tensor<5x4x6xf32>", 0, 3);
+  write.add("one table", "nn.scatter_add %0, %1",
+            "tensor<4x3xi32>;tensor<4x3x2xf32>", "tensor<5x2xf32>", 0, 4);
   write.add("", "nn.cache_update %0, %1 at %2 length %3",
             "tensor<2x5x3xf32>;tensor<2x3x3xf32>;tensor<i32>;tensor<i32>",
             "tensor<2x5x3xf32>", 0, 2);
@@ -206,11 +221,39 @@ static void addGathers(CaseWriter &write) {
             "tensor<1x12x2xf32>", 4, 5);
 }
 
+static void addCrossEntropies(CaseWriter &write) {
+  std::string op = "nn.cross_entropy %0, %1 ";
+  std::string even = "tensor<5x12xf32>;tensor<5xi32>";
+  std::string uneven = "tensor<2x3x5xf32>;tensor<2x3xi32>";
+  write.add("mean", op + "reduction \"mean\"", uneven, "tensor<f32>", 0, 4);
+  write.add("mean, ignored",
+            op + "ignore_index -1 label_smoothing 0.25 reduction \"mean\"",
+            even, "tensor<f32>", -1, 3);
+  write.add("sum, ignored", op + "ignore_index 1 reduction \"sum\"", even,
+            "tensor<f32>", 0, 4);
+  write.add("weights", op + "weights %2 label_smoothing 0.25",
+            uneven + ";tensor<5xf32>", "tensor<2x3xf32>", 0, 4);
+  write.add("weights, mean",
+            op + "weights %2 ignore_index 2 reduction \"mean\"",
+            even + ";tensor<12xf32>", "tensor<f32>", 1, 4);
+  write.add("weights, smoothed, mean",
+            op + "weights %2 label_smoothing 0.5 reduction \"mean\"",
+            uneven + ";tensor<5xf32>", "tensor<f32>", 1, 4);
+  write.add("probabilities", op, "tensor<4x5xf32>;tensor<4x5xf32>",
+            "tensor<4xf32>", 0, 4);
+  write.add("probabilities, weights, mean",
+            op + "weights %2 label_smoothing 0.25 reduction \"mean\"",
+            "tensor<2x3x6xf32>;tensor<2x3x6xbf16>;tensor<6xf32>", "tensor<f32>",
+            0, 4);
+}
+
 static void addComposites(CaseWriter &write) {
   write.add("", "nn.rms_norm %0, %1 epsilon 1.0e-2",
             "tensor<4x5xf32>;tensor<5xf32>", "tensor<4x5xf32>");
   write.add("even", "nn.rms_norm %0, %1 epsilon 1.0e-2",
             "tensor<3x2x12xf32>;tensor<12xf32>", "tensor<3x2x12xf32>");
+  write.add("two dims", "nn.rms_norm %0, %1 epsilon 1.0e-2",
+            "tensor<2x5x6xf32>;tensor<5x6xf32>", "tensor<2x5x6xf32>");
   write.add("half", "nn.rms_norm %0, %1 epsilon 1.0e-2",
             "tensor<3x6xbf16>;tensor<6xbf16>", "tensor<3x6xbf16>");
   write.addText("", "nn.softmax %0 dim 1 : tensor<4x5xf32>", "tensor<4x5xf32>",
@@ -222,6 +265,7 @@ static void addComposites(CaseWriter &write) {
   write.add("ignored",
             "nn.cross_entropy %0, %1 ignore_index -1 label_smoothing 0.25",
             "tensor<5x12xbf16>;tensor<5xi32>", "tensor<5xf32>", -1, 11);
+  addCrossEntropies(write);
   write.add("", "nn.rotary %0, %1, %2",
             "tensor<2x5x3x4xf32>;tensor<5x2xf32>;tensor<5x2xf32>",
             "tensor<2x5x3x4xf32>");

@@ -267,6 +267,19 @@ Tensors reduce(Operation *op, Inputs in) {
   return {result};
 }
 
+Tensors cumulativeSum(Operation *op, Inputs in) {
+  auto sum = cast<nn::CumulativeSumOp>(op);
+  int64_t dim = sum.getDim();
+  return {tabulate(op, [&](ArrayRef<int64_t> index) {
+    Index from(index);
+    double total = 0;
+    int64_t count = index[dim] + (sum.getExclusive() ? 0 : 1);
+    for (from[dim] = 0; from[dim] < count; ++from[dim])
+      total += at(*in[0], from);
+    return total;
+  })};
+}
+
 //===----------------------------------------------------------------------===//
 // Layout
 //===----------------------------------------------------------------------===//
@@ -398,6 +411,41 @@ Tensors embeddingGradient(Operation *op, Inputs in) {
   return {result};
 }
 
+/// The row of its own table that an id at `index` stands for, and a column;
+/// none if there is no such row, which ends the run.
+std::optional<Index> rowOf(const Tensor &ids, ArrayRef<int64_t> tables,
+                           ArrayRef<int64_t> index) {
+  std::optional<int64_t> id = whole(at(ids, index.drop_back()));
+  if (!id || *id < 0 || *id >= tables[tables.size() - 2])
+    return std::nullopt;
+  Index row(index.take_front(tables.size() - 2));
+  row.push_back(*id);
+  row.push_back(index.back());
+  return row;
+}
+
+Tensors gather(Operation *op, Inputs in) {
+  bool isWhole = true;
+  Tensor result = tabulate(op, [&](ArrayRef<int64_t> index) {
+    std::optional<Index> row = rowOf(*in[0], in[1]->shape, index);
+    isWhole &= row.has_value();
+    return row ? at(*in[1], *row) : kPoison;
+  });
+  return {isWhole ? result : Tensor(resultShape(op), kPoison)};
+}
+
+Tensors scatterAdd(Operation *op, Inputs in) {
+  Tensor result(resultShape(op));
+  bool isWhole = true;
+  forEachIndex(in[1]->shape, [&](ArrayRef<int64_t> index) {
+    if (std::optional<Index> row = rowOf(*in[0], result.shape, index))
+      result.data[result.at(*row)] += at(*in[1], index);
+    else
+      isWhole = false;
+  });
+  return {isWhole ? result : Tensor(resultShape(op), kPoison)};
+}
+
 /// A position without room for the rows ends the run: everything is poison.
 Tensors cacheUpdate(Operation *op, Inputs in) {
   auto cache = cast<nn::CacheUpdateOp>(op);
@@ -455,32 +503,54 @@ Tensors softmax(Operation *op, Inputs in) {
   })};
 }
 
-/// A target that is no class gives NaN.
+/// A row's loss and what it counts in a mean. A target that is no class gives
+/// NaN; one that is ignored, nothing.
+std::pair<double, double> rowLoss(nn::CrossEntropyOp op, Inputs in,
+                                  ArrayRef<int64_t> row) {
+  bool hasIds = op.hasIds();
+  double smoothing =
+      op.getLabelSmoothing() ? op.getLabelSmoothing()->convertToDouble() : 0;
+  int64_t classes = in[0]->shape.back();
+  std::optional<int64_t> id;
+  if (hasIds) {
+    id = whole(at(*in[1], row));
+    if (id && op.getIgnoreIndex() && *id == int64_t(*op.getIgnoreIndex()))
+      return {0, 0};
+    if (!id || *id < 0 || *id >= classes)
+      return {kPoison, kPoison};
+  }
+  auto weightOf = [&](int64_t i) {
+    return op.getWeights() ? in[2]->data[size_t(i)] : 1.0;
+  };
+  Index place(row);
+  place.push_back(0);
+  int64_t &i = place.back();
+  double sum = 0, loss = 0;
+  for (i = 0; i < classes; ++i)
+    sum += std::exp(at(*in[0], place));
+  for (i = 0; i < classes; ++i) {
+    double target = hasIds ? double(i == *id) : at(*in[1], place);
+    target = (1 - smoothing) * target + smoothing / double(classes);
+    loss -= weightOf(i) * target * (at(*in[0], place) - std::log(sum));
+  }
+  return {loss, hasIds ? weightOf(*id) : 1};
+}
+
 Tensors crossEntropy(Operation *op, Inputs in) {
   auto entropy = cast<nn::CrossEntropyOp>(op);
-  const Tensor &logits = *in[0], &targets = *in[1];
-  double smoothing = entropy.getLabelSmoothing()
-                         ? entropy.getLabelSmoothing()->convertToDouble()
-                         : 0;
-  int64_t classes = logits.shape.back();
-  return {tabulate(op, [&](ArrayRef<int64_t> row) {
-    std::optional<int64_t> target = whole(at(targets, row));
-    if (target && entropy.getIgnoreIndex() &&
-        *target == int64_t(*entropy.getIgnoreIndex()))
-      return 0.0;
-    if (!target || *target < 0 || *target >= classes)
-      return kPoison;
-    Index place(row);
-    place.push_back(0);
-    double sum = 0, expected = 0;
-    for (int64_t &i = place.back(); i < classes; ++i) {
-      double x = at(logits, place);
-      double weight = smoothing / double(classes);
-      sum += std::exp(x);
-      expected += x * (i == *target ? weight + 1 - smoothing : weight);
-    }
-    return std::log(sum) - expected;
-  })};
+  if (entropy.getReduction() == "none")
+    return {tabulate(op, [&](ArrayRef<int64_t> row) {
+      return rowLoss(entropy, in, row).first;
+    })};
+  double loss = 0, count = 0;
+  forEachIndex(ArrayRef(in[0]->shape).drop_back(), [&](ArrayRef<int64_t> row) {
+    auto [rowsLoss, rowsCount] = rowLoss(entropy, in, row);
+    loss += rowsLoss;
+    count += rowsCount;
+  });
+  if (entropy.getReduction() == "mean")
+    loss = count == 0 ? 0 : loss / count;
+  return {Tensor(resultShape(op), loss)};
 }
 
 Tensors rotary(Operation *op, Inputs in) {
@@ -585,14 +655,17 @@ OpFunction proof::lookupOp(StringRef name) {
       {"nn.concat", concat},
       {"nn.contract", contract},
       {"nn.cross_entropy", crossEntropy},
+      {"nn.cumulative_sum", cumulativeSum},
       {"nn.embedding", embedding},
       {"nn.embedding_gradient", embeddingGradient},
+      {"nn.gather", gather},
       {"nn.iota", iota},
       {"nn.pad", pad},
       {"nn.reduce", reduce},
       {"nn.reshape", reshape},
       {"nn.rms_norm", rmsNorm},
       {"nn.rotary", rotary},
+      {"nn.scatter_add", scatterAdd},
       {"nn.slice", slice},
       {"nn.softmax", softmax},
       {"nn.take", take},

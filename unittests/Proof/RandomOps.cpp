@@ -435,6 +435,35 @@ void embeddingGradient(ProgramBuilder &p, StringRef) {
                                          gradient, Value(), IntegerAttr()));
 }
 
+void gather(ProgramBuilder &p, StringRef) {
+  Value table = p.any(p.f32, 2, 4);
+  ArrayRef<int64_t> tables = typeOf(table).getShape();
+  SmallVector<int64_t> shape(tables.drop_back(2));
+  llvm::append_range(shape, p.shape(0, 2));
+  Value ids =
+      p.operand(p.tensor(shape, p.i32), 0, int(tables[tables.size() - 2]) - 1);
+  shape.push_back(tables.back());
+  p.keep(nn::GatherOp::create(p.builder, p.loc, p.tensor(shape), ids, table));
+}
+
+void scatterAdd(ProgramBuilder &p, StringRef) {
+  Value rows = p.any(p.f32, 1, 4);
+  ArrayRef<int64_t> shape = typeOf(rows).getShape();
+  SmallVector<int64_t> tables(shape.take_front(p.below(shape.size())));
+  int64_t count = p.size();
+  tables.append({count, shape.back()});
+  Value ids = p.operand(p.tensor(shape.drop_back(), p.i32), 0, int(count) - 1);
+  p.keep(
+      nn::ScatterAddOp::create(p.builder, p.loc, p.tensor(tables), ids, rows));
+}
+
+void cumulativeSum(ProgramBuilder &p, StringRef) {
+  Value value = p.any(p.f32, 1, 4);
+  p.keep(nn::CumulativeSumOp::create(p.builder, p.loc, value.getType(), value,
+                                     p.below(typeOf(value).getRank()),
+                                     p.oneIn(2)));
+}
+
 void cacheUpdate(ProgramBuilder &p, StringRef) {
   Value cache = p.any(p.f32, 2, 4);
   SmallVector<int64_t> shape(typeOf(cache).getShape());
@@ -450,7 +479,9 @@ void cacheUpdate(ProgramBuilder &p, StringRef) {
 
 void rmsNorm(ProgramBuilder &p, StringRef) {
   Value value = p.any(p.f32, 1, 4);
-  Value weight = p.operand(p.tensor(typeOf(value).getShape().back()));
+  ArrayRef<int64_t> shape = typeOf(value).getShape();
+  size_t normed = p.oneIn(3) ? 1 + p.below(shape.size()) : 1;
+  Value weight = p.operand(p.tensor(shape.take_back(normed)));
   p.keep(nn::RMSNormOp::create(p.builder, p.loc, value.getType(), value, weight,
                                APFloat(0.25)),
          /*inexact=*/true);
@@ -466,13 +497,21 @@ void softmax(ProgramBuilder &p, StringRef) {
 void crossEntropy(ProgramBuilder &p, StringRef) {
   Value logits = p.any(p.f32, 1, 4);
   ArrayRef<int64_t> shape = typeOf(logits).getShape();
-  bool ignores = p.oneIn(2);
-  Value targets = p.operand(p.tensor(shape.drop_back(), p.i32),
-                            ignores ? -1 : 0, int(shape.back()) - 1);
+  bool hasIds = !p.oneIn(4), ignores = hasIds && p.oneIn(2);
+  Value targets = hasIds ? p.operand(p.tensor(shape.drop_back(), p.i32),
+                                     ignores ? -1 : 0, int(shape.back()) - 1)
+                         : p.operand(p.tensor(shape), 0, 2);
+  Value weights;
+  if (p.oneIn(3))
+    weights = p.operand(p.tensor(shape.back()), 1, 3);
+  StringRef reduction = ArrayRef<StringRef>{"none", "mean", "sum"}[p.below(3)];
+  RankedTensorType type =
+      p.tensor(reduction == "none" ? shape.drop_back() : ArrayRef<int64_t>());
   p.keep(nn::CrossEntropyOp::create(
-             p.builder, p.loc, p.tensor(shape.drop_back()), logits, targets,
+             p.builder, p.loc, type, logits, targets, weights,
              ignores ? p.builder.getI64IntegerAttr(-1) : IntegerAttr(),
-             p.oneIn(3) ? p.builder.getF64FloatAttr(0.25) : FloatAttr()),
+             p.oneIn(3) ? p.builder.getF64FloatAttr(0.25) : FloatAttr(),
+             reduction),
          /*inexact=*/true);
 }
 
@@ -570,14 +609,17 @@ ArrayRef<std::pair<StringRef, Maker>> proof::makers() {
       {"nn.concat", concat},
       {"nn.contract", contract},
       {"nn.cross_entropy", crossEntropy},
+      {"nn.cumulative_sum", cumulativeSum},
       {"nn.embedding", embedding},
       {"nn.embedding_gradient", embeddingGradient},
+      {"nn.gather", gather},
       {"nn.iota", iota},
       {"nn.pad", pad},
       {"nn.reduce", reduce},
       {"nn.reshape", reshape},
       {"nn.rms_norm", rmsNorm},
       {"nn.rotary", rotary},
+      {"nn.scatter_add", scatterAdd},
       {"nn.slice", slice},
       {"nn.softmax", softmax},
       {"nn.take", take},

@@ -76,7 +76,8 @@ def DecomposeOpInterface : OpInterface<"DecomposeOpInterface"> {
   let description = [{
     A composite op whose rule has a reduction that is not linear (a norm, a
     softmax, top-k): written out, so that only reductions that the sharding
-    machinery knows remain.
+    machinery knows remain. Or an op that nothing runs as it is (a batched
+    gather): written out on one device.
   }];
   let cppNamespace = "::mlir::tp";
   let methods = [

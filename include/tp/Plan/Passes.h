@@ -68,7 +68,7 @@ struct ShardOptions : public PassPipelineOptions<ShardOptions> {
 };
 
 /// From a global module to a checked local one: tp-apply-plan, nn-normalise,
-/// tp-place-parameters, tp-propagate, tp-decompose, tp-propagate,
+/// tp-place-parameters, tp-propagate, tp-decompose, tp-propagate, cse,
 /// tp-insert-reshards, with `window` tp-window-collectives, tp-partition,
 /// tp-simplify-collectives, tp-merge-collectives; with `overlap`
 /// tp-split-collectives and tp-schedule-collectives; tp-verify-placements and

@@ -21,10 +21,10 @@ LogicalResult RMSNormOp::verify() {
   RankedTensorType input = getInput().getType(), weight = getWeight().getType();
   if (input != getType())
     return emitOpError("result must be of the input's type ") << input;
-  if (input.getRank() < 1 || weight.getRank() != 1 ||
-      weight.getDimSize(0) != input.getShape().back() ||
+  if (weight.getRank() < 1 || weight.getRank() > input.getRank() ||
+      weight.getShape() != input.getShape().take_back(weight.getRank()) ||
       weight.getElementType() != input.getElementType())
-    return emitOpError("needs a weight as long as the input's last dim, got ")
+    return emitOpError("needs a weight with the input's last dims, got ")
            << weight << " for " << input;
   if (getEpsilon().isNegative() || !getEpsilon().isFinite())
     return emitOpError("needs an epsilon that is not negative");
@@ -32,32 +32,66 @@ LogicalResult RMSNormOp::verify() {
 }
 
 ShardingRule RMSNormOp::getShardingRule() {
-  return ruleOf(*this, "([...,h],[h])->([...,h]); decompose{h}");
+  ShardingRule rule;
+  TensorFactors dims;
+  int64_t rows = getType().getRank() - getWeight().getType().getRank();
+  for (auto [i, size] : llvm::enumerate(getType().getShape()))
+    dims.push_back({rule.addFactor(
+        size, int64_t(i) < rows ? FactorKind::Pass : FactorKind::Decompose)});
+  rule.operands = {dims, TensorFactors(llvm::drop_begin(dims, rows))};
+  rule.results = {dims};
+  return rule;
 }
 
-/// 1 / sqrt(mean(x^2) + epsilon), repeated along the last dim; x in the
+/// Splits a row's dim, or one that is normed, with the weight.
+Operation *RMSNormOp::splitFactor(OpBuilder &builder, unsigned factor,
+                                  ArrayRef<int64_t> sizes,
+                                  ValueRange operands) {
+  return cloneWith(builder, *this, operands,
+                   splitResultTypes(*this, getShardingRule(), factor, sizes));
+}
+
+namespace {
+
+/// The dims of rows and those that are normed.
+struct NormDims {
+  explicit NormDims(RMSNormOp op) {
+    int64_t rank = op.getType().getRank();
+    int64_t first = rank - op.getWeight().getType().getRank();
+    llvm::append_range(rows, llvm::seq<int64_t>(0, first));
+    llvm::append_range(normed, llvm::seq<int64_t>(first, rank));
+    width =
+        double(std::max<int64_t>(op.getWeight().getType().getNumElements(), 1));
+  }
+
+  SmallVector<int64_t> rows, normed;
+  double width; ///< elements of a row
+};
+
+} // namespace
+
+/// 1 / sqrt(mean(x^2) + epsilon), repeated along the normed dims; x in the
 /// accumulator's type.
-static Value inverseRootMeanSquare(Writer &write, Value x, double epsilon) {
+static Value inverseRootMeanSquare(Writer &write, const NormDims &dims, Value x,
+                                   double epsilon) {
   auto type = cast<RankedTensorType>(x.getType());
-  int64_t last = type.getRank() - 1;
-  Value sum = write.sum(write.mul(x, x), {last});
-  Value mean =
-      write.mul(sum, write.splat(sum, 1.0 / double(type.getDimSize(last))));
+  Value sum = write.sum(write.mul(x, x), dims.normed);
+  Value mean = write.mul(sum, write.splat(sum, 1.0 / dims.width));
   Value inverse = write.rsqrt(write.add(mean, write.splat(mean, epsilon)));
-  return write.broadcast(inverse, type, leadingDims(type));
+  return write.broadcast(inverse, type, dims.rows);
 }
 
 SmallVector<Value> RMSNormOp::decompose(OpBuilder &builder, unsigned, int64_t,
                                         int64_t) {
   Writer write(builder, getLoc());
+  NormDims dims(*this);
   RankedTensorType type = getType();
   Value x = write.convert(getInput(), accumulatorOf(type.getElementType()));
   Value normalised = write.mul(
-      x, inverseRootMeanSquare(write, x, getEpsilon().convertToDouble()));
+      x, inverseRootMeanSquare(write, dims, x, getEpsilon().convertToDouble()));
   // Hugging Face rounds to the model's type before the weight is applied.
   Value rounded = write.convert(normalised, type.getElementType());
-  Value weight = write.broadcast(getWeight(), type, {type.getRank() - 1});
-  return {write.mul(rounded, weight)};
+  return {write.mul(rounded, write.broadcast(getWeight(), type, dims.normed))};
 }
 
 /// With r = 1/rms(x), n the width and u = g * w:
@@ -65,23 +99,23 @@ SmallVector<Value> RMSNormOp::decompose(OpBuilder &builder, unsigned, int64_t,
 SmallVector<Value> RMSNormOp::buildDerivative(OpBuilder &builder,
                                               ValueRange gradients) {
   Writer write(builder, getLoc());
+  NormDims dims(*this);
   RankedTensorType type = getType();
   Type accumulator = accumulatorOf(type.getElementType());
-  int64_t last = type.getRank() - 1;
   Value x = write.convert(getInput(), accumulator);
   Value g = write.convert(gradients[0], accumulator);
   auto wide = cast<RankedTensorType>(x.getType());
-  Value w =
-      write.broadcast(write.convert(getWeight(), accumulator), wide, {last});
-  Value r = inverseRootMeanSquare(write, x, getEpsilon().convertToDouble());
+  Value w = write.broadcast(write.convert(getWeight(), accumulator), wide,
+                            dims.normed);
+  Value r =
+      inverseRootMeanSquare(write, dims, x, getEpsilon().convertToDouble());
   Value u = write.mul(g, w);
-  Value dot = write.sum(write.mul(u, x), {last});
-  Value mean =
-      write.mul(dot, write.splat(dot, 1.0 / double(type.getDimSize(last))));
+  Value dot = write.sum(write.mul(u, x), dims.normed);
+  Value mean = write.mul(dot, write.splat(dot, 1.0 / dims.width));
   Value correction = write.mul(write.mul(x, write.mul(r, r)),
-                               write.broadcast(mean, wide, leadingDims(wide)));
+                               write.broadcast(mean, wide, dims.rows));
   Value dx = write.mul(r, write.sub(u, correction));
-  Value dw = write.sum(write.mul(g, write.mul(x, r)), leadingDims(wide));
+  Value dw = write.sum(write.mul(g, write.mul(x, r)), dims.rows);
   return {write.convert(dx, type.getElementType()),
           write.convert(dw, type.getElementType())};
 }

@@ -142,6 +142,140 @@ std::optional<int64_t> EmbeddingGradientOp::getMaskedExtent(unsigned) {
 }
 
 //===----------------------------------------------------------------------===//
+// Gather and scatter-add
+//===----------------------------------------------------------------------===//
+
+/// `tables` is [batch..., rows, width]; `rows` is [batch..., ..., width].
+static LogicalResult verifyGather(Operation *op, RankedTensorType ids,
+                                  RankedTensorType tables,
+                                  RankedTensorType rows) {
+  int64_t batch = tables.getRank() - 2;
+  if (batch < 0)
+    return op->emitOpError("needs tables [batch..., rows, width], got ")
+           << tables;
+  if (ids.getRank() < batch ||
+      ids.getShape().take_front(batch) != tables.getShape().take_front(batch))
+    return op->emitOpError("needs ids that begin with the batch of ")
+           << tables << ", got " << ids;
+  // Written out, rows are numbered through all tables, in 32 bits.
+  int64_t count = 1;
+  for (int64_t size : tables.getShape().drop_back())
+    if (llvm::MulOverflow(count, size, count) || count > INT32_MAX)
+      return op->emitOpError("needs fewer than 2^31 rows in all tables, got ")
+             << tables;
+  SmallVector<int64_t> shape(ids.getShape());
+  shape.push_back(tables.getShape().back());
+  auto wanted = RankedTensorType::get(shape, tables.getElementType());
+  if (rows != wanted)
+    return op->emitOpError("needs rows of type ") << wanted << ", got " << rows;
+  return success();
+}
+
+/// The factors of ids, tables and rows; those of the dims that only ids and
+/// rows have are of kind `rest`.
+static ShardingRule gatherRule(RankedTensorType ids, RankedTensorType tables,
+                               FactorKind rest) {
+  ShardingRule rule;
+  TensorFactors idDims, tableDims;
+  for (auto [i, size] : llvm::enumerate(ids.getShape())) {
+    bool isBatch = int64_t(i) < tables.getRank() - 2;
+    idDims.push_back({rule.addFactor(size, isBatch ? FactorKind::Pass : rest)});
+    if (isBatch)
+      tableDims.push_back(idDims.back());
+  }
+  ArrayRef<int64_t> last = tables.getShape().take_back(2);
+  tableDims.push_back({rule.addFactor(last[0], FactorKind::Replicate)});
+  DimFactors width = {rule.addFactor(last[1])};
+  tableDims.push_back(width);
+  TensorFactors rowDims = idDims;
+  rowDims.push_back(width);
+  rule.operands = {idDims, tableDims};
+  rule.results = {rowDims};
+  rule.each = {1};
+  rule.checked = {0};
+  return rule;
+}
+
+/// The ids of the rows when the tables of all batches are one, as
+/// [batch, the rest]; -1 for an id that is no row of its table.
+static Value idsOfOneTable(Writer &write, Value ids, RankedTensorType tables) {
+  int64_t rows = tables.getShape().take_back(2).front(), batches = 1;
+  for (int64_t size : tables.getShape().drop_back(2))
+    batches *= size;
+  auto type = cast<RankedTensorType>(ids.getType());
+  int64_t rest = batches ? type.getNumElements() / batches : 0;
+  ids = write.reshape(ids, {batches, rest});
+  Value isRow = write.compare(arith::CmpIPredicate::ult, ids,
+                              write.splatInteger(ids, rows));
+  Value first =
+      write.mulInteger(write.iota(ids, 0), write.splatInteger(ids, rows));
+  return write.select(isRow, write.addInteger(ids, first),
+                      write.splatInteger(ids, -1));
+}
+
+LogicalResult GatherOp::verify() {
+  return verifyGather(*this, getIds().getType(), getTable().getType(),
+                      getType());
+}
+
+ShardingRule GatherOp::getShardingRule() {
+  return gatherRule(getIds().getType(), getTable().getType(), FactorKind::Pass);
+}
+
+SmallVector<Value> GatherOp::decompose(OpBuilder &builder, unsigned, int64_t,
+                                       int64_t) {
+  Writer write(builder, getLoc());
+  RankedTensorType tables = getTable().getType();
+  Value ids = idsOfOneTable(write, getIds(), tables);
+  SmallVector<int64_t> shape(shapeOf(ids.getType()));
+  int64_t width = tables.getShape().back();
+  int64_t rows = shape.front() * tables.getShape().take_back(2).front();
+  Value table = write.reshape(getTable(), {rows, width});
+  shape.push_back(width);
+  Value found = EmbeddingOp::create(builder, getLoc(), tables.clone(shape), ids,
+                                    table, Value(), IntegerAttr());
+  return {write.reshape(found, getType().getShape())};
+}
+
+SmallVector<Value> GatherOp::buildDerivative(OpBuilder &builder,
+                                             ValueRange gradients) {
+  return {Value(), ScatterAddOp::create(builder, getLoc(), getTable().getType(),
+                                        getIds(), gradients[0])};
+}
+
+LogicalResult ScatterAddOp::verify() {
+  return verifyGather(*this, getIds().getType(), getType(),
+                      getRows().getType());
+}
+
+ShardingRule ScatterAddOp::getShardingRule() {
+  ShardingRule rule =
+      gatherRule(getIds().getType(), getType(), FactorKind::Reduce);
+  std::swap(rule.operands[1], rule.results[0]);
+  return rule;
+}
+
+SmallVector<Value> ScatterAddOp::decompose(OpBuilder &builder, unsigned,
+                                           int64_t, int64_t) {
+  Writer write(builder, getLoc());
+  Value ids = idsOfOneTable(write, getIds(), getType());
+  SmallVector<int64_t> shape(shapeOf(ids.getType()));
+  int64_t width = getType().getShape().back();
+  int64_t rows = shape.front() * getType().getShape().take_back(2).front();
+  shape.push_back(width);
+  Value table = EmbeddingGradientOp::create(
+      builder, getLoc(), getType().clone({rows, width}), ids,
+      write.reshape(getRows(), shape), Value(), IntegerAttr());
+  return {write.reshape(table, getType().getShape())};
+}
+
+SmallVector<Value> ScatterAddOp::buildDerivative(OpBuilder &builder,
+                                                 ValueRange gradients) {
+  return {Value(), GatherOp::create(builder, getLoc(), getRows().getType(),
+                                    getIds(), gradients[0])};
+}
+
+//===----------------------------------------------------------------------===//
 // Cache update
 //===----------------------------------------------------------------------===//
 

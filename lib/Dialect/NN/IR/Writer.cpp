@@ -18,8 +18,7 @@ SmallVector<int64_t> nn::dimsWithout(RankedTensorType type,
   return rest;
 }
 
-Value Writer::splat(Value like, double value) {
-  auto type = cast<RankedTensorType>(like.getType());
+Value Writer::splat(RankedTensorType type, double value) {
   auto element = builder.getFloatAttr(type.getElementType(), value);
   return arith::ConstantOp::create(builder, loc,
                                    SplatElementsAttr::get(type, element));
@@ -76,4 +75,34 @@ Value Writer::reduce(Value value, StringRef kind, ArrayRef<int64_t> dims) {
   for (int64_t dim : dimsWithout(type, dims))
     shape.push_back(type.getDimSize(dim));
   return ReduceOp::create(builder, loc, type.clone(shape), value, kind, dims);
+}
+
+Value Writer::shiftByMaximum(Value value, int64_t dim) {
+  auto type = cast<RankedTensorType>(value.getType());
+  return sub(value,
+             broadcast(max(value, {dim}), type, dimsWithout(type, {dim})));
+}
+
+Value Writer::reshape(Value value, ArrayRef<int64_t> shape) {
+  auto type = cast<RankedTensorType>(value.getType());
+  if (type.getShape() == shape)
+    return value;
+  return ReshapeOp::create(builder, loc, type.clone(shape), value);
+}
+
+Value Writer::shift(Value value, int64_t dim, int64_t step) {
+  auto type = cast<RankedTensorType>(value.getType());
+  if (step >= type.getDimSize(dim))
+    return splat(value, 0);
+  SmallVector<int64_t> shape(type.getShape()), zeros(shape.size(), 0),
+      ones(shape.size(), 1), low(zeros);
+  shape[dim] -= step;
+  low[dim] = step;
+  Value kept =
+      SliceOp::create(builder, loc, type.clone(shape), value, zeros, ones);
+  return PadOp::create(builder, loc, type, kept, low, zeros, APFloat(0.0));
+}
+
+Value Writer::softmax(Value value, int64_t dim) {
+  return SoftmaxOp::create(builder, loc, value.getType(), value, dim);
 }

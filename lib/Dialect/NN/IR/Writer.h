@@ -46,6 +46,9 @@ public:
   Value addInteger(Value a, Value b) {
     return arith::AddIOp::create(builder, loc, a, b);
   }
+  Value mulInteger(Value a, Value b) {
+    return arith::MulIOp::create(builder, loc, a, b);
+  }
   Value subInteger(Value a, Value b) {
     return arith::SubIOp::create(builder, loc, a, b);
   }
@@ -64,7 +67,10 @@ public:
   }
 
   /// A tensor of `like`'s type full of `value`.
-  Value splat(Value like, double value);
+  Value splat(Value like, double value) {
+    return splat(cast<RankedTensorType>(like.getType()), value);
+  }
+  Value splat(RankedTensorType type, double value);
   Value splatInteger(Value like, int64_t value);
   /// The index along `dim`, in the shape of `like`.
   Value iota(Value like, int64_t dim);
@@ -77,6 +83,13 @@ public:
   Value max(Value value, ArrayRef<int64_t> dims) {
     return reduce(value, "max", dims);
   }
+  /// `value` less its maximum over `dim`, so that no exponential overflows.
+  Value shiftByMaximum(Value value, int64_t dim);
+  Value softmax(Value value, int64_t dim);
+  /// `value` moved up by `step` along `dim`, zeros below; at most its extent.
+  Value shift(Value value, int64_t dim, int64_t step);
+  /// `value` with these dims.
+  Value reshape(Value value, ArrayRef<int64_t> shape);
   /// The contraction by `equation`, whose dims have the operands' sizes.
   Value contract(Value lhs, Value rhs, StringRef equation);
   /// `value` with elements of the floating-point type `element`.

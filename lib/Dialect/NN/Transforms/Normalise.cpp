@@ -59,18 +59,54 @@ bool isPlain(const ShardingRule &rule, const TensorFactors &one) {
   });
 }
 
+/// A part of one dim.
+struct Part {
+  int64_t dim, offset, stride, size;
+};
+
+/// The part that a slice takes of one dim, all others being whole; none if it
+/// cuts several, or nothing.
+std::optional<Part> partOf(SliceOp op) {
+  std::optional<Part> part;
+  ArrayRef<int64_t> from = op.getInput().getType().getShape();
+  for (auto [i, size] : llvm::enumerate(op.getType().getShape())) {
+    int64_t offset = op.getOffsets()[i], stride = op.getStrides()[i];
+    if (size == from[i] && offset == 0 && stride == 1)
+      continue;
+    if (part)
+      return std::nullopt;
+    part = Part{int64_t(i), offset, stride, size};
+  }
+  return part;
+}
+
+/// Between a fused weight and what its parts are used for stand a bias and a
+/// boundary or two.
+constexpr int kMostOpsToParameter = 16;
+
 class Normaliser {
 public:
-  explicit Normaliser(func::FuncOp function) : function(function) {}
+  explicit Normaliser(func::FuncOp function) : function(function) {
+    function.getAllArgAttrs(attributes);
+    attributes.resize(function.getNumArguments());
+  }
 
   void run() {
-    // Every step removes a reshape or moves it towards a parameter or a result,
-    // so that each is looked at a bounded number of times.
+    // Every step removes a reshape or a slice or moves it towards a parameter
+    // or a result, so that each is looked at a bounded number of times. Slices
+    // wait for the reshapes that there are; the first slice comes first, so
+    // that those of its parts find them.
+    function.walk([&](SliceOp op) { worklist.push_back(op); });
+    std::reverse(worklist.begin(), worklist.end());
     function.walk([&](ReshapeOp op) { worklist.push_back(op); });
     while (!worklist.empty()) {
       Operation *op = worklist.pop_back_val();
-      if (!erased.contains(op))
-        visit(cast<ReshapeOp>(op));
+      if (erased.contains(op))
+        continue;
+      if (auto reshape = dyn_cast<ReshapeOp>(op))
+        visit(reshape);
+      else
+        visit(cast<SliceOp>(op));
     }
     updateFunctionType();
   }
@@ -150,11 +186,31 @@ private:
   // Whether
   //===--------------------------------------------------------------------===//
 
+  DictionaryAttr &attributesOf(BlockArgument argument) {
+    return attributes[argument.getArgNumber()];
+  }
+
+  /// A parameter that nobody has placed yet.
+  bool isFreeParameter(BlockArgument argument) {
+    if (argument.getOwner() != &function.getBody().front())
+      return false;
+    DictionaryAttr known = attributesOf(argument);
+    return known && known.get(kParameterName) && !known.get("tp.sharding");
+  }
+
+  ParameterAttr parameterOf(BlockArgument argument) {
+    return attributesOf(argument).getAs<ParameterAttr>(kParameterName);
+  }
+
+  void setParameter(BlockArgument argument, ParameterAttr parameter) {
+    NamedAttrList list(attributesOf(argument));
+    list.set(kParameterName, parameter);
+    attributesOf(argument) = list.getDictionary(function.getContext());
+  }
+
   bool canSplit(Value value, int64_t dim) {
     if (auto argument = dyn_cast<BlockArgument>(value))
-      return argument.getOwner() == &function.getBody().front() &&
-             function.getArgAttr(argument.getArgNumber(), kParameterName) &&
-             !function.getArgAttr(argument.getArgNumber(), "tp.sharding");
+      return isFreeParameter(argument);
     Operation *op = value.getDefiningOp();
     if (isa<ReshapeOp>(op))
       return true; // Composes.
@@ -171,8 +227,7 @@ private:
   bool canSplitFactor(Operation *op, unsigned factor, Value except) {
     auto ruled = cast<ShardingRuleOpInterface>(op);
     ShardingRule rule = ruled.getShardingRule();
-    if (rule.factors[factor].kind == FactorKind::Replicate ||
-        rule.factors[factor].kind == FactorKind::Decompose || !splits(ruled))
+    if (rule.factors[factor].kind == FactorKind::Replicate || !splits(ruled))
       return false;
     for (auto [operand, dims] : llvm::zip(op->getOperands(), rule.operands))
       for (auto [i, factors] : llvm::enumerate(dims))
@@ -269,9 +324,7 @@ private:
 
   Value splitParameter(BlockArgument argument, int64_t dim,
                        ArrayRef<int64_t> sizes) {
-    unsigned number = argument.getArgNumber();
-    auto parameter =
-        function.getArgAttrOfType<ParameterAttr>(number, kParameterName);
+    ParameterAttr parameter = parameterOf(argument);
     SmallVector<int64_t> dims(parameter.getDims().asArrayRef());
     SmallVector<int64_t> strides(parameter.getStrides().asArrayRef());
     int64_t stride = strides[dim];
@@ -287,20 +340,166 @@ private:
     Type old = argument.getType();
     argument.setType(splitType(argument, dim, sizes));
     MLIRContext *context = function.getContext();
-    function.setArgAttr(
-        number, kParameterName,
-        ParameterAttr::get(context, parameter.getName(), parameter.getTensor(),
-                           parameter.getShape(), parameter.getOffset(),
-                           DenseI64ArrayAttr::get(context, dims),
-                           DenseI64ArrayAttr::get(context, strides),
-                           parameter.getInitialisation(),
-                           parameter.getAliases()));
+    setParameter(argument,
+                 ParameterAttr::get(
+                     context, parameter.getName(), parameter.getTensor(),
+                     parameter.getShape(), parameter.getOffset(),
+                     DenseI64ArrayAttr::get(context, dims),
+                     DenseI64ArrayAttr::get(context, strides),
+                     parameter.getInitialisation(), parameter.getAliases()));
     // Everyone else still sees the old shape; the caller takes the argument.
     OpBuilder builder = OpBuilder::atBlockBegin(argument.getOwner());
     auto merged = ReshapeOp::create(builder, argument.getLoc(), old, argument);
     argument.replaceAllUsesExcept(merged, merged);
     worklist.push_back(merged);
     return argument;
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Slices
+  //===--------------------------------------------------------------------===//
+
+  /// A value of which all that is used are slices of one dim is computed in
+  /// these parts from the beginning, if that begins with parts of parameters.
+  /// Of slices that overlap something would be computed twice.
+  void visit(SliceOp op) {
+    if (op->use_empty())
+      return erase(op);
+    Value value = op.getInput();
+    std::optional<Part> first = partOf(op);
+    if (!first)
+      return;
+    SmallVector<std::pair<SliceOp, Part>> slices;
+    int64_t left = shapeOf(value.getType())[first->dim];
+    for (Operation *user : llvm::make_early_inc_range(value.getUsers())) {
+      auto slice = dyn_cast<SliceOp>(user);
+      if (slice && slice->use_empty()) {
+        erase(slice);
+        continue;
+      }
+      std::optional<Part> part = slice ? partOf(slice) : std::nullopt;
+      if (!part || part->dim != first->dim || part->size > left)
+        return;
+      left -= part->size;
+      slices.push_back({slice, *part});
+    }
+    if (!canCut(value, first->dim, kMostOpsToParameter, /*isShared=*/true))
+      return;
+    llvm::sort(slices, [](const auto &a, const auto &b) {
+      return a.second.offset < b.second.offset;
+    });
+    for (auto [slice, part] : slices) {
+      Value cutOut = cut(value, part);
+      slice.getResult().replaceAllUsesWith(cutOut);
+      erase(slice);
+      for (Operation *user : cutOut.getUsers())
+        if (isa<ReshapeOp>(user))
+          worklist.push_back(user);
+    }
+    eraseUnused(value);
+  }
+
+  /// Whether `value` can be computed of a part of `dim` alone, from parts of
+  /// parameters that nobody else uses. Others may use `value` only if it
+  /// `isShared`.
+  bool canCut(Value value, int64_t dim, int depth, bool isShared = false) {
+    if (!isShared && !value.hasOneUse())
+      return false;
+    if (auto argument = dyn_cast<BlockArgument>(value))
+      return isFreeParameter(argument);
+    Operation *op = value.getDefiningOp();
+    auto ruled = dyn_cast<ShardingRuleOpInterface>(op);
+    if (!ruled || op->getNumResults() != 1 || depth == 0)
+      return false;
+    ShardingRule rule = ruled.getShardingRule();
+    const DimFactors &factors = rule.results[0][dim];
+    if (factors.size() != 1)
+      return false;
+    const Factor &factor = rule.factors[factors[0]];
+    if (factor.kind != FactorKind::Pass || factor.indexed || factor.masked)
+      return false;
+    for (auto [operand, dims] : llvm::zip(op->getOperands(), rule.operands))
+      for (auto [i, operandFactors] : llvm::enumerate(dims))
+        if (llvm::is_contained(operandFactors, factors[0]) &&
+            (operandFactors.size() != 1 || !canCut(operand, i, depth - 1)))
+          return false;
+    return true;
+  }
+
+  /// `value` for a part of its dim: what one device would compute of it.
+  Value cut(Value value, const Part &part) {
+    if (auto argument = dyn_cast<BlockArgument>(value))
+      return cutParameter(argument, part);
+    auto op = cast<ShardingRuleOpInterface>(value.getDefiningOp());
+    ShardingRule rule = op.getShardingRule();
+    unsigned factor = rule.results[0][part.dim].front();
+    SmallVector<Value> operands(op->getOperands());
+    for (auto [operand, dims] : llvm::zip(operands, rule.operands))
+      for (auto [i, factors] : llvm::enumerate(dims))
+        if (llvm::is_contained(factors, factor)) {
+          operand = cut(operand,
+                        Part{int64_t(i), part.offset, part.stride, part.size});
+          break; // A factor occurs once in a tensor.
+        }
+    OpBuilder builder(op);
+    return op
+        .buildLocal(builder, operands, splitType(value, part.dim, part.size),
+                    /*start=*/nullptr)
+        ->getResult(0);
+  }
+
+  /// Another argument, of the same stored tensor: its name says which part.
+  Value cutParameter(BlockArgument argument, const Part &part) {
+    ParameterAttr whole = parameterOf(argument);
+    std::string suffix = "[";
+    for (int64_t i = 0; i < part.dim; ++i)
+      suffix += ":, ";
+    suffix += std::to_string(part.offset) + ":" +
+              std::to_string(part.offset + (part.size - 1) * part.stride + 1);
+    if (part.stride != 1)
+      suffix += ":" + std::to_string(part.stride);
+    suffix += "]";
+    MLIRContext *context = function.getContext();
+    auto named = [&](StringAttr name) -> Attribute {
+      return StringAttr::get(context, name.getValue() + suffix);
+    };
+    SmallVector<int64_t> offset(whole.getOffset().asArrayRef());
+    SmallVector<int64_t> strides(whole.getStrides().asArrayRef());
+    offset[whole.getDims()[part.dim]] += part.offset * strides[part.dim];
+    strides[part.dim] *= part.stride;
+    ArrayAttr aliases = whole.getAliases();
+    if (aliases)
+      aliases = ArrayAttr::get(
+          context, llvm::map_to_vector(aliases, [&](Attribute alias) {
+            return named(cast<StringAttr>(alias));
+          }));
+    BlockArgument added = argument.getOwner()->addArgument(
+        splitType(argument, part.dim, part.size), argument.getLoc());
+    attributes.push_back(attributesOf(argument));
+    setParameter(added,
+                 ParameterAttr::get(
+                     context, cast<StringAttr>(named(whole.getName())),
+                     whole.getTensor(), whole.getShape(),
+                     DenseI64ArrayAttr::get(context, offset), whole.getDims(),
+                     DenseI64ArrayAttr::get(context, strides),
+                     whole.getInitialisation(), aliases));
+    return added;
+  }
+
+  /// Erases what was cut: `value`, and what only it used.
+  void eraseUnused(Value value) {
+    if (!value.use_empty())
+      return;
+    if (auto argument = dyn_cast<BlockArgument>(value)) {
+      if (isFreeParameter(argument))
+        cutUp.push_back(argument);
+      return;
+    }
+    Operation *op = value.getDefiningOp();
+    SmallVector<Value> operands(op->getOperands());
+    erase(op);
+    for (Value operand : operands)
+      eraseUnused(operand);
   }
 
   void replace(ReshapeOp op, Value value) {
@@ -320,15 +519,27 @@ private:
   void updateFunctionType() {
     for (Operation *op : graveyard)
       op->destroy();
-    SmallVector<Type> results;
-    Operation *terminator = function.getBody().front().getTerminator();
-    llvm::append_range(results, terminator->getOperandTypes());
-    function.setFunctionType(FunctionType::get(
-        function.getContext(), function.getBody().front().getArgumentTypes(),
-        results));
+    Block &block = function.getBody().front();
+    llvm::BitVector unused(block.getNumArguments());
+    for (BlockArgument argument : cutUp)
+      unused.set(argument.getArgNumber());
+    SmallVector<DictionaryAttr> kept;
+    for (auto [i, known] : llvm::enumerate(attributes))
+      if (!unused.test(i))
+        kept.push_back(known ? known
+                             : DictionaryAttr::get(function.getContext()));
+    block.eraseArguments(unused);
+    function.setFunctionType(
+        FunctionType::get(function.getContext(), block.getArgumentTypes(),
+                          block.getTerminator()->getOperandTypes()));
+    function.setAllArgAttrs(kept);
   }
 
   func::FuncOp function;
+  /// Of the arguments, those that are new at the end.
+  SmallVector<DictionaryAttr> attributes;
+  /// Parameters that are used in parts only, which have arguments of their own.
+  SmallVector<BlockArgument> cutUp;
   SmallVector<Operation *> worklist, graveyard;
   DenseSet<Operation *> erased;
   llvm::StringMap<bool> splitting;

@@ -14,23 +14,15 @@ func.func @rms_norm_result(%x: tensor<8x24xf32>, %g: tensor<24xf32>) {
 // -----
 
 func.func @rms_norm_weight(%x: tensor<8x24xf32>, %g: tensor<8xf32>) {
-  // expected-error @+1 {{'nn.rms_norm' op needs a weight as long as the input's last dim, got 'tensor<8xf32>' for 'tensor<8x24xf32>'}}
+  // expected-error @+1 {{'nn.rms_norm' op needs a weight with the input's last dims, got 'tensor<8xf32>' for 'tensor<8x24xf32>'}}
   %0 = nn.rms_norm %x, %g epsilon 1.0e-5 : (tensor<8x24xf32>, tensor<8xf32>) -> tensor<8x24xf32>
   return
 }
 
 // -----
 
-func.func @rms_norm_weight_rank(%x: tensor<8x24xf32>) {
-  // expected-error @+1 {{'nn.rms_norm' op needs a weight as long as the input's last dim}}
-  %0 = nn.rms_norm %x, %x epsilon 1.0e-5 : (tensor<8x24xf32>, tensor<8x24xf32>) -> tensor<8x24xf32>
-  return
-}
-
-// -----
-
 func.func @rms_norm_weight_type(%x: tensor<8x24xf32>, %g: tensor<24xf64>) {
-  // expected-error @+1 {{'nn.rms_norm' op needs a weight as long as the input's last dim}}
+  // expected-error @+1 {{'nn.rms_norm' op needs a weight with the input's last dims}}
   %0 = nn.rms_norm %x, %g epsilon 1.0e-5 : (tensor<8x24xf32>, tensor<24xf64>) -> tensor<8x24xf32>
   return
 }
@@ -38,8 +30,24 @@ func.func @rms_norm_weight_type(%x: tensor<8x24xf32>, %g: tensor<24xf64>) {
 // -----
 
 func.func @rms_norm_scalar(%x: tensor<f32>) {
-  // expected-error @+1 {{'nn.rms_norm' op needs a weight as long as the input's last dim}}
+  // expected-error @+1 {{'nn.rms_norm' op needs a weight with the input's last dims}}
   %0 = nn.rms_norm %x, %x epsilon 1.0e-5 : (tensor<f32>, tensor<f32>) -> tensor<f32>
+  return
+}
+
+// -----
+
+func.func @rms_norm_two_dims(%x: tensor<8x4x6xf32>, %g: tensor<6x4xf32>) {
+  // expected-error @+1 {{'nn.rms_norm' op needs a weight with the input's last dims, got 'tensor<6x4xf32>' for 'tensor<8x4x6xf32>'}}
+  %0 = nn.rms_norm %x, %g epsilon 1.0e-5 : (tensor<8x4x6xf32>, tensor<6x4xf32>) -> tensor<8x4x6xf32>
+  return
+}
+
+// -----
+
+func.func @rms_norm_more_dims(%x: tensor<24xf32>, %g: tensor<1x24xf32>) {
+  // expected-error @+1 {{'nn.rms_norm' op needs a weight with the input's last dims}}
+  %0 = nn.rms_norm %x, %g epsilon 1.0e-5 : (tensor<24xf32>, tensor<1x24xf32>) -> tensor<24xf32>
   return
 }
 

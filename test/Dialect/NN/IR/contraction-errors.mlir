@@ -158,3 +158,27 @@ func.func @reduce_result(%x: tensor<8x24xf32>) {
   %0 = nn.reduce %x "sum" dims [1] : (tensor<8x24xf32>) -> tensor<24xf32>
   return
 }
+
+// -----
+
+func.func @cumulative_sum_dim(%x: tensor<8x24xf32>) {
+  // expected-error @+1 {{'nn.cumulative_sum' op has no dim 2}}
+  %0 = nn.cumulative_sum %x dim 2 : tensor<8x24xf32>
+  return
+}
+
+// -----
+
+func.func @cumulative_sum_negative(%x: tensor<8x24xf32>) {
+  // expected-error @+1 {{'nn.cumulative_sum' op has no dim -1}}
+  %0 = nn.cumulative_sum %x dim -1 exclusive : tensor<8x24xf32>
+  return
+}
+
+// -----
+
+func.func @cumulative_sum_result(%x: tensor<8x24xf32>) {
+  // expected-error @+1 {{'nn.cumulative_sum' op requires the same type for all operands and results}}
+  %0 = "nn.cumulative_sum"(%x) {dim = 1 : i64} : (tensor<8x24xf32>) -> tensor<8x25xf32>
+  return
+}

@@ -174,3 +174,59 @@ func.func @cache_capacity(%c: tensor<2x4x4xf32>, %u: tensor<2x17x4xf32>, %i: ten
   %0 = nn.cache_update %c, %u at %i length %i from %start of 16 : (tensor<2x4x4xf32>, tensor<2x17x4xf32>, tensor<i32>, tensor<i32>, index) -> tensor<2x4x4xf32>
   return
 }
+
+// -----
+
+func.func @gather_table(%i: tensor<4xi32>, %t: tensor<8xf32>) {
+  // expected-error @+1 {{'nn.gather' op needs tables [batch..., rows, width], got 'tensor<8xf32>'}}
+  %0 = nn.gather %i, %t : (tensor<4xi32>, tensor<8xf32>) -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @gather_batch(%i: tensor<4x6xi32>, %t: tensor<3x8x5xf32>) {
+  // expected-error @+1 {{'nn.gather' op needs ids that begin with the batch of 'tensor<3x8x5xf32>', got 'tensor<4x6xi32>'}}
+  %0 = nn.gather %i, %t : (tensor<4x6xi32>, tensor<3x8x5xf32>) -> tensor<4x6x5xf32>
+  return
+}
+
+// -----
+
+func.func @gather_rows(%i: tensor<3x6xi32>, %t: tensor<3x8x5xf32>) {
+  // expected-error @+1 {{'nn.gather' op needs rows of type 'tensor<3x6x5xf32>', got 'tensor<3x6x8xf32>'}}
+  %0 = nn.gather %i, %t : (tensor<3x6xi32>, tensor<3x8x5xf32>) -> tensor<3x6x8xf32>
+  return
+}
+
+// -----
+
+func.func @gather_large(%i: tensor<65536x1xi32>, %t: tensor<65536x65536x1xf32>) {
+  // expected-error @+1 {{'nn.gather' op needs fewer than 2^31 rows in all tables, got 'tensor<65536x65536x1xf32>'}}
+  %0 = nn.gather %i, %t : (tensor<65536x1xi32>, tensor<65536x65536x1xf32>) -> tensor<65536x1x1xf32>
+  return
+}
+
+// -----
+
+func.func @scatter_add_table(%i: tensor<4xi32>, %r: tensor<4x5xf32>) {
+  // expected-error @+1 {{'nn.scatter_add' op needs tables [batch..., rows, width], got 'tensor<5xf32>'}}
+  %0 = nn.scatter_add %i, %r : (tensor<4xi32>, tensor<4x5xf32>) -> tensor<5xf32>
+  return
+}
+
+// -----
+
+func.func @scatter_add_batch(%i: tensor<4x6xi32>, %r: tensor<4x6x5xf32>) {
+  // expected-error @+1 {{'nn.scatter_add' op needs ids that begin with the batch of 'tensor<3x8x5xf32>', got 'tensor<4x6xi32>'}}
+  %0 = nn.scatter_add %i, %r : (tensor<4x6xi32>, tensor<4x6x5xf32>) -> tensor<3x8x5xf32>
+  return
+}
+
+// -----
+
+func.func @scatter_add_rows(%i: tensor<3x6xi32>, %r: tensor<3x6x4xf32>) {
+  // expected-error @+1 {{'nn.scatter_add' op needs rows of type 'tensor<3x6x5xf32>', got 'tensor<3x6x4xf32>'}}
+  %0 = nn.scatter_add %i, %r : (tensor<3x6xi32>, tensor<3x6x4xf32>) -> tensor<3x8x5xf32>
+  return
+}

@@ -78,6 +78,14 @@ func.func @positions(%x: tensor<1x8x64xf32>, %last: tensor<i32>, %start: index,
   // A quarter of the cache.
   // CHECK: nn.cache_update %{{.*}}, %{{.*}} at %{{.*}} length %{{.*}} from %{{.*}} of 1024 : (tensor<1x256x64xf32>, tensor<1x8x64xf32>, tensor<i32>, tensor<i32>, index) -> tensor<1x256x64xf32>
   %8 = nn.cache_update %cache, %x at %last length %last from %start of 1024 : (tensor<1x256x64xf32>, tensor<1x8x64xf32>, tensor<i32>, tensor<i32>, index) -> tensor<1x256x64xf32>
+  // Two ids of each batch; one of a single table.
+  // CHECK: nn.gather %{{.*}}, %{{.*}} : (tensor<1x2xi32>, tensor<1x8x64xf32>) -> tensor<1x2x64xf32>
+  %9 = nn.slice %ids offsets [0, 0] strides [1, 1] : (tensor<1x8xi32>) -> tensor<1x2xi32>
+  %10 = nn.gather %9, %x : (tensor<1x2xi32>, tensor<1x8x64xf32>) -> tensor<1x2x64xf32>
+  // CHECK: nn.gather %{{.*}}, %{{.*}} : (tensor<i32>, tensor<512x64xf32>) -> tensor<64xf32>
+  %11 = nn.gather %last, %table : (tensor<i32>, tensor<512x64xf32>) -> tensor<64xf32>
+  // CHECK: nn.scatter_add %{{.*}}, %{{.*}} : (tensor<1x8xi32>, tensor<1x8x64xf32>) -> tensor<1x25x64xf32>
+  %12 = nn.scatter_add %ids, %x : (tensor<1x8xi32>, tensor<1x8x64xf32>) -> tensor<1x25x64xf32>
   return
 }
 
@@ -87,6 +95,10 @@ func.func @composites(%x: tensor<1x8x64xf32>, %g: tensor<64xf32>, %c: tensor<8x3
                       %position: tensor<i32>, %start: index, %ids: tensor<1x8x64xi32>) {
   // CHECK: nn.rms_norm %{{.*}}, %{{.*}} epsilon 1.000000e-05 : (tensor<1x8x64xf32>, tensor<64xf32>) -> tensor<1x8x64xf32>
   %0 = nn.rms_norm %x, %g epsilon 1.0e-5 : (tensor<1x8x64xf32>, tensor<64xf32>) -> tensor<1x8x64xf32>
+  // Over two dims.
+  // CHECK: nn.rms_norm %{{.*}}, %{{.*}} epsilon 1.000000e-05 : (tensor<2x8x32xf32>, tensor<8x32xf32>) -> tensor<2x8x32xf32>
+  %14 = nn.reshape %x : (tensor<1x8x64xf32>) -> tensor<2x8x32xf32>
+  %15 = nn.rms_norm %14, %c epsilon 1.0e-5 : (tensor<2x8x32xf32>, tensor<8x32xf32>) -> tensor<2x8x32xf32>
   // CHECK: nn.rotary %{{.*}}, %{{.*}}, %{{.*}} : (tensor<1x8x64xf32>, tensor<8x32xf32>, tensor<8x32xf32>) -> tensor<1x8x64xf32>
   %1 = nn.rotary %x, %c, %c : (tensor<1x8x64xf32>, tensor<8x32xf32>, tensor<8x32xf32>) -> tensor<1x8x64xf32>
   // CHECK: nn.rotary %{{.*}}, %{{.*}}, %{{.*}} interleaved : (tensor<1x8x64xf32>
@@ -107,6 +119,10 @@ func.func @composites(%x: tensor<1x8x64xf32>, %g: tensor<64xf32>, %c: tensor<8x3
   // One device's share of 4 segments of 250 elements, padded to 256.
   // CHECK: nn.top_k %{{.*}} from %{{.*}} k 2 segments 4 of 250 : (tensor<1x8x64xf32>, index) -> (tensor<1x8x2xf32>, tensor<1x8x2xi32>)
   %8:2 = nn.top_k %x from %start k 2 segments 4 of 250 : (tensor<1x8x64xf32>, index) -> (tensor<1x8x2xf32>, tensor<1x8x2xi32>)
+  // CHECK: nn.cumulative_sum %{{.*}} dim 1 : tensor<1x8x64xf32>
+  %12 = nn.cumulative_sum %x dim 1 : tensor<1x8x64xf32>
+  // CHECK: nn.cumulative_sum %{{.*}} dim 0 exclusive : tensor<1x8x64xf32>
+  %13 = nn.cumulative_sum %x dim 0 exclusive : tensor<1x8x64xf32>
   // CHECK: nn.boundary %{{.*}} "output" "0" of "model.norm" : tensor<1x8x64xf32>
   %9 = nn.boundary %x "output" "0" of "model.norm" : tensor<1x8x64xf32>
   // CHECK: nn.boundary %{{.*}} "input" "hidden_states" of "m" dims [0, 1, 1] : tensor<1x8x64xf32>

@@ -1,4 +1,4 @@
-// Reshapes of activations move into the parameters.
+// Reshapes and slices of activations move into the parameters.
 // RUN: tp-opt %s -nn-normalise -split-input-file | FileCheck %s
 
 // The example of the pass's description.
@@ -120,4 +120,97 @@ func.func @ones(%x: tensor<8x64xf32>,
   %0 = nn.contract %x, %w "sk,nk->sn" : (tensor<8x64xf32>, tensor<24x64xf32>) -> tensor<8x24xf32>
   %1 = nn.reshape %0 : (tensor<8x24xf32>) -> tensor<1x8x4x6xf32>
   return %1 : tensor<1x8x4x6xf32>
+}
+
+// -----
+
+// The description's second example.
+// CHECK-LABEL: func.func @parts
+// CHECK-SAME: %[[X:.*]]: tensor<8x64xf32>,
+// CHECK-SAME: %[[W0:[a-z0-9]+]]: tensor<16x64xf32> {nn.parameter = #nn.parameter<name = "w[0:16]", tensor = "w", shape = [24, 64], offset = [0, 0], dims = [0, 1], strides = [1, 1], initialisation = "normal">},
+// CHECK-SAME: %[[W1:[a-z0-9]+]]: tensor<8x64xf32> {nn.parameter = #nn.parameter<name = "w[16:24]", tensor = "w", shape = [24, 64], offset = [16, 0], dims = [0, 1], strides = [1, 1], initialisation = "normal">})
+// CHECK-NEXT: %[[Y0:.*]] = nn.contract %[[X]], %[[W0]] "sk,nk->sn" : (tensor<8x64xf32>, tensor<16x64xf32>) -> tensor<8x16xf32>
+// CHECK-NEXT: %[[Y1:.*]] = nn.contract %[[X]], %[[W1]] "sk,nk->sn" : (tensor<8x64xf32>, tensor<8x64xf32>) -> tensor<8x8xf32>
+// CHECK-NEXT: return %[[Y0]], %[[Y1]]
+func.func @parts(%x: tensor<8x64xf32>,
+    %w: tensor<24x64xf32> {nn.parameter = #nn.parameter<name = "w", tensor = "w", shape = [24, 64], offset = [0, 0],
+                           dims = [0, 1], strides = [1, 1], initialisation = "normal">}) -> (tensor<8x16xf32>, tensor<8x8xf32>) {
+  %0 = nn.contract %x, %w "sk,nk->sn" : (tensor<8x64xf32>, tensor<24x64xf32>) -> tensor<8x24xf32>
+  %1 = nn.slice %0 offsets [0, 0] strides [1, 1] : (tensor<8x24xf32>) -> tensor<8x16xf32>
+  %2 = nn.slice %0 offsets [0, 16] strides [1, 1] : (tensor<8x24xf32>) -> tensor<8x8xf32>
+  return %1, %2 : tensor<8x16xf32>, tensor<8x8xf32>
+}
+
+// -----
+
+// With a bias and a boundary, and heads that are split afterwards; every other row
+// of the rest. A part that nobody uses is not loaded.
+// CHECK-LABEL: func.func @fused
+// CHECK-SAME: %[[X:.*]]: tensor<8x64xf32>, %[[W0:[a-z0-9]+]]: tensor<4x3x64xf32> {nn.parameter = #nn.parameter<name = "w[0:12]", tensor = "w", shape = [24, 64], offset = [0, 0], dims = [0, 0, 1], strides = [3, 1, 1]
+// CHECK-SAME: %[[B0:[a-z0-9]+]]: tensor<4x3xf32> {nn.parameter = #nn.parameter<name = "b[0:12]", tensor = "b", shape = [24], offset = [0], dims = [0, 0], strides = [3, 1]
+// CHECK-SAME: %[[W1:[a-z0-9]+]]: tensor<3x64xf32> {nn.parameter = #nn.parameter<name = "w[12:17:2]", tensor = "w", shape = [24, 64], offset = [12, 0], dims = [0, 1], strides = [2, 1]
+// CHECK-SAME: %[[B1:[a-z0-9]+]]: tensor<3xf32> {nn.parameter = #nn.parameter<name = "b[12:17:2]", tensor = "b", shape = [24], offset = [12], dims = [0], strides = [2]
+// CHECK-NOT: nn.parameter
+// CHECK-DAG: %[[DOT0:.*]] = nn.contract %[[X]], %[[W0]] "sk,abk->sab"
+// CHECK-DAG: %[[WIDE0:.*]] = nn.broadcast %[[B0]] dims [1, 2]
+// CHECK-DAG: %[[SUM0:.*]] = arith.addf %[[DOT0]], %[[WIDE0]] : tensor<8x4x3xf32>
+// CHECK-DAG: %[[OUT0:.*]] = nn.boundary %[[SUM0]] "output" "0" of "qkv_proj" dims [0, 1, 1] {note = "kept"}
+// CHECK-DAG: %[[DOT1:.*]] = nn.contract %[[X]], %[[W1]] "sk,nk->sn"
+// CHECK-DAG: %[[WIDE1:.*]] = nn.broadcast %[[B1]] dims [1]
+// CHECK-DAG: %[[SUM1:.*]] = arith.addf %[[DOT1]], %[[WIDE1]] : tensor<8x3xf32>
+// CHECK-DAG: %[[OUT1:.*]] = nn.boundary %[[SUM1]] "output" "0" of "qkv_proj" {note = "kept"}
+// CHECK-NOT: nn.slice
+// CHECK: return %[[OUT0]], %[[OUT1]]
+func.func @fused(%x: tensor<8x64xf32>,
+    %w: tensor<24x64xf32> {nn.parameter = #nn.parameter<name = "w", tensor = "w", shape = [24, 64], offset = [0, 0],
+                           dims = [0, 1], strides = [1, 1], initialisation = "normal">},
+    %b: tensor<24xf32> {nn.parameter = #nn.parameter<name = "b", tensor = "b", shape = [24], offset = [0],
+                           dims = [0], strides = [1], initialisation = "normal">}) -> (tensor<8x4x3xf32>, tensor<8x3xf32>) {
+  %0 = nn.contract %x, %w "sk,nk->sn" : (tensor<8x64xf32>, tensor<24x64xf32>) -> tensor<8x24xf32>
+  %1 = nn.broadcast %b dims [1] : (tensor<24xf32>) -> tensor<8x24xf32>
+  %2 = arith.addf %0, %1 : tensor<8x24xf32>
+  %3 = nn.boundary %2 "output" "0" of "qkv_proj" {note = "kept"} : tensor<8x24xf32>
+  %4 = nn.slice %3 offsets [0, 0] strides [1, 1] : (tensor<8x24xf32>) -> tensor<8x12xf32>
+  %5 = nn.slice %3 offsets [0, 12] strides [1, 2] : (tensor<8x24xf32>) -> tensor<8x3xf32>
+  %unused = nn.slice %3 offsets [0, 18] strides [1, 1] : (tensor<8x24xf32>) -> tensor<8x6xf32>
+  %6 = nn.reshape %4 : (tensor<8x12xf32>) -> tensor<8x4x3xf32>
+  return %6, %5 : tensor<8x4x3xf32>, tensor<8x3xf32>
+}
+
+// -----
+
+// Each head's query and key side by side: heads first, then the parts of each.
+// CHECK-LABEL: func.func @interleaved
+// CHECK-SAME: tensor<4x4x64xf32> {nn.parameter = #nn.parameter<name = "w[:, 0:4]", tensor = "w", shape = [24, 64], offset = [0, 0], dims = [0, 0, 1], strides = [6, 1, 1]
+// CHECK-SAME: tensor<4x2x64xf32> {nn.parameter = #nn.parameter<name = "w[:, 4:6]", tensor = "w", shape = [24, 64], offset = [4, 0], dims = [0, 0, 1], strides = [6, 1, 1]
+// CHECK-COUNT-2: nn.contract
+// CHECK-NEXT: return
+func.func @interleaved(%x: tensor<8x64xf32>,
+    %w: tensor<24x64xf32> {nn.parameter = #nn.parameter<name = "w", tensor = "w", shape = [24, 64], offset = [0, 0],
+                           dims = [0, 1], strides = [1, 1], initialisation = "normal">}) -> (tensor<8x4x4xf32>, tensor<8x4x2xf32>) {
+  %0 = nn.contract %x, %w "sk,nk->sn" : (tensor<8x64xf32>, tensor<24x64xf32>) -> tensor<8x24xf32>
+  %1 = nn.reshape %0 : (tensor<8x24xf32>) -> tensor<8x4x6xf32>
+  %2 = nn.slice %1 offsets [0, 0, 0] strides [1, 1, 1] : (tensor<8x4x6xf32>) -> tensor<8x4x4xf32>
+  %3 = nn.slice %1 offsets [0, 0, 4] strides [1, 1, 1] : (tensor<8x4x6xf32>) -> tensor<8x4x2xf32>
+  return %2, %3 : tensor<8x4x4xf32>, tensor<8x4x2xf32>
+}
+
+// -----
+
+// A norm over all heads: they are dims of it, and of its weight.
+// CHECK-LABEL: func.func @norm_of_heads
+// CHECK-SAME: %[[W:[a-z0-9]+]]: tensor<4x6x64xf32>
+// CHECK-SAME: %[[G:[a-z0-9]+]]: tensor<4x6xf32> {nn.parameter = #nn.parameter<name = "g"
+// CHECK: %[[DOT:.*]] = nn.contract %{{.*}}, %[[W]] "sk,abk->sab"
+// CHECK: %[[Y:.*]] = nn.rms_norm %[[DOT]], %[[G]] epsilon 1.000000e-05 : (tensor<8x4x6xf32>, tensor<4x6xf32>) -> tensor<8x4x6xf32>
+// CHECK: return %[[Y]]
+func.func @norm_of_heads(%x: tensor<8x64xf32>,
+    %w: tensor<24x64xf32> {nn.parameter = #nn.parameter<name = "w", tensor = "w", shape = [24, 64], offset = [0, 0],
+                           dims = [0, 1], strides = [1, 1], initialisation = "normal">},
+    %g: tensor<24xf32> {nn.parameter = #nn.parameter<name = "g", tensor = "g", shape = [24], offset = [0],
+                        dims = [0], strides = [1], initialisation = "ones">}) -> tensor<8x4x6xf32> {
+  %0 = nn.contract %x, %w "sk,nk->sn" : (tensor<8x64xf32>, tensor<24x64xf32>) -> tensor<8x24xf32>
+  %1 = nn.rms_norm %0, %g epsilon 1.0e-5 : (tensor<8x24xf32>, tensor<24xf32>) -> tensor<8x24xf32>
+  %2 = nn.reshape %1 : (tensor<8x24xf32>) -> tensor<8x4x6xf32>
+  return %2 : tensor<8x4x6xf32>
 }

@@ -17,6 +17,7 @@ def NN_Float : AnyTypeOf<[F32, F64, BF16, F16]>;
 def NN_FloatTensor : StaticShapeTensorOf<[NN_Float]>;
 def NN_Tensor : StaticShapeTensorOf<[NN_Float, I1, I32, I64]>;
 def NN_IdTensor : StaticShapeTensorOf<[I32]>;
+def NN_TargetTensor : StaticShapeTensorOf<[NN_Float, I32]>;
 def NN_Scalar : 0DTensorOf<[I32]>;
 
 class NN_Op<string mnemonic, list<string> ruleMethods = [],
@@ -68,6 +69,28 @@ def NN_ReduceOp : NN_Op<"reduce", ["splitFactor"]> {
   let results = (outs NN_FloatTensor:$result);
   let assemblyFormat = [{
     $input $kind `dims` $dims attr-dict `:` functional-type($input, $result)
+  }];
+}
+
+def NN_CumulativeSumOp
+    : NN_Op<"cumulative_sum", [], [SameOperandsAndResultType, Decompose,
+                                   Derivative]> {
+  let summary = "the sum of all elements up to each, along a dim";
+  let description = [{
+    With `exclusive`, of those before it. Summed in at least f32; in pairs, so that
+    rounding errors grow with the logarithm of the extent.
+
+    ```mlir
+    %1 = nn.cumulative_sum %0 dim 0 exclusive : tensor<4096x8xf32>
+    ```
+    Rule: `([i,j])->([i,j]); replicate{i}; joint{0}`. Has no runtime call: written
+    out in log2(extent) additions of shifted tensors when kernels are made.
+  }];
+  let arguments = (ins NN_FloatTensor:$input, I64Attr:$dim,
+                       UnitAttr:$exclusive);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{
+    $input `dim` $dim (`exclusive` $exclusive^)? attr-dict `:` type($result)
   }];
 }
 
@@ -263,6 +286,45 @@ def NN_EmbeddingGradientOp
   }];
 }
 
+def NN_GatherOp : NN_Op<"gather", [], [Decompose, Derivative]> {
+  let summary = "rows of a table, each batch from its own";
+  let description = [{
+    The last two dims of the table are rows and width, those before them the batch,
+    with which the ids begin. Of one table for all, `nn.embedding` can be sharded on
+    the rows. An id that is no row ends the run.
+
+    ```mlir
+    %1 = nn.gather %ids, %table
+        : (tensor<4x16xi32>, tensor<4x25x64xf32>) -> tensor<4x16x64xf32>
+    ```
+    Rule: `([b,...],[b,v,w])->([b,...,w]); replicate{v}; each{1}; checked{0}`. Has
+    no runtime call: written out, on one device, as an embedding of the tables under
+    each other.
+  }];
+  let arguments = (ins NN_IdTensor:$ids, NN_FloatTensor:$table);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{
+    $ids `,` $table attr-dict `:` functional-type(operands, $result)
+  }];
+}
+
+def NN_ScatterAddOp : NN_Op<"scatter_add", [], [Decompose, Derivative]> {
+  let summary = "adds rows into tables of zeros: the transpose of gather";
+  let description = [{
+    ```mlir
+    %1 = nn.scatter_add %ids, %rows
+        : (tensor<4x16xi32>, tensor<4x16x64xf32>) -> tensor<4x25x64xf32>
+    ```
+    Rule: `([b,...],[b,...,w])->([b,v,w]); sum{...}; replicate{v}; each{1};
+    checked{0}`.
+  }];
+  let arguments = (ins NN_IdTensor:$ids, NN_FloatTensor:$rows);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{
+    $ids `,` $rows attr-dict `:` functional-type(operands, $result)
+  }];
+}
+
 def NN_CacheUpdateOp : NN_Op<"cache_update",
     ["buildLocal", "getShardStart", "getMaskedExtent"]> {
   let summary = "writes rows into a cache at a position";
@@ -294,17 +356,19 @@ def NN_CacheUpdateOp : NN_Op<"cache_update",
 // Composites
 //===----------------------------------------------------------------------===//
 
-def NN_RMSNormOp : NN_Op<"rms_norm", [], [Decompose, Derivative]> {
-  let summary = "x / sqrt(mean(x^2) + epsilon) * weight over the last dim";
+def NN_RMSNormOp
+    : NN_Op<"rms_norm", ["splitFactor"], [Decompose, Derivative]> {
+  let summary = "x / sqrt(mean(x^2) + epsilon) * weight over the last dims";
   let description = [{
-    Computed in at least f32.
+    Over as many dims as the weight has. Computed in at least f32.
 
     ```mlir
     %1 = nn.rms_norm %0, %w epsilon 1.0e-5
         : (tensor<1x8x64xf32>, tensor<64xf32>) -> tensor<1x8x64xf32>
     ```
-    Rule: `([...,h],[h])->([...,h]); decompose{h}`: sharded on h it is written out,
-    and the sum of squares is reduced, one number a row.
+    Rule: `([...,h],[h])->([...,h]); decompose{h}`, with all dims of the weight for
+    h: sharded on one of them it is written out, and the sum of squares is reduced,
+    one number a row.
   }];
   let arguments = (ins NN_FloatTensor:$input, NN_FloatTensor:$weight,
                        F64Attr:$epsilon);
@@ -334,29 +398,53 @@ def NN_SoftmaxOp : NN_Op<"softmax", [],
 }
 
 def NN_CrossEntropyOp : NN_Op<"cross_entropy", [], [Decompose, Derivative]> {
-  let summary = "-log(softmax(logits)[target]), one loss a row";
+  let summary = "the cross-entropy of classes and targets";
   let description = [{
-    The last dim of the logits are the classes; a mean or sum over rows is an
-    `nn.reduce` of the result. Computed, and given, in at least f32. A row whose
-    target is `ignore_index` has loss and gradient 0; any other target that is not a
-    class gives NaN. With `label_smoothing` e, the target weighs 1 - e and e is
-    spread over all classes.
+    The last dim of the logits are the classes c, the others the rows. The loss of a
+    row is the sum over c of -w[c] q[c] log(softmax(logits)[c]), with `weights` w, or
+    all 1, and q the targets: ids of classes, of which each stands for a 1 in its
+    place, or the probabilities themselves, in the shape of the logits. With
+    `label_smoothing` e over C classes, q is first made (1 - e) q + e / C. Computed,
+    and given, in at least f32.
+
+    A row whose id is `ignore_index` has loss and gradient 0 and does not count; any
+    other id that is not a class gives NaN. `reduction` is
+    - "none", one loss a row;
+    - "sum", over all rows;
+    - "mean", the sum divided by the number of rows that count; ids with weights: by
+      the sum of w[id] over them; probabilities: by the number of rows. The rows are
+      those of the whole batch, wherever they are. The mean of nothing, when all
+      rows are ignored or weigh nothing, is 0 and its gradients are 0, so that a
+      batch without a target does no harm. (PyTorch has 0 / 0 there. All else is
+      as in `torch.nn.functional.cross_entropy`, but that classes come last.)
 
     ```mlir
     %1 = nn.cross_entropy %logits, %targets ignore_index -100 label_smoothing 0.1
         : (tensor<1x8x512xbf16>, tensor<1x8xi32>) -> tensor<1x8xf32>
+    %2 = nn.cross_entropy %logits, %targets weights %w ignore_index -100
+        reduction "mean" : (tensor<1x8x512xbf16>, tensor<1x8xi32>, tensor<512xf32>)
+          -> tensor<f32>
     ```
-    Rule: `([...,v],[...])->([...]); decompose{v}`: sharded on v it is written out;
-    a maximum and two sums are reduced, one number a row each, and no logit is
-    gathered.
+    Rule: `([...,v],[...],[v])->([...]); decompose{v}`, probabilities `[...,v]`;
+    reduced, `->([]); decompose{v,...}`. Sharded on v it is written out: a maximum,
+    and two sums in one message, are reduced, one number a row each, and no logit is
+    gathered. With weights or probabilities these are the sum of exponentials, then
+    the loss and, of a mean with weights, the weight of the target. Sharded on rows,
+    the sum and what divides it are reduced in one message.
   }];
-  let arguments = (ins NN_FloatTensor:$logits, NN_IdTensor:$targets,
+  let arguments = (ins NN_FloatTensor:$logits, NN_TargetTensor:$targets,
+                       Optional<NN_FloatTensor>:$weights,
                        OptionalAttr<I64Attr>:$ignore_index,
-                       OptionalAttr<F64Attr>:$label_smoothing);
+                       OptionalAttr<F64Attr>:$label_smoothing,
+                       DefaultValuedStrAttr<StrAttr, "none">:$reduction);
   let results = (outs NN_FloatTensor:$result);
+  let extraClassDeclaration = [{
+    /// Whether the targets are ids of classes, not probabilities.
+    bool hasIds();
+  }];
   let assemblyFormat = [{
-    $logits `,` $targets (`ignore_index` $ignore_index^)?
-    (`label_smoothing` $label_smoothing^)? attr-dict
+    $logits `,` $targets (`weights` $weights^)? (`ignore_index` $ignore_index^)?
+    (`label_smoothing` $label_smoothing^)? (`reduction` $reduction^)? attr-dict
     `:` functional-type(operands, $result)
   }];
 }

@@ -38,6 +38,35 @@ def NNNormalise : Pass<"nn-normalise", "::mlir::func::FuncOp"> {
       return %0 : tensor<1x8x4x6xf32>
     }
     ```
+    A value of which only slices along one dim are used, as of a fused projection,
+    is computed in these parts from the beginning, from parts of the parameters,
+    biases included: each is an argument of its own, at the end, called by its part.
+    It stays whole if the slices overlap, if others use it or the parameters, or if
+    it does not come from parameters in that dim.
+
+    Before:
+    ```mlir
+    func.func @f(%x: tensor<8x64xf32>,
+                 %w: tensor<24x64xf32> {nn.parameter = #nn.parameter<name = "w",
+                     offset = [0, 0] ...>}) -> (tensor<8x16xf32>, tensor<8x8xf32>) {
+      %0 = nn.contract %x, %w "sk,nk->sn" : ... -> tensor<8x24xf32>
+      %1 = nn.slice %0 offsets [0, 0] strides [1, 1] : ... -> tensor<8x16xf32>
+      %2 = nn.slice %0 offsets [0, 16] strides [1, 1] : ... -> tensor<8x8xf32>
+      return %1, %2 : tensor<8x16xf32>, tensor<8x8xf32>
+    }
+    ```
+    After:
+    ```mlir
+    func.func @f(%x: tensor<8x64xf32>,
+                 %w0: tensor<16x64xf32> {nn.parameter = #nn.parameter<name = "w[0:16]",
+                     offset = [0, 0] ...>},
+                 %w1: tensor<8x64xf32> {nn.parameter = #nn.parameter<name = "w[16:24]",
+                     offset = [16, 0] ...>}) -> (tensor<8x16xf32>, tensor<8x8xf32>) {
+      %0 = nn.contract %x, %w0 "sk,nk->sn" : ... -> tensor<8x16xf32>
+      %1 = nn.contract %x, %w1 "sk,nk->sn" : ... -> tensor<8x8xf32>
+      return %0, %1 : tensor<8x16xf32>, tensor<8x8xf32>
+    }
+    ```
   }];
 }
 
