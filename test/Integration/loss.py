@@ -35,7 +35,8 @@ class Kind:
 
 
 def kinds() -> list[Kind]:
-    every = [Kind(*values) for values in product(("none", "sum", "mean"), (True, False), (False, True), (False, True), (0.0, 0.25))]
+    no_yes = (False, True)
+    every = [Kind(*values) for values in product(("none", "sum", "mean"), no_yes, no_yes, no_yes, (0.0, 0.25))]
     return [kind for kind in every if kind.has_ids or not kind.ignores]
 
 

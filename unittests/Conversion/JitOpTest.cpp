@@ -141,4 +141,43 @@ TEST(JitOp, AttentionOverACache) {
     }
 }
 
+/// Rows of each batch's own table; an id of the next batch's first row is no
+/// row of this one.
+TEST(JitOp, BatchedGatherAndScatterAdd) {
+  Program program(R"mlir(
+    func.func @f(%i: tensor<2x3xi32> {nn.input = "i"}, %x: tensor<2x4x5xf32> {nn.input = "x"})
+        -> (tensor<2x3x5xf32> {nn.output = "g"}, tensor<2x4x5xf32> {nn.output = "s"}, tensor<2x4x5xf32> {nn.output = "c"}) {
+      %g = nn.gather %i, %x : (tensor<2x3xi32>, tensor<2x4x5xf32>) -> tensor<2x3x5xf32>
+      %s = nn.scatter_add %i, %g : (tensor<2x3xi32>, tensor<2x3x5xf32>) -> tensor<2x4x5xf32>
+      %c = nn.cumulative_sum %x dim 1 exclusive : tensor<2x4x5xf32>
+      return %g, %s, %c : tensor<2x3x5xf32>, tensor<2x4x5xf32>, tensor<2x4x5xf32>
+    })mlir");
+  Tensor x = random("x", {2, 4, 5}), g = zeros("g", {2, 3, 5}),
+         s = zeros("s", {2, 4, 5}), c = zeros("c", {2, 4, 5});
+  std::vector<int32_t> ids{3, 0, 3, 1, 2, 1};
+  ASSERT_TRUE(
+      program.run("f", {make("i", {2, 3}, TPRT_I32, ids), x}, {&g, &s, &c}));
+  for (int b = 0; b < 2; ++b)
+    for (int d = 0; d < 5; ++d) {
+      float sums[4] = {}, before = 0;
+      for (int n = 0; n < 3; ++n) {
+        int row = ids[b * 3 + n];
+        float wanted = x.at((b * 4 + row) * 5 + d);
+        EXPECT_EQ(g.at((b * 3 + n) * 5 + d), wanted);
+        sums[row] += wanted;
+      }
+      for (int v = 0; v < 4; ++v) {
+        EXPECT_EQ(s.at((b * 4 + v) * 5 + d), sums[v]);
+        EXPECT_NEAR(c.at((b * 4 + v) * 5 + d), before, 1e-6);
+        before += x.at((b * 4 + v) * 5 + d);
+      }
+    }
+  for (int32_t wrong : {-1, 4}) {
+    ids[0] = wrong;
+    EXPECT_NE(
+        program.fail("f", {make("i", {2, 3}, TPRT_I32, ids), x}, {&g, &s, &c}),
+        "");
+  }
+}
+
 } // namespace
