@@ -276,17 +276,22 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
     int64_t devices = context.mesh.getAxisSize(request.axis);
     if (request.isReplicated() || devices < 2)
       return success();
-    int64_t extent = parameter.getShape()[request.dim];
+    // Of a slice of a stored tensor, its own extent.
+    int64_t extent = 1;
+    SmallVector<unsigned> dims;
+    for (auto [i, stored] : llvm::enumerate(parameter.getDims().asArrayRef())) {
+      int64_t size = shapeOf(argument.getType())[i];
+      if (stored != request.dim || size == 1)
+        continue;
+      dims.push_back(i);
+      extent *= size;
+    }
     if (devices > extent)
       return context.unmet(
           nameOf(parameter) + ": dim " + Twine(request.dim) + " of size " +
               Twine(extent) + " cannot be sharded over " + Twine(devices) +
               " devices, sizes up to " + Twine(extent) + " work",
           request, "it stays whole");
-    SmallVector<unsigned> dims;
-    for (auto [i, stored] : llvm::enumerate(parameter.getDims().asArrayRef()))
-      if (stored == request.dim && shapeOf(argument.getType())[i] > 1)
-        dims.push_back(i);
     if (isGathered) {
       cutEvenly(argument, request, classes, dims, axes);
       return success();
