@@ -296,13 +296,15 @@ EffectivePlan effectivePlan(const PlanExplanation &explanation,
                             StringRef axis) {
   EffectivePlan entries;
   for (const ExplainedParameter &parameter : explanation.parameters) {
-    bool isBias = parameter.leaf == "bias";
-    bool isUsual = isBias || parameter.leaf == "weight";
+    // A slice of a packed parameter is asked for by the parameter's name.
+    StringRef leaf = StringRef(parameter.leaf).split('[').first;
+    bool isBias = leaf == "bias";
+    bool isUsual = isBias || leaf == "weight";
     auto add = [&](const std::string &layout, const std::string &user,
                    bool isStorage, bool isPacked) {
       std::string key = user.empty() ? parameter.module : user;
       if (!isUsual)
-        key += (key.empty() ? "" : ".") + parameter.leaf;
+        key += (key.empty() ? "" : ".") + leaf.str();
       EffectiveEntry &entry = entries[key];
       entry.isStorage |= isStorage;
       entry.isPacked |= isPacked;

@@ -93,8 +93,11 @@ tp::nearestModule(StringRef pattern, ArrayRef<StringRef> modules) {
   std::optional<std::pair<std::string, unsigned>> best;
   unsigned bestDistance = std::max<size_t>(3, pattern.size() / 3);
   for (auto &[name, number] : candidates) {
+    // Layers alone are near to everything short.
+    if (name.find_first_not_of("*.") == std::string::npos)
+      continue;
     unsigned distance = pattern.edit_distance(name, true, bestDistance);
-    if (distance < bestDistance) {
+    if (distance < bestDistance && distance < pattern.size()) {
       bestDistance = distance;
       best = {name, number};
     }

@@ -13,8 +13,13 @@ LogicalResult PlacingContext::unmet(const Twine &text, const Request &request,
                                     StringRef instead) const {
   Location loc = UnknownLoc::get(mesh.getContext());
   if (mayWeaken) {
-    emitRemark(loc) << text << " (asked by " << request.source() << "); "
-                    << instead;
+    // Once for an entry and a kind of tensor, not for every layer.
+    std::string tensor = text.str();
+    std::string kind = StringRef(tensor).split(' ').first.str();
+    if (said.insert(kind + " " + request.source()).second)
+      emitRemark(loc) << tensor << " (asked by " << request.source() << "); "
+                      << instead << ", here and wherever else the entry asks it"
+                      << " and cannot have it";
     return success();
   }
   return emitError(loc) << text << " (asked by " << request.source()

@@ -291,20 +291,33 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
     int64_t devices = context.mesh.getAxisSize(request.axis);
     if (request.isReplicated() || devices < 2)
       return success();
-    int64_t extent = parameter.getShape()[request.dim];
+    // Of a slice of a stored tensor, its own extent.
+    int64_t extent = 1;
+    SmallVector<unsigned> dims;
+    for (auto [i, stored] : llvm::enumerate(parameter.getDims().asArrayRef())) {
+      int64_t size = shapeOf(argument.getType())[i];
+      if (stored != request.dim || size == 1)
+        continue;
+      dims.push_back(i);
+      extent *= size;
+    }
     if (devices > extent)
       return context.unmet(
           nameOf(parameter) + ": dim " + Twine(request.dim) + " of size " +
               Twine(extent) + " cannot be sharded over " + Twine(devices) +
               " devices, sizes up to " + Twine(extent) + " work",
           request, "it stays whole");
-    SmallVector<unsigned> dims;
-    for (auto [i, stored] : llvm::enumerate(parameter.getDims().asArrayRef()))
-      if (stored == request.dim && shapeOf(argument.getType())[i] > 1)
-        dims.push_back(i);
     if (isGathered) {
-      cutEvenly(argument, request, classes, dims, axes);
-      return success();
+      cutEvenly(argument, request, classes, groups, dims, axes);
+      bool isCut = llvm::any_of(dims, [&](unsigned i) {
+        return !axes[i].empty() && axes[i].back().name == request.axis;
+      });
+      if (isCut)
+        return success();
+      return context.unmet(nameOf(parameter) + ": dim " + Twine(request.dim) +
+                               " of size " + Twine(extent) +
+                               " must be whole or divide by " + Twine(devices),
+                           request, "it stays whole");
     }
     bool isShared = false, isWhole = true;
     for (unsigned i : dims) {
@@ -330,20 +343,38 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
     return success();
   }
 
-  /// Nobody else sees how the dim is cut: into the smallest blocks.
+  /// Nobody else sees how the dim is cut: into the smallest blocks. A dim that
+  /// some op needs whole may be cut where it divides: padding would reach the
+  /// op.
   void cutEvenly(BlockArgument argument, const Request &request,
-                 const DimClasses &classes, ArrayRef<unsigned> dims,
-                 DimAxes &axes) {
-    DimGroup group;
-    for (unsigned i : dims.take_front(3)) {
-      group.classes.push_back(classes.classOf(argument, i));
-      group.sizes.push_back(shapeOf(argument.getType())[i]);
-    }
-    shareOut(group, context.mesh.getAxisSize(request.axis), {});
-    for (unsigned i : dims.take_front(3))
-      if (std::optional<Axis> part =
-              partOf(group, classes.classOf(argument, i), request.axis))
-        axes[i].push_back(*part);
+                 const DimClasses &classes, const DimGroups &groups,
+                 ArrayRef<unsigned> dims, DimAxes &axes) {
+    int64_t devices = context.mesh.getAxisSize(request.axis);
+    auto cut = [&](bool withWhole) {
+      DimGroup group;
+      SmallVector<unsigned> used;
+      for (unsigned i : dims) {
+        unsigned dimClass = classes.classOf(argument, i);
+        if (used.size() == 3 || (!withWhole && !groups.groupOf(dimClass)))
+          continue;
+        used.push_back(i);
+        group.classes.push_back(dimClass);
+        group.sizes.push_back(shapeOf(argument.getType())[i]);
+      }
+      shareOut(group, devices, {});
+      bool isEven = true;
+      for (auto [dimClass, size, share] :
+           llvm::zip(group.classes, group.sizes, group.shares))
+        isEven &= groups.groupOf(dimClass) || size % share == 0;
+      if (isEven)
+        for (unsigned i : used)
+          if (auto part =
+                  partOf(group, classes.classOf(argument, i), request.axis))
+            axes[i].push_back(*part);
+      return isEven;
+    };
+    if (!cut(/*withWhole=*/true))
+      cut(/*withWhole=*/false);
   }
 
   /// Storage over a further axis: of the dim that was asked for, or else the

@@ -11,6 +11,7 @@
 #include "Request.h"
 #include "tp/Dialect/NN/IR/NN.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace mlir::tp {
 
@@ -34,6 +35,7 @@ struct PlacingContext {
   FlatSymbolRefAttr meshName;
   MeshAttr mesh;
   bool mayWeaken = false;
+  mutable llvm::StringSet<> said; ///< entries that a remark was made of
 
   /// An error, or where the plan allows it a remark that `instead` is done;
   /// success means that the caller does it. `text` begins with the tensor.
