@@ -51,7 +51,7 @@ public:
         rewriter, op.getLoc(), kind(), ReduceKind::Sum, adaptor.getInputs(),
         *out, group, this->lowering.collectiveIds.lookup(op),
         module ? module : rewriter.getStringAttr(""), IntegerAttr(),
-        DenseI64ArrayAttr(), DenseI64ArrayAttr());
+        DenseI64ArrayAttr(), DenseI64ArrayAttr(), isStart(op));
     complete(op, collective);
     rewriter.replaceOp(op, *out);
     return success();
@@ -110,13 +110,13 @@ void LowerCollective<PermuteOp>::complete(PermuteOp op,
       lowering.getGroup(op, op.getMeshAttr(), op.getToAxes()));
 }
 
-/// `rt.collective` returns when its result is there, so that there is nothing
-/// left to wait for. The memory plan does not rely on it.
 struct LowerWait : RuntimePattern<WaitOp> {
   using RuntimePattern::RuntimePattern;
   LogicalResult
   matchAndRewrite(WaitOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
+    rt::WaitOp::create(rewriter, op.getLoc(), adaptor.getPending(),
+                       this->lowering.collectiveIds.lookup(op));
     rewriter.replaceOp(op, adaptor.getPending());
     return success();
   }
@@ -209,6 +209,6 @@ void tp::populateCollectiveLowerings(RewritePatternSet &patterns,
   patterns.add<LowerCollective<AllReduceOp>, LowerCollective<AllGatherOp>,
                LowerCollective<ReduceScatterOp>, LowerCollective<AllToAllOp>,
                LowerCollective<PermuteOp>, LowerWait, LowerShardSlice,
-               LowerShardStart, LowerMask, LowerMakePartial>(converter, patterns.getContext(),
-                                            lowering);
+               LowerShardStart, LowerMask, LowerMakePartial>(
+      converter, patterns.getContext(), lowering);
 }

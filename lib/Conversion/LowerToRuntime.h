@@ -46,7 +46,8 @@ struct RuntimeLowering {
   KernelTable kernels;
   /// What fused ops launch, and pads fill their result with.
   DenseMap<Operation *, FlatSymbolRefAttr> kernelOf;
-  /// The number of each collective, counted in its function.
+  /// The number of each collective, counted in its function, and of what each
+  /// wait waits for.
   DenseMap<Operation *, int64_t> collectiveIds;
   SmallVector<Attribute> groups;
 };

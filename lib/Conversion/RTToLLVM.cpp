@@ -270,6 +270,17 @@ struct LowerLaunch : OpConversionPattern<rt::LaunchOp> {
   }
 };
 
+/// tprt_collective has returned when its result is there.
+struct LowerWait : OpConversionPattern<rt::WaitOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult
+  matchAndRewrite(rt::WaitOp op, OpAdaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
 /// callee(rank, descriptor, operands...).
 struct LowerCall : OpInterfaceConversionPattern<rt::RuntimeCallOpInterface> {
   LowerCall(const TypeConverter &converter, MLIRContext *context,
@@ -402,7 +413,7 @@ static LogicalResult convertEntry(LLVM::LLVMFuncOp entry,
   RewritePatternSet patterns(context);
   patterns.add<LowerBuffer, LowerSlot<rt::ArgumentOp, kArguments>,
                LowerSlot<rt::ResultOp, kResults>, LowerView, LowerCoordinate,
-               LowerLaunch>(converter, context);
+               LowerLaunch, LowerWait>(converter, context);
   patterns.add<LowerCall>(converter, context, symbols);
   arith::populateArithToLLVMConversionPatterns(converter, patterns);
   LLVMConversionTarget target(*context);
@@ -455,7 +466,7 @@ struct RTToLLVMPass : public tp::impl::RTToLLVMBase<RTToLLVMPass> {
       });
     }
     for (func::FuncOp function : entries) {
-      if (failed(checkBuffers(function)) ||
+      if (failed(checkBuffers(function)) || failed(checkHalves(function)) ||
           failed(convertEntry(makeEntry(function), symbols)))
         return signalPassFailure();
     }
@@ -472,6 +483,27 @@ struct RTToLLVMPass : public tp::impl::RTToLLVMBase<RTToLLVMPass> {
     kernel->setAttr("passthrough",
                     Builder(kernel).getStrArrayAttr({"noinline"}));
     kernel->removeAttr(rt::kKernelName);
+  }
+
+  /// What is started is waited for, later and by nothing else.
+  static LogicalResult checkHalves(func::FuncOp function) {
+    llvm::MapVector<int64_t, rt::CollectiveOp> started;
+    llvm::SmallDenseSet<int64_t> awaited;
+    for (Operation &op : function.getBody().front()) {
+      auto collective = dyn_cast<rt::CollectiveOp>(op);
+      if (collective && collective.getStarted())
+        started[collective.getId()] = collective;
+      auto wait = dyn_cast<rt::WaitOp>(op);
+      if (wait && !started.count(wait.getId()))
+        return wait.emitOpError("waits for collective ")
+               << wait.getId() << ", which is not started before it";
+      if (wait)
+        awaited.insert(wait.getId());
+    }
+    for (auto &[id, collective] : started)
+      if (!awaited.contains(id))
+        return collective.emitOpError("is started and never waited for");
+    return success();
   }
 
   /// An entry must be at the runtime level already.

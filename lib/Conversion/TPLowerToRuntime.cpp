@@ -201,6 +201,9 @@ struct TPLowerToRuntimePass
             lowering.kernels.getOrCreate(fill, op.getLoc());
       } else if (isa<CollectiveOpInterface>(op)) {
         lowering.collectiveIds[&op] = id++;
+      } else if (auto wait = dyn_cast<WaitOp>(op)) {
+        lowering.collectiveIds[&op] =
+            lowering.collectiveIds.lookup(wait.getPending().getDefiningOp());
       }
     }
   }
@@ -210,9 +213,8 @@ struct TPLowerToRuntimePass
     converter.addConversion([](Type type) { return type; });
     converter.addConversion(
         [](RankedTensorType type) { return rt::getBufferType(type); });
-    converter.addConversion([](PendingType type) {
-      return rt::getBufferType(type.getTensor());
-    });
+    converter.addConversion(
+        [](PendingType type) { return rt::getBufferType(type.getTensor()); });
     RewritePatternSet patterns(&getContext());
     populateOpLowerings(patterns, converter, lowering);
     populateLayoutLowerings(patterns, converter, lowering);

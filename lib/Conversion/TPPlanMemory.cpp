@@ -34,9 +34,12 @@ using rt::PlaceKind;
 // What can be planned
 //===----------------------------------------------------------------------===//
 
-/// A tensor of static shape that the runtime can address.
+/// A tensor of static shape that the runtime can address. Within a function it
+/// may be pending; nothing pending comes in or goes out.
 static LogicalResult checkTensor(Operation *op, Type type, const Twine &what) {
-  RankedTensorType tensor = tensorOf(type);
+  RankedTensorType tensor = isa<func::FuncOp>(op)
+                                ? dyn_cast<RankedTensorType>(type)
+                                : tensorOf(type);
   if (!tensor || !tensor.hasStaticShape())
     return op->emitError() << what
                            << " must be a tensor of static shape to be "

@@ -13,3 +13,26 @@ func.func @f(%x: memref<8xf32>) {
 ^next:
   return
 }
+
+// -----
+
+module attributes {rt.groups = [[#tp.axis<"tp">]]} {
+tp.mesh @mesh = <["tp"=2]>
+func.func @not_started(%x: memref<8xf32>) {
+  rt.collective all_reduce sum (%x) into (%x) group 0 id 0 name "" : (memref<8xf32>) -> memref<8xf32>
+  // expected-error @+1 {{'rt.wait' op waits for collective 0, which is not started before it}}
+  rt.wait %x of 0 : memref<8xf32>
+  return
+}
+}
+
+// -----
+
+module attributes {rt.groups = [[#tp.axis<"tp">]]} {
+tp.mesh @mesh = <["tp"=2]>
+func.func @not_awaited(%x: memref<8xf32>) {
+  // expected-error @+1 {{'rt.collective' op is started and never waited for}}
+  rt.collective all_reduce sum (%x) into (%x) group 0 id 0 name "" started : (memref<8xf32>) -> memref<8xf32>
+  return
+}
+}

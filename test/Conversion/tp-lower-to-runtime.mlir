@@ -81,12 +81,11 @@ func.func @layout(%x: tensor<3x4xf32>) -> (tensor<4x3xf32>, tensor<2x2xf32>, ten
 
 // -----
 
-// The runtime's collective returns when it is done: nothing is left to wait for.
+// Halves stay halves, for backends that make use of them.
 // CHECK-LABEL: func.func @halves
-// CHECK: rt.collective all_reduce sum(%[[X:.*]]) into(%[[R:.*]]) group 0 id 0
-// CHECK-NOT: tp.wait
+// CHECK: rt.collective all_reduce sum(%[[X:.*]]) into(%[[R:.*]]) group 0 id 0 name "" started
 // CHECK: rt.launch
-// CHECK-NOT: tp.wait
+// CHECK: rt.wait %[[R]] of 0
 // CHECK: rt.copy %[[R]]
 tp.mesh @mesh = <["tp"=2]>
 func.func @halves(%x: tensor<2xf32>) -> (tensor<2xf32>, tensor<2xf32>) {

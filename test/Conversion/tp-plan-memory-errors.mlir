@@ -73,3 +73,10 @@ func.func @other_type(%x: tensor<4xf32> {nn.state = "c"}, %y: tensor<5xf32>)
     -> (tensor<5xf32> {nn.state = "c"}) {
   return %y : tensor<5xf32>
 }
+
+// -----
+
+// expected-error @+1 {{argument 0 must be a tensor of static shape to be lowered, got '!tp.pending<tensor<2xf32>>'}}
+func.func @pending(%x: !tp.pending<tensor<2xf32>>) {
+  return
+}

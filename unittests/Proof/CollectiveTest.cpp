@@ -16,6 +16,7 @@
 #include "tp/Conversion/Passes.h"
 #include "tp/Dialect/RT/IR/RT.h"
 #include "tp/Dialect/TP/Transforms/Passes.h"
+#include "tp/Dialect/TP/Transforms/Reshard.h"
 #include "gtest/gtest.h"
 #include <cstdlib>
 
@@ -51,6 +52,8 @@ public:
         {"[\"x\"=2, \"y\"=2]", {{"x", 1, 2}, {"y", 1, 2}}},
         {"[\"x\"=2, \"y\"=3]", {{"x", 1, 2}, {"y", 1, 3}}},
         {"[\"x\"=4]", {{"x", 1, 2}, {"x", 2, 2}}},
+        {"[\"x\"=6]", {{"x", 1, 2}, {"x", 2, 3}}},
+        {"[\"x\"=8]", {{"x", 1, 2}, {"x", 2, 2}, {"x", 4, 2}}},
         {"[\"x\"=2, \"y\"=2, \"z\"=2]",
          {{"x", 1, 2}, {"y", 1, 2}, {"z", 1, 2}}}};
     const MoveMesh &choice = meshes[below(std::size(meshes))];
@@ -62,7 +65,7 @@ public:
     function = func::FuncOp::create(builder, loc, "f",
                                     builder.getFunctionType({}, {}));
     builder.setInsertionPointToEnd(function.addEntryBlock());
-    for (unsigned i = 0; i <= below(2); ++i)
+    for (unsigned i = 0, count = 1 + below(2); i < count; ++i)
       addArgument();
     for (unsigned i = 0, count = 2 + below(12); i < count; ++i)
       addOp();
@@ -146,74 +149,76 @@ private:
     pool.push_back(from);
   }
 
-  bool addMove(const Local &from) {
-    Axes list = someAxes();
-    int64_t dim = below(2), split = 1 - dim;
-    auto mesh = FlatSymbolRefAttr::get(meshName());
-    int64_t n = 1;
+  /// The local type after a move; null if the dim does not divide.
+  Type typeAfter(Move move, Type type, int64_t n, int64_t dim, int64_t split) {
+    SmallVector<int64_t> shape(cast<RankedTensorType>(type).getShape());
+    if (move == Move::AllGather || move == Move::AllToAll)
+      shape[dim] *= n;
+    bool shrinks = move == Move::Slice || move == Move::ReduceScatter ||
+                   move == Move::AllToAll;
+    int64_t &shrunk = shape[move == Move::AllToAll ? split : dim];
+    if (shrinks && shrunk % n)
+      return {};
+    if (shrinks)
+      shrunk /= n;
+    return RankedTensorType::get(shape, builder.getF32Type());
+  }
+
+  /// Any move over these axes, right or wrong; null if there is no type for it.
+  Operation *createMove(const Local &from, Move move, const Axes &list) {
+    int64_t dim = below(2), split = 1 - dim, n = 1;
     for (const Axis &axis : list)
       n *= axis.size;
-    SmallVector<int64_t> shape(
-        cast<RankedTensorType>(from.value.getType()).getShape());
+    Type type = typeAfter(move, from.value.getType(), n, dim, split);
+    if (!type)
+      return nullptr;
+    TypeRange types(type);
+    ValueRange values(from.value);
+    auto on = FlatSymbolRefAttr::get(meshName());
+    ArrayAttr over = attribute(list);
     auto kind =
         ReduceKindAttr::get(builder.getContext(), from.placement.partialKind);
     auto dims = builder.getDenseI64ArrayAttr({dim});
     StringAttr why = builder.getStringAttr("r" + std::to_string(pool.size()));
-    auto type = [&](int64_t grow, int64_t shrink) -> Type {
-      if (grow >= 0)
-        shape[grow] *= n;
-      if (shrink >= 0 && shape[shrink] % n)
-        return {};
-      if (shrink >= 0)
-        shape[shrink] /= n;
-      return RankedTensorType::get(shape, builder.getF32Type());
-    };
-    unsigned move = below(8);
-    // Reversals and repetitions are what there is to simplify.
-    static const int64_t grows[] = {-1, 0, -1, 0, -1, -1, -1, 0};
-    static const int64_t shrinks[] = {-1, -1, 0, 0, -1, 0, -1, -1};
-    Type result = type(grows[move] < 0 ? -1 : dim,
-                       shrinks[move] < 0 ? -1 : (move == 3 ? split : dim));
-    if (!result)
-      return false;
-    ArrayAttr over = attribute(list);
-    TypeRange types(result);
-    ValueRange values(from.value);
-    Operation *op = nullptr;
     switch (move) {
-    case 0:
-      op = AllReduceOp::create(builder, loc, types, values, mesh, over, kind,
-                               why, why);
-      break;
-    case 1:
-    case 7:
-      op = AllGatherOp::create(builder, loc, types, values, mesh, over, dims,
-                               why, why);
-      break;
-    case 2:
-      op = ReduceScatterOp::create(builder, loc, types, values, mesh, over,
-                                   kind, dims, why, why);
-      break;
-    case 3:
-      op = AllToAllOp::create(builder, loc, types, values, mesh, over, dims,
-                              builder.getDenseI64ArrayAttr({split}), why, why);
-      break;
-    case 4: {
+    case Move::AllReduce:
+      return AllReduceOp::create(builder, loc, types, values, on, over, kind,
+                                 why, why);
+    case Move::AllGather:
+      return AllGatherOp::create(builder, loc, types, values, on, over, dims,
+                                 why, why);
+    case Move::ReduceScatter:
+      return ReduceScatterOp::create(builder, loc, types, values, on, over,
+                                     kind, dims, why, why);
+    case Move::AllToAll:
+      return AllToAllOp::create(builder, loc, types, values, on, over, dims,
+                                builder.getDenseI64ArrayAttr({split}), why,
+                                why);
+    case Move::Permute: {
       Axes to = list;
       std::shuffle(to.begin(), to.end(), random);
-      op = PermuteOp::create(builder, loc, types, values, mesh, over,
-                             attribute(to), why, why);
-      break;
+      return PermuteOp::create(builder, loc, types, values, on, over,
+                               attribute(to), why, why);
     }
-    case 5:
-      op = tp::SliceOp::create(builder, loc, result, from.value, mesh, over,
-                               builder.getI64IntegerAttr(dim));
-      break;
-    case 6:
-      op = MakePartialOp::create(builder, loc, result, from.value, mesh, over,
-                                 kind);
-      break;
+    case Move::Slice:
+      return tp::SliceOp::create(builder, loc, type, from.value, on, over,
+                                 builder.getI64IntegerAttr(dim));
+    case Move::MakePartial:
+      return MakePartialOp::create(builder, loc, type, from.value, on, over,
+                                   kind);
     }
+    return nullptr;
+  }
+
+  bool addMove(const Local &from) {
+    // Gathers, of which few are possible, are tried twice as often.
+    static const Move moves[] = {
+        Move::AllReduce, Move::AllGather, Move::ReduceScatter, Move::AllToAll,
+        Move::Permute,   Move::Slice,     Move::MakePartial,   Move::AllGather};
+    Axes list = someAxes();
+    Operation *op = createMove(from, moves[below(std::size(moves))], list);
+    if (!op)
+      return false;
     std::string message;
     auto to = cast<PlacementOpInterface>(op).inferPlacement(0, from.placement,
                                                             message);

@@ -77,6 +77,10 @@ func.func @calls(%x: memref<8x4xf32>, %w: memref<6x4xf32>, %q: memref<1x2x1x3x4x
   rt.collective all_to_all sum (%v) into (%v) group 0 id 3 name "m" dims [0] split [1] : (memref<8x2xf32>) -> memref<8x2xf32>
   // CHECK: rt.collective permute sum(%{{.*}}) into(%{{.*}}) group 0 id 4 name "m" source 0
   rt.collective permute sum (%v) into (%v) group 0 id 4 name "m" source 0 : (memref<8x2xf32>) -> memref<8x2xf32>
+  // CHECK: rt.collective all_reduce sum(%{{.*}}) into(%{{.*}}) group 0 id 5 name "m" started : (memref<8x2xf32>) -> memref<8x2xf32>
+  rt.collective all_reduce sum (%v) into (%v) group 0 id 5 name "m" started : (memref<8x2xf32>) -> memref<8x2xf32>
+  // CHECK: rt.wait %{{.*}} of 5 : memref<8x2xf32>
+  rt.wait %v of 5 : memref<8x2xf32>
   // CHECK: rt.launch @kernel(%arg0, %[[C]]) into(%arg0) : (memref<8x4xf32>, index) -> memref<8x4xf32>
   rt.launch @kernel(%x, %c) into (%x) : (memref<8x4xf32>, index) -> memref<8x4xf32>
   return %y : memref<8x6xf32>

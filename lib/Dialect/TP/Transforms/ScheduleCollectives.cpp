@@ -61,7 +61,7 @@ public:
     const Node &node = nodes[number];
     for (unsigned need : node.needs)
       await(need);
-    double begin = std::max(now, waitTime(node));
+    double begin = readyTime(number);
     if (node.usesLinks) {
       linksFree = std::max(begin, linksFree) + node.time;
       done[number] = linksFree;
@@ -83,13 +83,6 @@ public:
   double end() const { return std::max(now, linksFree); }
 
 private:
-  double waitTime(const Node &node) const {
-    double ready = 0;
-    for (unsigned need : node.needs)
-      ready = std::max(ready, done[need]);
-    return ready;
-  }
-
   /// What a collective reads is needed until it is done.
   void await(unsigned number) {
     if (!nodes[number].isStarted || isAwaited[number])

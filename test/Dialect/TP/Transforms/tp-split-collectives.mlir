@@ -1,5 +1,6 @@
 // RUN: tp-opt %s -tp-split-collectives -tp-verify-placements | FileCheck %s
 // RUN: tp-opt %s -tp-split-collectives="bytes=100" | FileCheck %s --check-prefix=LARGE
+// RUN: tp-opt %s -tp-split-collectives -cse -canonicalize | FileCheck %s --check-prefix=KEPT
 
 tp.mesh @mesh = <["tp"=4]>
 
@@ -33,4 +34,17 @@ func.func @packed(%x: tensor<8x8xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {}
   %1 = tp.reduce_scatter %x sum dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<8x8xf32>) -> !tp.pending<tensor<2x8xf32>>
   %2 = tp.wait %1 : !tp.pending<tensor<2x8xf32>>
   return %0#0, %0#1, %2 : tensor<8x8xf32>, tensor<4xf32>, tensor<2x8xf32>
+}
+
+// Upstream passes neither join nor drop halves, though whole collectives are pure.
+// KEPT-LABEL: func.func @kept
+// KEPT-NEXT: tp.all_gather
+// KEPT-NEXT: tp.wait
+// KEPT-NEXT: tp.all_gather
+// KEPT-NEXT: %[[W:.*]] = tp.wait
+// KEPT-NEXT: return %[[W]]
+func.func @kept(%x: tensor<2xf32> {tp.global = tensor<8xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}]>}) -> tensor<8xf32> {
+  %0 = tp.all_gather %x dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
+  %1 = tp.all_gather %x dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
+  return %1 : tensor<8xf32>
 }

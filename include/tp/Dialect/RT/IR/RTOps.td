@@ -306,7 +306,8 @@ def RT_CollectiveOp : RT_CallOp<"collective", [],
   let description = [{
     `id` is unique in its function; `name` says which module is responsible. A
     permute takes from the member of `group` whose index is this device's in
-    `source_group`.
+    `source_group`. One that is `started` may run until every output has had its
+    rt.wait; the runtime for CPUs does not make use of it.
 
     ```mlir
     rt.collective all_reduce sum (%x) into (%y) group 0 id 3 name "model.norm"
@@ -319,13 +320,28 @@ def RT_CollectiveOp : RT_CallOp<"collective", [],
     I64Attr:$group, I64Attr:$id, StrAttr:$name,
     OptionalAttr<I64Attr>:$source_group,
     OptionalAttr<DenseI64ArrayAttr>:$dims,
-    OptionalAttr<DenseI64ArrayAttr>:$split_dims);
+    OptionalAttr<DenseI64ArrayAttr>:$split_dims, UnitAttr:$started);
   let assemblyFormat = [{
     `` $kind `` $reduction `(` $inputs `)` `into` `(` $outputs `)` `group` $group
     `id` $id `name` $name (`source` $source_group^)? (`dims` $dims^)?
-    (`split` $split_dims^)? attr-dict
+    (`split` $split_dims^)? (`started` $started^)? attr-dict
     `:` functional-type($inputs, $outputs)
   }];
+}
+
+def RT_WaitOp : RT_Op<"wait"> {
+  let summary = "a buffer that a started collective writes is there";
+  let description = [{
+    `id` is that of the collective, which stands before it in the function. Backends
+    whose collectives run beside kernels wait here; on CPUs it is nothing.
+
+    ```mlir
+    rt.wait %y of 3 : memref<8x64xf32>
+    ```
+  }];
+  let arguments = (ins Arg<RT_Buffer, "", [MemRead, MemWrite]>:$buffer,
+                       I64Attr:$id);
+  let assemblyFormat = "$buffer `of` $id attr-dict `:` type($buffer)";
 }
 
 def RT_CoordinateOp : RT_Op<"coordinate", [Pure]> {

@@ -334,8 +334,9 @@ def TPScheduleCollectives : Pass<"tp-schedule-collectives", "::mlir::func::FuncO
     longest chain of others depends. Collectives stay in the order that they have,
     so that all ranks agree on it. Tensors that are under way at once, and what the
     new order needs more than the old at its worst, stay within `extra-mebibytes`.
-    Where the model predicts a gain below one in a hundred, the order of ops stays. Halves that end up with
-    nothing in between become one op again.
+    Where the model predicts a gain below one in a hundred, the order of ops stays.
+    Halves that end up with nothing in between become one op again. A block with an
+    op that has regions is left as it is.
 
     Before, tp-split-collectives has made halves:
     ```mlir
