@@ -171,7 +171,7 @@ private:
   void add(Node from, const Arrangement &to, Cost cost) {
     auto it = nodes.find(codeOf(to));
     if (it != nodes.end())
-      reference.edges[from].push_back({it->second, cost});
+      reference.edges[from].push_back({it->second, uint32_t(cost.bytes)});
   }
 
   /// Calls `visit` with every list of distinct items, in every order.
@@ -269,13 +269,14 @@ Reference::Reference(const Mesh &mesh, ArrayRef<int64_t> pads,
 
 /// The number of a placement, which may have been met in another cutting.
 Reference::Node Reference::stateOf(const Placement &placement) {
-  std::vector<int64_t> key;
+  // No axis has more than 255 devices here.
+  std::string key;
   auto write = [&](ArrayRef<Axis> axes) {
     for (const Axis &axis : axes)
       for (size_t i = 0; i < mesh.axes.size(); ++i)
         if (axis.name == mesh.axes[i].first)
-          key.insert(key.end(), {int64_t(i), axis.pre, axis.size});
-    key.push_back(-1);
+          key += {char(i + 1), char(axis.pre), char(axis.size)};
+    key += '\0';
   };
   for (const Axes &axes : placement.dims)
     write(axes);
@@ -310,9 +311,9 @@ void Reference::addHubs() {
       edges.emplace_back();
       isPartial.push_back(isPartial[state]);
     }
-    edges[state].push_back(
-        {it->second, costOfMove(Move::Permute, 1, blocks, mesh.numDevices())});
-    edges[it->second].push_back({state, {}});
+    Cost cost = costOfMove(Move::Permute, 1, blocks, mesh.numDevices());
+    edges[state].push_back({it->second, uint32_t(cost.bytes)});
+    edges[it->second].push_back({state, 0});
   }
 }
 
@@ -362,7 +363,7 @@ Reference::Least Reference::from(size_t state) const {
       continue;
     for (const Edge &edge : edges[node / 2]) {
       bool keepsKind = isPartial[node / 2], hasKind = isPartial[edge.target];
-      Cost sum = cost + edge.cost;
+      Cost sum = cost + edge.cost();
       if (!hasKind || !keepsKind || node % 2 == 0)
         visit(2 * edge.target, sum, node);
       if (hasKind && (!keepsKind || node % 2 == 1))

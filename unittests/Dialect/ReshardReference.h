@@ -83,9 +83,11 @@ private:
   /// partials, to which permutes lead and from which they come for free.
   using Node = uint32_t;
 
+  /// A move; it is a collective if it sends bytes.
   struct Edge {
     Node target;
-    Cost cost;
+    uint32_t bytes;
+    Cost cost() const { return {bytes, bytes > 0}; }
   };
 
   /// The states and moves of one cutting.
@@ -97,7 +99,7 @@ private:
   const Mesh &mesh;
   std::vector<int64_t> pads;
   std::vector<Placement> placements;
-  std::map<std::vector<int64_t>, Node> numbers;
+  std::unordered_map<std::string, Node> numbers;
   std::vector<std::vector<Edge>> edges;
   std::vector<bool> isPartial;
 };

@@ -16,30 +16,20 @@ using namespace mlir::tp::reshard;
 // Where axes are cut
 //===----------------------------------------------------------------------===//
 
-static int countPrimeFactors(int64_t size) {
-  int count = 0;
-  for (int64_t factor = 2; factor * factor <= size; ++factor)
-    for (; size % factor == 0; size /= factor)
-      ++count;
-  return count + (size > 1);
-}
-
+/// The axes, cut as the two ends cut them; or `finely`, wherever they can be.
 static SmallVector<PartTable::CutAxis> chooseCuts(ArrayRef<Axis> meshAxes,
                                                   const Placement &from,
-                                                  const Placement &to) {
-  int factors = 0;
-  for (const Axis &axis : meshAxes)
-    factors += countPrimeFactors(axis.size);
-  bool finely = factors <= ReshardPlanner::kFinelyCut;
+                                                  const Placement &to,
+                                                  bool finely) {
   Axes used = from.usedAxes();
   used.append(to.usedAxes());
   SmallVector<PartTable::CutAxis> result;
   for (const Axis &axis : meshAxes) {
     SmallVector<int64_t, 8> cuts{1, axis.size};
     if (finely)
-      for (int64_t cut = 2; cut < axis.size; ++cut)
+      for (int64_t cut = 2; cut * cut <= axis.size; ++cut)
         if (axis.size % cut == 0)
-          cuts.push_back(cut);
+          cuts.append({cut, axis.size / cut});
     for (const Axis &part : used)
       if (part.name == axis.name)
         cuts.append({part.pre, part.pre * part.size});
@@ -54,31 +44,28 @@ static SmallVector<PartTable::CutAxis> chooseCuts(ArrayRef<Axis> meshAxes,
 // Steps of a path
 //===----------------------------------------------------------------------===//
 
-/// Appends to `from` and `to` the atoms of one list before and after, without
+/// Appends to `from` and `to` the parts of one list before and after, without
 /// those that stay where they are.
 static void addMoved(const PartTable &table, ArrayRef<Part> before,
                      ArrayRef<Part> after, Parts &from, Parts &to) {
-  bool nests = !table.hasClashes();
-  Parts a = nests ? table.atoms(before) : Parts(before);
-  Parts b = nests ? table.atoms(after) : Parts(after);
-  std::map<Part, int64_t> places; // looked up, never iterated over
+  llvm::SmallDenseMap<Part, int64_t> places;
   int64_t place = 1;
-  for (Part part : a) {
+  for (Part part : before) {
     places[part] = place;
     place *= table.get(part).size;
   }
   Parts stay;
   place = 1;
-  for (Part part : b) {
+  for (Part part : after) {
     auto it = places.find(part);
     if (it != places.end() && it->second == place)
       stay.push_back(part);
     place *= table.get(part).size;
   }
-  for (Part part : a)
+  for (Part part : before)
     if (!llvm::is_contained(stay, part))
       from.push_back(part);
-  for (Part part : b)
+  for (Part part : after)
     if (!llvm::is_contained(stay, part))
       to.push_back(part);
 }
@@ -90,39 +77,21 @@ permutedAxes(const PartTable &table, const State &before, const State &after) {
   for (auto [a, b] : llvm::zip(before.dims, after.dims))
     addMoved(table, a, b, from, to);
   addMoved(table, before.partial, after.partial, from, to);
-  if (table.hasClashes()) {
-    // Where cuts do not nest, the group is of whole axes but for what stays.
-    auto addUnused = [&](const State &state, Parts &list) {
-      Parts used = state.partial;
-      for (const Parts &dim : state.dims)
-        used.append(dim);
-      for (Part gap : table.unused(used))
-        if (llvm::any_of(llvm::concat<const Part>(from, to), [&](Part part) {
-              return table.get(part).name == table.get(gap).name;
-            }))
-          list.push_back(gap);
-    };
-    Parts unusedBefore, unusedAfter;
-    addUnused(before, unusedBefore);
-    addUnused(after, unusedAfter);
-    from.append(unusedBefore);
-    to.append(unusedAfter);
-    return {table.decode(from), table.decode(to)};
-  }
-  // What only one of them has stands last in the other.
-  auto complete = [&](Parts &list, ArrayRef<Part> other) {
-    Parts missing;
-    for (Part gap : table.unused(list))
-      for (Part part : other)
-        table.forEachSubPart(gap, false, [&](Part inGap) {
-          if (inGap == part)
-            missing.push_back(part);
-        });
-    list.append(table.sorted(missing));
+  // What only one of them has stands last in the other: of ranges that can be
+  // cut, all but what stays.
+  auto unusedBeside = [&](const State &state) {
+    Parts used = state.partial, unused;
+    for (const Parts &dim : state.dims)
+      used.append(dim);
+    for (Part gap : table.unused(used))
+      if (llvm::any_of(llvm::concat<const Part>(from, to),
+                       [&](Part part) { return table.isSameRange(part, gap); }))
+        unused.push_back(gap);
+    return unused;
   };
-  Parts ownFrom = from;
-  complete(from, to);
-  complete(to, ownFrom);
+  Parts unusedBefore = unusedBeside(before), unusedAfter = unusedBeside(after);
+  from.append(unusedBefore);
+  to.append(unusedAfter);
   return {table.decode(from), table.decode(to)};
 }
 
@@ -281,31 +250,82 @@ static bool fits(const Placement &placement) {
   });
 }
 
+namespace {
+
+/// A question to the search, on axes that are cut in one way or another.
+struct Question {
+  const Placement &from, &to;
+  int64_t devices;
+  ArrayRef<int64_t> divisors;
+
+  struct Answer {
+    std::optional<ReshardPath> path;
+    Cost cost;
+    bool gaveUp;
+  };
+
+  Answer ask(ArrayRef<PartTable::CutAxis> cuts,
+             const SearchOptions &options) const {
+    std::optional<PartTable> table = PartTable::make(cuts);
+    if (!table)
+      return {std::nullopt, {}, /*gaveUp=*/true};
+    Problem problem{*table,
+                    {},
+                    {},
+                    to.partial.empty() ? from.partialKind : to.partialKind,
+                    SmallVector<int64_t>(divisors),
+                    devices};
+    for (const Axes &axes : from.dims)
+      problem.start.dims.push_back(table->encode(axes));
+    for (const Axes &axes : to.dims)
+      problem.goal.dims.push_back(table->encode(axes));
+    problem.start.partial = table->sorted(table->encode(from.partial));
+    problem.goal.partial = table->sorted(table->encode(to.partial));
+    problem.start.goalKind =
+        from.partial.empty() || from.partialKind == problem.toKind;
+    SearchResult result = findPath(problem, options);
+    if (!result.path)
+      return {std::nullopt, {}, result.gaveUp};
+    return {PathWriter(problem, from).write(*result.path), result.cost, false};
+  }
+};
+
+} // namespace
+
+/// A quick search where axes are cut as the ends cut them finds most cheapest
+/// paths, which one with all cuts has to beat.
 static ReshardPath search(ArrayRef<Axis> meshAxes, const Placement &from,
                           const Placement &to, int64_t devices,
                           ArrayRef<int64_t> divisors) {
   // Beyond this, costs would not fit their integers.
   constexpr int64_t mostDevices = int64_t(1) << 29;
-  std::optional<PartTable> table =
-      PartTable::make(chooseCuts(meshAxes, from, to));
-  if (!table || devices > mostDevices)
+  if (devices > mostDevices)
     return plainPath(from, to);
-  Problem problem{*table,
-                  {},
-                  {},
-                  to.partial.empty() ? from.partialKind : to.partialKind,
-                  SmallVector<int64_t>(divisors),
-                  devices};
-  for (const Axes &axes : from.dims)
-    problem.start.dims.push_back(table->encode(axes));
-  for (const Axes &axes : to.dims)
-    problem.goal.dims.push_back(table->encode(axes));
-  problem.start.partial = table->encode(from.partial);
-  problem.goal.partial = table->encode(to.partial);
-  problem.start.goalKind =
-      from.partial.empty() || from.partialKind == problem.toKind;
-  std::optional<std::vector<PathStep>> path = findPath(problem);
-  return path ? PathWriter(problem, from).write(*path) : plainPath(from, to);
+  Question question{from, to, devices, divisors};
+  auto coarse = chooseCuts(meshAxes, from, to, /*finely=*/false);
+  auto fine = chooseCuts(meshAxes, from, to, /*finely=*/true);
+  SearchOptions options, quick;
+  quick.isQuick = true;
+  quick.mostStates = 500;
+  Question::Answer first{std::nullopt, {}, true};
+  if (coarse != fine)
+    first = question.ask(coarse, quick);
+  if (first.path)
+    options.limit = first.cost;
+  Question::Answer best = question.ask(fine, options);
+  if (best.path)
+    return std::move(*best.path);
+  if (!first.path && coarse != fine)
+    first = question.ask(coarse, {});
+  if (first.path)
+    return std::move(*first.path);
+  // Too large to find the cheapest path.
+  options.isGreedy = true;
+  best = question.ask(fine, options);
+  ReshardPath plain = plainPath(from, to);
+  bool isPlain =
+      !best.path || costOf(from, plain, 1) < costOf(from, *best.path, 1);
+  return isPlain ? std::move(plain) : std::move(*best.path);
 }
 
 FailureOr<ReshardPath> ReshardPlanner::plan(const Placement &from,

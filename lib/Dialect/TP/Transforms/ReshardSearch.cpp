@@ -5,61 +5,61 @@
 //===----------------------------------------------------------------------===//
 
 #include "ReshardSearch.h"
+#include "ReshardBound.h"
+#include "ReshardMoves.h"
 #include "llvm/ADT/StringMap.h"
+#include <limits>
 #include <queue>
 
 using namespace mlir;
 using namespace mlir::tp;
 using namespace mlir::tp::reshard;
 
-std::string State::key() const {
-  std::string key;
-  for (const Parts &dim : dims) {
-    key.append(dim.begin(), dim.end());
-    key.push_back(char(0xff));
-  }
-  key.append(partial.begin(), partial.end());
-  key.push_back(char(0xfe + goalKind));
-  return key;
-}
-
 namespace {
 
-struct Cost {
-  int64_t units = 0;
-  int32_t collectives = 0, moves = 0;
-
-  bool operator<(const Cost &other) const {
-    return std::tie(units, collectives, moves) <
-           std::tie(other.units, other.collectives, other.moves);
-  }
+/// How much of a state is settled.
+enum Stage : uint8_t {
+  /// All of it: it is where the moves from the start lead.
+  Placed,
+  /// The numbers of blocks and partials: a permute will choose the axes.
+  Counted,
+  /// All but which of the parts of equal size: a permute has chosen them so
+  /// that the moves after it lead to the goal.
+  Permuted
 };
 
 struct Node {
-  State state;
-  Cost cost, estimate; ///< from the start; of the rest, never too high
+  State state; ///< canonical
+  Stage stage;
+  /// The dim of the reduce-scatter that led here, if it can be continued.
+  int8_t scattered;
+  bool isGoal;
+  Cost cost, estimate;  ///< from the start; of the rest, never too high
+  bool isFinal = false; ///< whether there is no better estimate
+  uint16_t inPlace = 0; ///< how many parts are where the goal has them
   size_t parent = 0;
-  Edge edge;
 };
 
 class Search {
 public:
-  explicit Search(const Problem &problem)
-      : problem(problem), table(problem.table),
-        whole(problem.devices * problem.devices) {
-    State goal = problem.goal;
-    goalUnits = units(goal);
-    goalPartial = table.product(goal.partial);
-    goalKey = goal.key();
-    for (const Parts &dim : goal.dims)
+  Search(const Problem &problem, const SearchOptions &options)
+      : problem(problem), options(options), table(problem.table),
+        moves(problem), placed(table, [&](Part part) { return roleOf(part); }),
+        permuted(table, [](Part) { return 0; }),
+        whole(problem.devices * problem.devices),
+        goalUnits(problem.units(problem.goal)),
+        goalPartial(problem.table.product(problem.goal.partial)),
+        placedGoal(problem.goal), permutedGoal(problem.goal) {
+    placed.makeCanonical(placedGoal);
+    permuted.makeCanonical(permutedGoal);
+    for (const Parts &dim : problem.goal.dims)
       goalBlocks.push_back(table.product(dim));
-    for (const Parts &dim : goal.dims)
-      goalAtoms.push_back(table.atoms(dim));
-    goalAtoms.push_back(table.atoms(goal.partial));
+    for (Part part = 0; part < table.numParts(); ++part)
+      oneOrder &= permuted.areAlike(part, 0);
   }
 
-  std::optional<std::vector<PathStep>> run() {
-    relax(problem.start, 0, {}, 0, /*isStart=*/true);
+  SearchResult run() {
+    relax({problem.start, Placed, -1}, 0, {});
     while (!queue.empty()) {
       Entry entry = queue.top();
       queue.pop();
@@ -67,47 +67,58 @@ public:
       if (nodes[number].cost < entry.cost)
         continue; // Reached more cheaply since.
       if (number == goalNode)
-        return path();
-      if (nodes.size() > kMostNodes)
-        return std::nullopt;
-      expand(number);
+        return {path(), nodes[number].cost};
+      if (nodes.size() > options.mostStates)
+        return giveUp();
+      if (nodes[number].isFinal || options.isQuick || numExpanded < kFirst)
+        expand(number);
+      else
+        refine(number);
     }
-    return std::nullopt;
+    return {};
   }
 
 private:
-  static constexpr size_t kMostNodes = 30000;
-  /// Of more partial atoms than these, not every order is tried.
-  static constexpr size_t kMostOrdered = 4;
-  /// Permutations tried from a state.
-  static constexpr size_t kMostPermutations = 1024;
-
-  //===--------------------------------------------------------------------===//
-  // Costs
-  //===--------------------------------------------------------------------===//
-
-  int64_t units(const State &state) const {
-    int64_t blocks = 1;
-    for (const Parts &dim : state.dims)
-      blocks *= table.product(dim);
-    return whole / blocks;
+  /// What has been found so far may be the best.
+  SearchResult giveUp() const {
+    if (goalNode == kNone)
+      return {std::nullopt, {}, /*gaveUp=*/true};
+    return {path(), nodes[goalNode].cost, /*gaveUp=*/true};
   }
 
-  bool fits(const State &state, size_t dim) const {
-    return problem.divisors[dim] % table.product(state.dims[dim]) == 0;
+  /// So many states are looked at before outlines are worth their while.
+  static constexpr size_t kFirst = 8;
+
+  /// Where the goal does not tell parts apart, the way to it does not.
+  int roleOf(Part part) const {
+    if (llvm::is_contained(problem.goal.partial, part))
+      return 1;
+    return llvm::any_of(
+               problem.goal.dims,
+               [&](const Parts &dim) { return llvm::is_contained(dim, part); })
+               ? -1
+               : 0;
   }
 
-  /// Less than what any path to the goal costs, or as much:
+  const Alike &alike(Stage stage) const {
+    return stage == Placed ? placed : permuted;
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Estimates
+  //===--------------------------------------------------------------------===//
+
+  /// Less than what any path to the goal costs, or as much, at a glance:
   ///  - A block grows by all-gathers alone, each of which costs what it adds.
   ///  - p partials become q at the least cost when each device reduces its
-  ///  share
-  ///    of the blocks, 1 / D of the tensor for each partial, which are gathered
-  ///    at the end.
+  ///    share of the blocks, 1 / D of the tensor for each partial, which are
+  ///    gathered at the end.
   ///  - Where nothing is partial, a device receives what the goal's block has
   ///    and its own has not; on some device that is all of it if the two are
   ///    cut by different axes.
-  Cost estimate(const State &state) const {
-    int64_t have = units(state), least = std::max<int64_t>(0, goalUnits - have);
+  Cost glance(const Node &node) const {
+    const State &state = node.state;
+    int64_t least = std::max<int64_t>(0, goalUnits - problem.units(state));
     int64_t partial = table.product(state.partial);
     int64_t share = whole / problem.devices;
     bool changesKind = !state.goalKind && goalPartial > 1;
@@ -115,12 +126,35 @@ private:
       least = std::max(least, (partial - 1) * share);
     else if (partial > goalPartial)
       least = std::max(least, goalUnits + (partial - 2 * goalPartial) * share);
-    else if (partial == 1 && goalPartial == 1)
+    else if (node.stage == Placed && partial == 1 && goalPartial == 1)
       least = std::max(least, goalUnits - leastOverlap(state));
-    Cost cost;
-    cost.units = least;
-    cost.collectives = cost.moves = least > 0;
-    return cost;
+    return {least, least > 0 && node.scattered < 0,
+            least > 0 && node.scattered < 0};
+  }
+
+  /// Asks for a better estimate, until it is worse than that of the next state.
+  void refine(size_t number) {
+    Node &node = nodes[number];
+    if (!bound) {
+      bound.emplace(problem);
+      if (goalNode != kNone)
+        bound->setLimit(nodes[goalNode].cost.units);
+      else if (options.limit)
+        bound->setLimit(options.limit->units);
+    }
+    // The first collective may continue the last one.
+    int32_t continued = node.scattered >= 0;
+    Cost enough{std::numeric_limits<int64_t>::max(), 0, 0};
+    if (!queue.empty())
+      enough = queue.top().total - (options.isGreedy ? Cost() : node.cost) +
+               Cost{0, continued, continued};
+    auto [cost, isFinal] =
+        bound->least(node.state, node.stage != Placed, enough);
+    cost.collectives = std::max(0, cost.collectives - continued);
+    cost.moves = std::max(0, cost.moves - continued);
+    node.estimate = std::max(node.estimate, cost);
+    node.isFinal = isFinal;
+    push(number);
   }
 
   /// What the block of some device has of the block that it has at the goal;
@@ -135,12 +169,18 @@ private:
     return whole / blocks;
   }
 
-  /// Whether the lists, after what they have in common, go on with axes that
-  /// are independent of each other.
-  bool isCutApart(ArrayRef<Part> a, ArrayRef<Part> b) const {
+  /// How many parts both lists begin with.
+  static size_t common(ArrayRef<Part> a, ArrayRef<Part> b) {
     size_t i = 0;
     while (i < a.size() && i < b.size() && a[i] == b[i])
       ++i;
+    return i;
+  }
+
+  /// Whether the lists, after what they have in common, go on with axes that
+  /// are independent of each other.
+  bool isCutApart(ArrayRef<Part> a, ArrayRef<Part> b) const {
+    size_t i = common(a, b);
     if (i == a.size() || i == b.size())
       return false;
     const Axis &left = table.get(a[i]), &right = table.get(b[i]);
@@ -155,271 +195,315 @@ private:
   }
 
   //===--------------------------------------------------------------------===//
-  // Moves
+  // Steps
   //===--------------------------------------------------------------------===//
+
+  struct Step {
+    State state;
+    Stage stage;
+    int8_t scattered;
+  };
 
   void expand(size_t number) {
+    ++numExpanded;
     const State state = nodes[number].state; // `nodes` grows.
-    int64_t have = units(state);
-    Parts used = state.partial;
-    for (const Parts &dim : state.dims)
-      used.append(dim);
-    Parts unused = table.unused(used);
-    addReductions(number, state, have);
-    for (Part gap : unused)
-      table.forEachSubPart(gap, /*onlyAtoms=*/true,
-                           [&](Part part) { addSlices(number, state, part); });
-    addPartials(number, state, unused);
-    for (size_t dim = 0; dim < state.dims.size(); ++dim)
-      addGathers(number, state, dim, have);
-    addPermutations(number, state, have);
-  }
-
-  void addSlices(size_t from, const State &state, Part part) {
-    for (size_t dim = 0; dim < state.dims.size(); ++dim) {
-      State next = state;
-      table.append(next.dims[dim], part);
-      if (fits(next, dim))
-        relax(next, from, {Move::Slice, {part}, int64_t(dim)}, 0);
-    }
-  }
-
-  /// Only where the goal is partial: elsewhere a slice is worth more.
-  void addPartials(size_t from, const State &state, const Parts &unused) {
-    if (goalPartial == 1 || (!state.goalKind && !state.partial.empty()))
-      return;
-    for (Part gap : unused)
-      table.forEachSubPart(gap, /*onlyAtoms=*/true, [&](Part part) {
-        State next = state;
-        next.partial.push_back(part);
-        next.partial = table.sorted(next.partial);
-        next.goalKind = true;
-        relax(next, from, {Move::MakePartial, {part}}, 0);
+    Stage stage = nodes[number].stage;
+    int8_t scattered = nodes[number].scattered;
+    if (stage == Counted) {
+      moves.forEachPermuted(state, permuted, [&](State next) {
+        relax({std::move(next), Permuted, -1}, number, {});
       });
-  }
-
-  void addReductions(size_t from, const State &state, int64_t have) {
-    auto add = [&](const Parts &list, const Parts &rest) {
-      int64_t n = table.product(list);
-      State reduced = state;
-      reduced.partial = table.sorted(rest);
-      reduced.goalKind |= rest.empty();
-      if (table.sorted(list) == list)
-        relax(reduced, from, {Move::AllReduce, list}, 2 * (n - 1) * (have / n));
-      for (size_t dim = 0; dim < state.dims.size(); ++dim) {
-        State next = reduced;
-        table.append(next.dims[dim], list);
-        if (fits(next, dim))
-          relax(next, from, {Move::ReduceScatter, list, int64_t(dim)},
-                (n - 1) * (have / n));
-      }
-    };
-    bool inEveryOrder = table.atoms(state.partial).size() <= kMostOrdered;
-    Parts list;
-    forEachList(state.partial, list, inEveryOrder, add);
-  }
-
-  /// Visits the ordered lists of parts of `from`, with what they leave; if not
-  /// in every order, then all of it and each part alone.
-  void
-  forEachList(const Parts &from, Parts &list, bool inEveryOrder,
-              function_ref<void(const Parts &list, const Parts &rest)> visit) {
-    if (!inEveryOrder)
-      visit(from, {});
-    for (size_t i = 0; i < from.size(); ++i)
-      table.forEachSubPart(from[i], false, [&](Part part) {
-        Parts rest = from;
-        rest.erase(rest.begin() + i);
-        table.without(from[i], part, rest);
-        list.push_back(part);
-        Parts joined;
-        table.append(joined, list);
-        visit(joined, rest);
-        if (inEveryOrder)
-          forEachList(rest, list, inEveryOrder, visit);
-        list.pop_back();
-      });
-  }
-
-  /// All-gathers and all-to-alls of a dim's most minor parts.
-  void addGathers(size_t from, const State &state, size_t dim, int64_t have) {
-    table.forEachSuffix(
-        state.dims[dim], [&](const Parts &kept, const Parts &suffix) {
-          int64_t n = table.product(suffix);
-          State gathered = state;
-          gathered.dims[dim] = kept;
-          relax(gathered, from, {Move::AllGather, suffix, int64_t(dim)},
-                (n - 1) * have);
-          for (size_t other = 0; other < state.dims.size(); ++other) {
-            State next = gathered;
-            table.append(next.dims[other], suffix);
-            if (other != dim && fits(next, other))
-              relax(next, from,
-                    {Move::AllToAll, suffix, int64_t(dim), int64_t(other)},
-                    (n - 1) * (have / n));
-          }
-        });
-  }
-
-  /// All ways to give every dim, and the partials, other axes of the same
-  /// sizes.
-  void addPermutations(size_t from, const State &state, int64_t have) {
-    SmallVector<int64_t> sizes;
-    for (const Parts &dim : state.dims)
-      sizes.push_back(table.product(dim));
-    sizes.push_back(table.product(state.partial));
-    State next = state;
-    for (Parts &dim : next.dims)
-      dim.clear();
-    next.partial.clear();
-    Parts used;
-    size_t left = kMostPermutations;
-    fill(from, state, next, used, 0, sizes, have, left);
-  }
-
-  /// Fills list number `slot` and those after it. The goal's order comes first.
-  void fill(size_t from, const State &state, State &next, Parts &used,
-            size_t slot, MutableArrayRef<int64_t> sizes, int64_t have,
-            size_t &left) {
-    if (slot == sizes.size()) {
-      State done = next;
-      done.partial = table.sorted(done.partial);
-      --left;
-      relax(done, from, {Move::Permute, {}}, have);
       return;
     }
-    if (sizes[slot] == 1)
-      return fill(from, state, next, used, slot + 1, sizes, have, left);
-    bool isPartial = slot == next.dims.size();
-    Parts &list = isPartial ? next.partial : next.dims[slot];
-    auto visit = [&](Part part) {
-      int64_t size = table.get(part).size;
-      // Partials have no order: ascending.
-      bool isTurn = !isPartial || list.empty() || list.back() < part;
-      if (left == 0 || !isTurn || sizes[slot] % size)
-        return;
-      Parts before = list;
-      if (isPartial)
-        list.push_back(part);
-      else
-        table.append(list, part);
-      used.push_back(part);
-      sizes[slot] /= size;
-      fill(from, state, next, used, slot, sizes, have, left);
-      sizes[slot] *= size;
-      used.pop_back();
-      list = before;
-    };
-    for (Part part : orderedForGoal(used, list, slot))
-      visit(part);
+    moves.forEach(state, alike(stage),
+                  [&](State next, const Edge &edge, int64_t units) {
+                    forStep(stage, scattered, std::move(next), edge, units,
+                            [&](Step step, Cost cost) {
+                              relax(std::move(step), number, cost);
+                            });
+                  });
+    if (stage == Placed || !oneOrder)
+      relax({state, Counted, -1}, number, {problem.units(state), 1, 1});
   }
 
-  /// The unused atoms: first the one that the goal has next in this list, then
-  /// others that it has in this list, then those that it has nowhere.
-  Parts orderedForGoal(const Parts &used, const Parts &list,
-                       size_t slot) const {
-    const Parts &wanted = goalAtoms[slot];
-    Parts have = table.atoms(list);
-    Part next = wanted.size() > have.size() &&
-                        std::equal(have.begin(), have.end(), wanted.begin())
-                    ? wanted[have.size()]
-                    : Part(table.numParts());
-    auto rank = [&](Part part) {
-      if (part == next)
-        return 0;
-      if (llvm::is_contained(wanted, part))
-        return 1;
-      return llvm::any_of(goalAtoms,
-                          [&](const Parts &atoms) {
-                            return llvm::is_contained(atoms, part);
-                          })
-                 ? 3
-                 : 2;
-    };
-    Parts parts;
-    for (Part gap : table.unused(used))
-      table.forEachSubPart(gap, /*onlyAtoms=*/true,
-                           [&](Part part) { parts.push_back(part); });
-    llvm::sort(parts, [&](Part a, Part b) {
-      return std::pair(rank(a), a) < std::pair(rank(b), b);
-    });
-    return parts;
+  /// Adds to a move what it costs and whether it goes on with a
+  /// reduce-scatter.
+  static void forStep(Stage stage, int8_t scattered, State next,
+                      const Edge &edge, int64_t units,
+                      function_ref<void(Step, Cost)> visit) {
+    bool scatters = edge.move == Move::ReduceScatter;
+    bool goesOn = scatters && scattered == edge.dim;
+    bool mayGoOn = scatters && !next.partial.empty();
+    visit({std::move(next), stage, int8_t(mayGoOn ? edge.dim : -1)},
+          {units, units > 0 && !goesOn, !goesOn});
   }
 
-  //===--------------------------------------------------------------------===//
-  // Bookkeeping
-  //===--------------------------------------------------------------------===//
-
-  void relax(const State &state, size_t from, Edge edge, int64_t units,
-             bool isStart = false) {
-    Cost cost;
-    if (!isStart) {
-      cost = nodes[from].cost;
-      cost.units += units;
-      cost.collectives += units > 0;
-      cost.moves += 1;
-      if (goalNode != kNone && !(cost < nodes[goalNode].cost))
-        return;
+  /// Lists, one after another, then the flags.
+  std::string keyOf(const Step &step) const {
+    std::string key;
+    auto add = [&](ArrayRef<Part> list) {
+      key.append(list.begin(), list.end());
+      key.push_back(char(0xff));
+    };
+    if (step.stage == Counted) {
+      // All states of the same counts are one.
+      for (const Parts &dim : step.state.dims)
+        key += std::to_string(table.product(dim)) + ' ';
+      key += std::to_string(table.product(step.state.partial));
+    } else {
+      for (const Parts &dim : step.state.dims)
+        add(dim);
+      add(step.state.partial);
     }
-    std::string key = state.key();
-    auto [it, inserted] = numbers.try_emplace(key, nodes.size());
+    key.push_back(char(step.state.goalKind));
+    key.push_back(char(step.stage));
+    key.push_back(char(step.scattered));
+    return key;
+  }
+
+  void relax(Step step, size_t from, Cost cost) {
+    bool isGoal = false;
+    if (step.stage != Counted) {
+      alike(step.stage).makeCanonical(step.state);
+      isGoal = step.state == (step.stage == Placed ? placedGoal : permutedGoal);
+      if (isGoal)
+        step.scattered = -1;
+    }
+    if (!nodes.empty())
+      cost = cost + nodes[from].cost;
+    if (!isOfInterest(cost))
+      return;
+    auto [it, inserted] = numbers.try_emplace(keyOf(step), nodes.size());
     size_t number = it->second;
     if (inserted) {
-      nodes.push_back({state, cost, {}, from, std::move(edge)});
-      if (key == goalKey)
-        goalNode = number;
-      else
-        nodes.back().estimate = estimate(state);
+      uint16_t inPlace = countInPlace(step);
+      nodes.push_back({std::move(step.state),
+                       step.stage,
+                       step.scattered,
+                       isGoal,
+                       cost,
+                       {},
+                       /*isFinal=*/isGoal,
+                       inPlace,
+                       from});
+      nodes.back().estimate = glance(nodes.back());
     } else {
       if (!(cost < nodes[number].cost))
         return;
       nodes[number].cost = cost;
       nodes[number].parent = from;
-      nodes[number].edge = std::move(edge);
     }
-    Cost total = cost;
-    total.units += nodes[number].estimate.units;
-    total.collectives += nodes[number].estimate.collectives;
-    total.moves += nodes[number].estimate.moves;
-    if (goalNode != kNone && number != goalNode &&
-        !(total < nodes[goalNode].cost))
-      return;
-    queue.push({total, cost, number});
+    if (isGoal) {
+      goalNode = number;
+      if (bound)
+        bound->setLimit(cost.units);
+    }
+    push(number);
   }
 
-  std::vector<PathStep> path() const {
-    std::vector<PathStep> steps;
-    for (size_t at = goalNode; at != 0; at = nodes[at].parent)
-      steps.push_back(
-          {nodes[at].edge, nodes[nodes[at].parent].state, nodes[at].state});
-    std::reverse(steps.begin(), steps.end());
-    return steps;
+  uint16_t countInPlace(const Step &step) const {
+    if (step.stage != Placed)
+      return 0;
+    size_t count = 0;
+    for (auto [dim, goal] : llvm::zip(step.state.dims, problem.goal.dims))
+      count += common(dim, goal);
+    return count;
+  }
+
+  bool isOfInterest(const Cost &cost) const {
+    if (goalNode != kNone)
+      return cost < nodes[goalNode].cost;
+    return !options.limit ||
+           std::tie(cost.units, cost.collectives) <
+               std::tie(options.limit->units, options.limit->collectives);
+  }
+
+  void push(size_t number) {
+    const Node &node = nodes[number];
+    Cost total = node.cost + node.estimate;
+    if (number == goalNode || isOfInterest(total))
+      queue.push({options.isGreedy ? node.estimate : total, node.cost,
+                  node.inPlace, number});
   }
 
   struct Entry {
     Cost total, cost;
+    uint16_t inPlace;
     size_t node;
-    /// Of equals, the one that has come further, then the one found earlier.
+    /// Of equals, the one that has more in its place, then the one that has
+    /// come further, then the one found earlier.
     bool operator<(const Entry &other) const {
       if (total < other.total || other.total < total)
         return other.total < total;
-      if (cost.units != other.cost.units)
-        return cost.units < other.cost.units;
-      return node > other.node;
+      return std::tuple(inPlace, cost.units, other.node) <
+             std::tuple(other.inPlace, other.cost.units, node);
     }
   };
+
+  //===--------------------------------------------------------------------===//
+  // The path
+  //===--------------------------------------------------------------------===//
+
+  /// A step between two nodes: to which state before that was made canonical,
+  /// and how it was.
+  struct Taken {
+    Edge edge;
+    State raw;
+    Renaming renaming;
+  };
+
+  /// The cheapest move that leads from one node to the other.
+  Taken findMove(const Node &from, const Node &to) const {
+    Taken taken;
+    int64_t least = -1;
+    moves.forEach(from.state, alike(from.stage),
+                  [&](State next, const Edge &edge, int64_t units) {
+                    State raw = next;
+                    if (least >= 0 && units >= least)
+                      return;
+                    forStep(
+                        from.stage, from.scattered, std::move(next), edge,
+                        units, [&](Step step, Cost) {
+                          alike(step.stage).makeCanonical(step.state);
+                          if (step.state == to.state &&
+                              (to.isGoal || step.scattered == to.scattered)) {
+                            least = units;
+                            taken = {edge, std::move(raw), {}};
+                          }
+                        });
+                  });
+    State canonical = taken.raw;
+    alike(to.stage).makeCanonical(canonical, &taken.renaming);
+    return taken;
+  }
+
+  static Renaming inverse(const Renaming &renaming) {
+    Renaming result(renaming.size());
+    for (auto [from, to] : llvm::enumerate(renaming))
+      result[to] = from;
+    return result;
+  }
+
+  /// First `inner`, then `outer`.
+  static Renaming compose(const Renaming &outer, const Renaming &inner) {
+    Renaming result;
+    for (Part part : inner)
+      result.push_back(outer[part]);
+    return result;
+  }
+
+  Parts renamed(ArrayRef<Part> list, const Renaming &renaming) const {
+    Parts result;
+    for (Part part : list)
+      result.push_back(renaming[part]);
+    return result;
+  }
+
+  State renamed(const State &state, const Renaming &renaming) const {
+    State result = state;
+    for (Parts &dim : result.dims)
+      dim = renamed(dim, renaming);
+    result.partial = table.sorted(renamed(state.partial, renaming));
+    return result;
+  }
+
+  Edge renamed(Edge edge, const Renaming &renaming) const {
+    edge.parts = renamed(edge.parts, renaming);
+    if (edge.move == Move::AllReduce)
+      edge.parts = table.sorted(edge.parts);
+    return edge;
+  }
+
+  /// Nodes are canonical; up to the first permute, their parts get their names
+  /// from the start, and after it from the goal.
+  std::vector<PathStep> path() const {
+    SmallVector<size_t> chain;
+    for (size_t at = goalNode; at != 0; at = nodes[at].parent)
+      if (nodes[at].stage != Counted)
+        chain.push_back(at);
+    chain.push_back(0);
+    std::reverse(chain.begin(), chain.end());
+    size_t numPlaced = 0;
+    while (numPlaced < chain.size() && nodes[chain[numPlaced]].stage == Placed)
+      ++numPlaced;
+
+    std::vector<PathStep> steps(chain.size() - 1);
+    Renaming names;
+    State start = problem.start;
+    placed.makeCanonical(start, &names);
+    names = inverse(names);
+    for (size_t i = 0; i + 1 < numPlaced; ++i) {
+      Taken taken = findMove(nodes[chain[i]], nodes[chain[i + 1]]);
+      steps[i] = {renamed(taken.edge, names),
+                  i == 0 ? problem.start : steps[i - 1].after,
+                  renamed(taken.raw, names)};
+      names = compose(names, inverse(taken.renaming));
+    }
+    if (numPlaced < chain.size()) {
+      namePermuted(chain, numPlaced, steps);
+      PathStep &permute = steps[numPlaced - 1];
+      permute.edge.move = Move::Permute;
+      permute.before =
+          numPlaced == 1 ? problem.start : steps[numPlaced - 2].after;
+    }
+    return joinScatters(std::move(steps));
+  }
+
+  /// From the goal back to the first permute, of which it writes the state
+  /// after.
+  void namePermuted(ArrayRef<size_t> chain, size_t numPlaced,
+                    std::vector<PathStep> &steps) const {
+    Renaming names;
+    State goal = problem.goal;
+    permuted.makeCanonical(goal, &names);
+    names = inverse(names);
+    for (size_t i = chain.size() - 1; i >= numPlaced; --i) {
+      const Node &node = nodes[chain[i]];
+      steps[i - 1].after = renamed(node.state, names);
+      if (i == numPlaced)
+        break;
+      const Node &before = nodes[chain[i - 1]];
+      if (nodes[node.parent].stage == Counted) {
+        steps[i - 1].edge.move = Move::Permute;
+      } else {
+        Taken taken = findMove(before, node);
+        names = compose(names, taken.renaming);
+        steps[i - 1].edge = renamed(taken.edge, names);
+      }
+      steps[i - 1].before = renamed(before.state, names);
+    }
+  }
+
+  std::vector<PathStep> joinScatters(std::vector<PathStep> steps) const {
+    std::vector<PathStep> joined;
+    for (PathStep &step : steps) {
+      bool goesOn = !joined.empty() && step.edge.move == Move::ReduceScatter &&
+                    joined.back().edge.move == Move::ReduceScatter &&
+                    joined.back().edge.dim == step.edge.dim;
+      if (goesOn) {
+        table.append(joined.back().edge.parts, step.edge.parts);
+        joined.back().after = std::move(step.after);
+      } else {
+        joined.push_back(std::move(step));
+      }
+    }
+    return joined;
+  }
 
   static constexpr size_t kNone = ~size_t(0);
 
   const Problem &problem;
+  const SearchOptions &options;
   const PartTable &table;
-  const int64_t whole;
-  int64_t goalUnits = 0, goalPartial = 1;
+  const Moves moves;
+  std::optional<OutlineBound> bound; ///< once it is worth its while
+  const Alike placed, permuted;
+  const int64_t whole, goalUnits, goalPartial;
+  State placedGoal, permutedGoal;
   SmallVector<int64_t> goalBlocks;
-  /// Of each dim, and of what is partial.
-  SmallVector<Parts, 5> goalAtoms;
-  std::string goalKey;
-  size_t goalNode = kNone;
+  /// Whether all placements with the same counts are one permuted state.
+  bool oneOrder = true;
+  size_t goalNode = kNone, numExpanded = 0;
   std::vector<Node> nodes;
   llvm::StringMap<size_t> numbers;
   std::priority_queue<Entry> queue;
@@ -427,6 +511,7 @@ private:
 
 } // namespace
 
-std::optional<std::vector<PathStep>> reshard::findPath(const Problem &problem) {
-  return Search(problem).run();
+SearchResult reshard::findPath(const Problem &problem,
+                               const SearchOptions &options) {
+  return Search(problem, options).run();
 }

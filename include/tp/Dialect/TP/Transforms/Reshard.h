@@ -25,10 +25,9 @@
 // over "dp"=2 send 1.5 b in an all-reduce, and 1.25 b if each half of them
 // reduces one half of the tensor and the halves are gathered at the end.
 //
-// Axes are cut at every divisor while all axes of the mesh have no more than
-// kFinelyCut prime factors together, and at the cuts of the two ends otherwise;
-// there a path that cuts them finer can be cheaper still. From a placement, at
-// most 1024 permutations are tried, those nearest to the goal first.
+// Axes are cut at every divisor, down to parts of prime size. A search that
+// grows too large (docs/resharding.md says when) gives the best path that it
+// has found, which is right but perhaps not the cheapest.
 //
 //===----------------------------------------------------------------------===//
 
@@ -74,8 +73,6 @@ using ReshardPath = std::vector<ReshardStep>;
 /// differ only in extents of the same divisibility, or in type, share a path.
 class ReshardPlanner {
 public:
-  static constexpr int kFinelyCut = 4;
-
   explicit ReshardPlanner(MeshAttr mesh);
   /// `axes`: the whole axes of the mesh, in its order.
   explicit ReshardPlanner(ArrayRef<Axis> axes) : meshAxes(axes) {}
