@@ -12,6 +12,7 @@
 
 #include "tp/Dialect/TP/Transforms/Reshard.h"
 #include <benchmark/benchmark.h>
+#include <algorithm>
 #include <ctime>
 #include <random>
 

@@ -344,9 +344,9 @@ void OutlineBound::addMovesTo(Outline &outline, Cost cost) {
   }
   int64_t have = problem.devices * problem.devices / blocks;
   relax(counts, have, cost);
-  Divisor unused = over(divisors.size() - 1, used);
+  const Divisor all = divisors.size() - 1, unused = over(all, used);
   auto with = [&](int64_t units) { return cost + Cost{units, units > 0, 1}; };
-  for (Divisor size = 1; size < divisors.size(); ++size) {
+  for (Divisor size = 1; size <= all; ++size) {
     int64_t n = divisors[size];
     if (over(unused, size) != kNone)
       addReduced(outline, have, size, with(2 * (n - 1) * (have / n)));
@@ -361,6 +361,15 @@ void OutlineBound::addMovesTo(Outline &outline, Cost cost) {
       *list = after;
     }
   }
+  addDimMovesTo(outline, have, unused, cost);
+}
+
+/// Of the moves that lead to an outline with `have` units, those that change a
+/// dim.
+void OutlineBound::addDimMovesTo(Outline &outline, int64_t have, Divisor unused,
+                                 Cost cost) {
+  size_t rank = outline.dims.size();
+  auto with = [&](int64_t units) { return cost + Cost{units, units > 0, 1}; };
   SmallVector<Changes, 6> taken(rank);
   for (size_t dim = 0; dim < rank; ++dim) {
     OutlineDim after = outline.dims[dim];

@@ -25,6 +25,9 @@
 #define TP_DIALECT_TP_TRANSFORMS_RESHARDBOUND_H
 
 #include "ReshardSearch.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/DenseSet.h"
+#include <limits>
 #include <queue>
 
 namespace mlir::tp::reshard {
@@ -131,6 +134,7 @@ private:
   void relax(const Outline &outline, int64_t units, Cost cost);
   void addArrangements(Outline &outline, size_t dim, Cost cost);
   void addMovesTo(Outline &outline, Cost cost);
+  void addDimMovesTo(Outline &outline, int64_t have, Divisor unused, Cost cost);
   void addReduced(Outline &outline, int64_t units, Divisor size, Cost cost);
   void addAppended(size_t dim, OutlineDim after, Changes &changes) const;
   void addTaken(size_t dim, OutlineDim after, Divisor unused,

@@ -57,7 +57,7 @@ void Alike::makeCanonical(State &state, Renaming *renaming) const {
     state.partial = table.sorted(state.partial);
   if (!renaming)
     return;
-  for (Part part = 0; part < classOf.size(); ++part) {
+  for (Part part = 0; part < table.numParts(); ++part) {
     bool isAlone = members[classOf[part]].size() == 1;
     if (to[part] == none)
       to[part] = isAlone ? part : members[classOf[part]][next[classOf[part]]++];

@@ -32,7 +32,7 @@ std::optional<PartTable> PartTable::make(ArrayRef<CutAxis> axes) {
           {axis.axis.name, {axis.cuts[i], axis.cuts[i + 1]}});
   }
   for (auto [number, range] : llvm::enumerate(table.ranges)) {
-    table.firstPart.push_back(table.parts.size());
+    table.firstPart.push_back(table.numParts());
     for (auto [i, begin] : llvm::enumerate(range.cuts))
       for (int64_t end : ArrayRef<int64_t>(range.cuts).drop_front(i + 1)) {
         if (end % begin)
@@ -43,13 +43,13 @@ std::optional<PartTable> PartTable::make(ArrayRef<CutAxis> axes) {
         table.rangeOf.push_back(number);
       }
   }
-  table.firstPart.push_back(table.parts.size());
+  table.firstPart.push_back(table.numParts());
   table.findAtoms();
   return table;
 }
 
 void PartTable::findAtoms() {
-  for (Part part = 0; part < parts.size(); ++part) {
+  for (Part part = 0; part < numParts(); ++part) {
     unsigned range = rangeOf[part];
     auto isInside = [&](Part inner, Part outer) {
       return inner != outer && beginOf(inner) % beginOf(outer) == 0 &&

@@ -8,6 +8,7 @@
 #include "ReshardBound.h"
 #include "ReshardMoves.h"
 #include "llvm/ADT/StringMap.h"
+#include <limits>
 #include <queue>
 
 using namespace mlir;

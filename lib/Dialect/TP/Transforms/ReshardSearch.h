@@ -18,6 +18,7 @@
 
 #include "tp/Dialect/TP/Transforms/Reshard.h"
 #include <optional>
+#include <tuple>
 
 namespace mlir::tp::reshard {
 
@@ -50,7 +51,7 @@ public:
 
   const Axis &get(Part part) const { return parts[part]; }
   int64_t product(ArrayRef<Part> list) const;
-  size_t numParts() const { return parts.size(); }
+  Part numParts() const { return Part(parts.size()); }
   /// Whether the part is all of a range that is never cut.
   bool isPiece(Part part) const {
     return ranges[rangeOf[part]].cuts.size() == 2;
@@ -97,7 +98,7 @@ private:
   SmallVector<Axis> parts;
   SmallVector<uint8_t> rangeOf;
   /// Of each range, its first part; and the number of all parts.
-  SmallVector<unsigned> firstPart;
+  Parts firstPart;
   /// Of each part, those of its parts that cannot be cut further.
   SmallVector<Parts> atoms;
 };
