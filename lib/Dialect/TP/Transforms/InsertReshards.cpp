@@ -61,11 +61,14 @@ private:
     for (Value result : op->getResults())
       if (isa<RankedTensorType>(result.getType()))
         wanted[result] = propagated(result).dims;
+    // A constraint says by itself how it lies.
+    bool isGiven = isa<DeclaredPlacementOpInterface>(op);
     SmallVector<Axes> factors = chooser.choose(
         op, rule,
         [&](Value value) -> ArrayRef<Axes> {
-          auto it = wanted.find(value);
-          return it == wanted.end() ? placements[value].dims : it->second;
+          if (auto it = wanted.find(value); it != wanted.end())
+            return it->second;
+          return isGiven ? ArrayRef<Axes>() : placements[value].dims;
         },
         /*mayDecompose=*/false);
     dropUnfitAxes(op, rule, factors);
@@ -140,14 +143,16 @@ private:
       writeCache(op);
       return success();
     }
-    if (isa<ConstraintOp>(op)) {
+    auto constraint = dyn_cast<ConstraintOp>(op);
+    if (constraint && !constraint.getLazy()) {
       Placement wanted = propagated(op->getResult(0));
       op->setOperand(0, reshard(op->getOperand(0), wanted, op));
       placements[op->getResult(0)] = wanted;
       writeCache(op);
       return success();
     }
-    if (auto declared = dyn_cast<DeclaredPlacementOpInterface>(op))
+    if (auto declared = dyn_cast<DeclaredPlacementOpInterface>(op);
+        declared && !constraint)
       return visitDeclared(op, declared);
     ShardingRule rule = cast<ShardingRuleOpInterface>(op).getShardingRule();
     SmallVector<Axes> factors = chooseFactors(op, rule);
