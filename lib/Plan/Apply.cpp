@@ -168,7 +168,12 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
       roles.push_back(builder.getNamedAttr(
           axis, builder.getStringAttr(stringifyRole(role))));
     }
-    if (!roles.empty())
+    // What the names say need not be said.
+    bool isUsual = llvm::all_of(file.roles, [](auto &entry) {
+      return entry.first ==
+             (entry.second == AxisRole::DataParallel ? "dp" : "tp");
+    });
+    if (!isUsual)
       meshOp()->setAttr(kRolesName, builder.getDictionaryAttr(roles));
     if (file.mayWeaken)
       getOperation()->setAttr(kMayWeakenName, builder.getUnitAttr());
