@@ -28,7 +28,8 @@ func.func @f(%x: tensor<4x8xf32>,
     %down: tensor<8x32xf32> {nn.parameter = #nn.parameter<name = "layers.0.down.weight", tensor = "down", shape = [8, 32], offset = [0, 0], dims = [0, 1], strides = [1, 1], initialisation = "normal">}) -> tensor<4x8xf32> {
   %0 = nn.contract %x, %up "sk,nk->sn" : (tensor<4x8xf32>, tensor<32x8xf32>) -> tensor<4x32xf32>
   %1 = nn.boundary %0 "output" "0" of "layers.0.up" : tensor<4x32xf32>
-  %2 = nn.boundary %1 "input" "0" of "layers.0.down" : tensor<4x32xf32>
+  %whole = math.tanh %1 : tensor<4x32xf32>
+  %2 = nn.boundary %whole "input" "0" of "layers.0.down" : tensor<4x32xf32>
   %3 = nn.contract %2, %down "sk,nk->sn" : (tensor<4x32xf32>, tensor<8x32xf32>) -> tensor<4x8xf32>
   %4 = arith.addf %3, %x : tensor<4x8xf32>
   return %4 : tensor<4x8xf32>
