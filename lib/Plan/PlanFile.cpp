@@ -290,6 +290,9 @@ private:
   }
 
   LogicalResult readSections(const llvm::json::Array &sections) {
+    if (sections.empty())
+      return fail() << "a list of plans needs at least one, an object with a "
+                    << "\"plan\"";
     for (const llvm::json::Value &value : sections) {
       const llvm::json::Object *section = value.getAsObject();
       if (!section)

@@ -30,6 +30,8 @@
 // OTHER: error: other.json: the plan is for mesh tp=4, not tp=2
 // RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/twice.json" 2>&1 | FileCheck %s --check-prefix=TWICE
 // TWICE: error: twice.json: "w" is given twice
+// RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/empty.json" 2>&1 | FileCheck %s --check-prefix=EMPTY
+// EMPTY: error: empty.json: a list of plans needs at least one, an object with a "plan"
 
 // What is right: the only axis, a role, a root, an axis by name.
 // RUN: tp-opt %t/model.mlir --tp-apply-plan="mesh=x=2 plan=%t/plain.json" | FileCheck %s --check-prefix=ONLY
@@ -40,6 +42,8 @@
 // RUN: tp-opt %t/model.mlir --tp-apply-plan="mesh=x=2,y=2 plan=%t/tensor.json" | FileCheck %s --check-prefix=NAMED
 // RUN: tp-opt %t/model.mlir --tp-apply-plan="mesh=y=2 plan=%t/list.json" | FileCheck %s --check-prefix=NAMED
 
+//--- empty.json
+[]
 //--- field.json
 {"mesh": {"tp": 2}, "plna": {"w": "colwise"}}
 //--- both.json

@@ -115,16 +115,18 @@ private:
     OpForm part = formOf(op);
     // Not all that are on the same operands need be looked at.
     const OpForm *same = classes.find(part, operands);
-    if (same && isPartOf(op, same->op) && !findDisagreement(part, *same))
+    if (same && isPartOf(op, same->op) && !findDisagreement(part, *same) &&
+        resultsAgree(op, same->op))
       return same->op;
     ArrayRef<OpForm> alike = classes.formsOn(op->getName(), operands);
     const OpForm *other = nullptr;
     for (const OpForm &whole : alike) {
       if (!isPartOf(op, whole.op))
         continue;
-      if (!findDisagreement(part, whole))
+      if (findDisagreement(part, whole))
+        other = &whole;
+      else if (resultsAgree(op, whole.op))
         return whole.op;
-      other = &whole;
     }
     InFlightDiagnostic error = op->emitError("'") << op->getName() << "' ";
     if (other && part.sizes.size() == other->sizes.size()) {
@@ -178,6 +180,25 @@ private:
           part.sizes[i] != whole.sizes[i])
         return i;
     return std::nullopt;
+  }
+
+  /// Whether the results of `op` are known to be of the extents that those of
+  /// `whole` have. Slices along two dims may look the same on a device.
+  bool resultsAgree(Operation *op, Operation *whole) {
+    ShardingRule rule = cast<ShardingRuleOpInterface>(op).getShardingRule();
+    for (auto [part, result, dims] :
+         llvm::zip(op->getResults(), whole->getResults(), rule.results)) {
+      ArrayRef<DimFact> known = prover.factOf(part).dims;
+      for (auto [d, factors] : llvm::enumerate(dims)) {
+        bool isFixed =
+            !known[d].isFree() && llvm::none_of(factors, [&](unsigned f) {
+              return followsPadding(rule, f);
+            });
+        if (isFixed && known[d].size != shapeOf(result.getType())[d])
+          return false;
+      }
+    }
+    return true;
   }
 
   static std::string describe(Operation *op) {
