@@ -6,6 +6,7 @@
 
 #include "PlannedMemory.h"
 #include "mlir/Pass/PassManager.h"
+#include "tp/Dialect/TP/Transforms/Passes.h"
 #include "tp/Conversion/Passes.h"
 #include "tp/Dialect/NN/IR/NN.h"
 #include "tp/Dialect/RT/IR/RT.h"
@@ -149,6 +150,7 @@ static FailureOr<OwningOpRef<ModuleOp>> planCopy(ModuleOp module,
       if (function.getName() != only.getName())
         function.erase();
   PassManager manager(module.getContext());
+  manager.addPass(createTPFlatten({/*local=*/true}));
   manager.addNestedPass<func::FuncOp>(createNNFuseKernels());
   manager.addNestedPass<func::FuncOp>(createTPPlanMemory());
   if (failed(manager.run(*copy)))

@@ -46,11 +46,66 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
         StringAttr::get(&getContext(), !file               ? StringRef(plan)
                                        : file->isAutomatic ? "auto"
                                                            : "file"));
-    if (!file)
+    if (!file) {
+      if (plan == "auto")
+        requestAnnotations();
       return success();
+    }
     if (automatic && failed(makeAutomatic(*file)))
       return failure();
     return applyFile(*file);
+  }
+
+  /// What is annotated on a parameter in its published shape becomes a request,
+  /// which lands on heads where the parameter is split into them.
+  void requestAnnotations() {
+    bool isAny = false;
+    for (auto function : getOperation().getOps<func::FuncOp>()) {
+      if (function.isExternal() || isEmbedded(function))
+        continue;
+      for (unsigned i = 0; i < function.getNumArguments(); ++i) {
+        SmallVector<Request, 2> requests = annotationOf(function, i);
+        if (requests.empty())
+          continue;
+        function.removeArgAttr(i, kShardingName);
+        function.setArgAttr(i, kRequestName,
+                            writeRequests(requests, &getContext()));
+        isAny = true;
+      }
+    }
+    if (isAny)
+      getOperation()->setAttr(kPlanName,
+                              StringAttr::get(&getContext(), "annotations"));
+  }
+
+  /// The annotation of an argument as requests, if it is a parameter that is
+  /// sharded over whole axes and nothing else is said.
+  SmallVector<Request, 2> annotationOf(func::FuncOp function, unsigned i) {
+    auto parameter =
+        function.getArgAttrOfType<nn::ParameterAttr>(i, nn::kParameterName);
+    auto sharding = function.getArgAttrOfType<ShardingAttr>(i, kShardingName);
+    if (!parameter || !sharding || !sharding.getPartialAxes().empty() ||
+        sharding.getDims().size() != size_t(parameter.getShape().size()))
+      return {};
+    SmallVector<Request, 2> requests;
+    for (auto [d, dim] : llvm::enumerate(sharding.getDims())) {
+      bool isPlain = dim.getAxes().size() <= 1 && !dim.getOpen() &&
+                     dim.getPriority() < 0 && !dim.getPad() &&
+                     parameter.getDims().asArrayRef()[d] == int64_t(d);
+      if (!isPlain)
+        return {};
+      for (AxisRefAttr axis : dim.getAxes()) {
+        if (axis.getSize() || meshOp().isDataParallel(axis.getName()))
+          return {};
+        Request request;
+        request.axis = axis.getName();
+        request.dim = d;
+        request.entry = parameter.getName().getValue();
+        request.style = kShardingName;
+        requests.push_back(request);
+      }
+    }
+    return requests;
   }
 
   /// Another plan in the place of the file's: it may use the same axes.

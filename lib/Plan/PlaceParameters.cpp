@@ -209,6 +209,7 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
   /// Decides what no other function has decided.
   LogicalResult decideRequested(func::FuncOp function) {
     DimClasses classes(function);
+    findOnlyHeads(function, classes);
     SmallVector<BlockArgument> open;
     for (BlockArgument argument : function.getArguments()) {
       auto parameter = parameterOf(function, argument);
@@ -250,6 +251,27 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
       }
     }
     return success();
+  }
+
+  /// The dims that are the width of a head where there is one head: some op
+  /// needs them whole where a dim of size 1 stands before them.
+  void findOnlyHeads(func::FuncOp function, const DimClasses &classes) {
+    oneHead.clear();
+    oneHead.resize(classes.size());
+    for (Operation &op : function.getBody().front()) {
+      auto ruled = dyn_cast<ShardingRuleOpInterface>(op);
+      if (!ruled)
+        continue;
+      ShardingRule rule = ruled.getShardingRule();
+      for (auto [value, dims] : llvm::zip(op.getOperands(), rule.operands))
+        for (auto [i, factors] : llvm::enumerate(dims)) {
+          bool isWhole = llvm::any_of(factors, [&](unsigned f) {
+            return rule.factors[f].kind == FactorKind::Replicate;
+          });
+          if (isWhole && i > 0 && shapeOf(value.getType())[i - 1] == 1)
+            oneHead.set(classes.classOf(value, i));
+        }
+    }
   }
 
   /// Storage over further axes, whoever decided the rest.
@@ -301,7 +323,8 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
       dims.push_back(i);
       extent *= size;
     }
-    if (devices > extent)
+    bool isAnnotated = request.style == kShardingName;
+    if (devices > extent && !isAnnotated)
       return context.unmet(
           nameOf(parameter) + ": dim " + Twine(request.dim) + " of size " +
               Twine(extent) + " cannot be sharded over " + Twine(devices) +
@@ -331,7 +354,16 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
         isShared = true;
       }
     }
-    if (isWhole)
+    // An annotation is kept whatever it costs: what needs the dim whole
+    // gathers.
+    if (!isShared && isAnnotated && !dims.empty()) {
+      axes[dims.front()].push_back({request.axis, 1, devices});
+      return success();
+    }
+    // The only KV head is on every device.
+    bool isOneHead = dims.size() == 1 &&
+                     oneHead.test(classes.classOf(argument, dims.front()));
+    if (isWhole && !isOneHead)
       return context.unmet(
           nameOf(parameter) + ": dim " + Twine(request.dim) +
               " cannot be sharded over \"" + request.axis +
@@ -592,7 +624,8 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
   StringRef plan;
   SmallVector<std::pair<StringRef, AxisRole>> roles;
   DenseMap<Key, PlacedParameter> decided;
-  DenseSet<Key> stored; ///< parameters whose storage has been decided
+  llvm::SmallBitVector oneHead; ///< classes, of the function at hand
+  DenseSet<Key> stored;         ///< parameters whose storage has been decided
   /// First parameter and number, by entry and style.
   std::map<std::pair<std::string, std::string>,
            std::pair<std::string, unsigned>>

@@ -469,6 +469,21 @@ LogicalResult SectionApplier::addLayout(nn::BoundaryOp op, const Layout &layout,
       style.isLazy && request.isReplicated() && op.getDirection() == "output";
   request.isLazy = isLazyOutput || layout.kind == Layout::Partial;
   SmallVector<Request, 2> requests = readRequests(op->getAttr(kRequestName));
+  for (const Request &other : requests) {
+    if (other.axis != request.axis || other.stage != request.stage)
+      continue;
+    if (other.dim == request.dim && other.isLazy == request.isLazy)
+      return success();
+    auto describe = [](const Request &of) {
+      return of.isReplicated() ? std::string("Replicate()")
+                               : Layout::shard(of.dim).str();
+    };
+    return emit() << op.getDirection() << " \"" << op.getName() << "\" of "
+                  << quoted(op.getModule())
+                  << " is asked for in two ways along \"" << axis
+                  << "\": " << describe(other) << " by " << other.source()
+                  << " and " << describe(request) << " by " << request.source();
+  }
   requests.push_back(request);
   op->setAttr(kRequestName, writeRequests(requests, context));
   return success();

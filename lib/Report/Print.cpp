@@ -263,7 +263,7 @@ static void printPadding(const Report &report, llvm::raw_ostream &os) {
         "mul-adds  module\n";
   for (const ReportPadding &row : rows) {
     ReportAmount share{row.padded, row.padded - row.size};
-    os << llvm::left_justify(row.phase, 9)
+    os << llvm::left_justify(shortened(row.phase, 8), 9)
        << llvm::left_justify(std::to_string(row.size) + " -> " +
                                  std::to_string(row.padded),
                              16)
@@ -321,7 +321,7 @@ void tp::printText(const Report &report, llvm::raw_ostream &os) {
           "sent each  module\n";
   for (const Row &row : rows) {
     const ReportCollective &collective = *row.first;
-    os << llvm::left_justify(collective.phase, 9)
+    os << llvm::left_justify(shortened(collective.phase, 8), 9)
        << llvm::left_justify(collective.kind, 16)
        << llvm::left_justify(llvm::join(collective.axes, ","), 10)
        << llvm::right_justify(std::to_string(collective.groupSize), 5) << "  "

@@ -6,8 +6,10 @@
 
 #include "tp/Report/Report.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/PassManager.h"
 #include "tp/Conversion/MemoryPlan.h"
 #include "tp/Dialect/TP/IR/TP.h"
+#include "tp/Dialect/TP/Transforms/Passes.h"
 
 using namespace mlir;
 using namespace mlir::tp;
@@ -73,12 +75,29 @@ static ReportCollective describeCollective(CollectiveOpInterface op,
   return collective;
 }
 
+/// What a partitioned program calls counts where it is called.
+static LogicalResult writeOutCalls(ModuleOp module) {
+  WalkResult found = module.walk([](CallOp call) {
+    auto caller = call->getParentOfType<FunctionOpInterface>();
+    return caller && isLocal(caller) && !isEmbedded(caller)
+               ? WalkResult::interrupt()
+               : WalkResult::advance();
+  });
+  if (!found.wasInterrupted())
+    return success();
+  PassManager manager(module.getContext());
+  manager.addPass(createTPFlatten({/*local=*/true}));
+  return manager.run(module);
+}
+
 FailureOr<Report> tp::buildReport(ModuleOp module) {
   auto meshes = module.getOps<MeshOp>();
   if (meshes.empty())
     return module.emitError(
         "there is no tp.mesh in this module; shard it first, "
         "with tp-opt --tp-shard");
+  if (failed(writeOutCalls(module)))
+    return failure();
   Report report;
   MeshAttr mesh = (*meshes.begin()).getMesh();
   auto meshName = FlatSymbolRefAttr::get((*meshes.begin()).getSymNameAttr());

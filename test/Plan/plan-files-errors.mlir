@@ -32,6 +32,10 @@
 // TWICE: error: twice.json: "w" is given twice
 // RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/empty.json" 2>&1 | FileCheck %s --check-prefix=EMPTY
 // EMPTY: error: empty.json: a list of plans needs at least one, an object with a "plan"
+// RUN: not tp-opt %t/boundary.mlir --tp-apply-plan="mesh=tp=2 plan=%t/differ.json" 2>&1 | FileCheck %s --check-prefix=DIFFER
+// DIFFER: error: differ.json: output "0" of "layers.0.w" is asked for in two ways along "tp": Shard(1) by "w": colwise and Replicate() by "layers.*.w": colwise_rep
+// RUN: tp-opt %t/boundary.mlir --tp-apply-plan="mesh=tp=2 plan=%t/agree.json" | FileCheck %s --check-prefix=AGREE
+// AGREE: nn.boundary {{.*}} {tp.request = [{axis = "tp", dim = 1 : i64, entry = "w", {{[^{}]*}}}]}
 
 // What is right: the only axis, a role, a root, an axis by name.
 // RUN: tp-opt %t/model.mlir --tp-apply-plan="mesh=x=2 plan=%t/plain.json" | FileCheck %s --check-prefix=ONLY
@@ -42,6 +46,17 @@
 // RUN: tp-opt %t/model.mlir --tp-apply-plan="mesh=x=2,y=2 plan=%t/tensor.json" | FileCheck %s --check-prefix=NAMED
 // RUN: tp-opt %t/model.mlir --tp-apply-plan="mesh=y=2 plan=%t/list.json" | FileCheck %s --check-prefix=NAMED
 
+//--- differ.json
+[{"plan": {"w": "colwise"}}, {"plan": {"layers.*.w": "colwise_rep"}}]
+//--- agree.json
+[{"plan": {"w": "colwise"}}, {"plan": {"layers.*.w": "colwise"}}]
+//--- boundary.mlir
+func.func @f(%x: tensor<4x8xf32>,
+    %w: tensor<32x8xf32> {nn.parameter = #nn.parameter<name = "layers.0.w.weight", tensor = "w", shape = [32, 8], offset = [0, 0], dims = [0, 1], strides = [1, 1], initialisation = "normal">}) -> tensor<4x32xf32> {
+  %0 = nn.contract %x, %w "sk,nk->sn" : (tensor<4x8xf32>, tensor<32x8xf32>) -> tensor<4x32xf32>
+  %1 = nn.boundary %0 "output" "0" of "layers.0.w" : tensor<4x32xf32>
+  return %1 : tensor<4x32xf32>
+}
 //--- empty.json
 []
 //--- field.json

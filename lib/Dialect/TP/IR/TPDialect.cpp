@@ -253,6 +253,21 @@ static FunctionOpInterface calleeOf(CallOp op) {
       op, op.getCalleeAttr());
 }
 
+/// Whether `from` calls `what`, itself or through others.
+static bool reaches(Operation *from, Operation *what,
+                    llvm::SmallPtrSetImpl<Operation *> &seen) {
+  if (from == what)
+    return true;
+  if (!seen.insert(from).second)
+    return false;
+  WalkResult found = from->walk([&](CallOp call) {
+    Operation *callee = calleeOf(call);
+    return callee && reaches(callee, what, seen) ? WalkResult::interrupt()
+                                                 : WalkResult::advance();
+  });
+  return found.wasInterrupted();
+}
+
 /// The types of a call are the callee's global ones or, in a local program, its
 /// own.
 LogicalResult CallOp::verifySymbolUses(SymbolTableCollection &symbols) {
@@ -268,6 +283,11 @@ LogicalResult CallOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (callee->getParentOfType<ProgramOp>() !=
       (*this)->getParentOfType<ProgramOp>())
     return emitOpError("calls a function of another program");
+  llvm::SmallPtrSet<Operation *, 4> seen;
+  if (reaches(callee, (*this)->getParentOfType<FunctionOpInterface>(), seen))
+    return emitOpError("calls ")
+           << getCalleeAttr() << ", which it is part of; what a recursive "
+           << "function declares cannot be proven";
   if (callee.getNumArguments() != getNumOperands() ||
       callee.getNumResults() != getNumResults())
     return emitOpError("calls ")

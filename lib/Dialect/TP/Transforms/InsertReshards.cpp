@@ -296,8 +296,15 @@ private:
   /// Whether a partial result of `op` could travel further. If some user needs
   /// it whole, reducing an operand of the same size now costs the same and
   /// spares the others from being made partial.
-  static bool onlyLinearUsers(Operation *op) {
+  bool onlyLinearUsers(Operation *op) {
     for (OpOperand &use : op->getUses()) {
+      if (use.getOwner()->hasTrait<OpTrait::IsTerminator>()) {
+        auto asked = function.getResultAttrOfType<ShardingAttr>(
+            use.getOperandNumber(), kShardingName);
+        if (!asked || asked.getPartialAxes().empty())
+          return false;
+        continue;
+      }
       auto ruled = dyn_cast<ShardingRuleOpInterface>(use.getOwner());
       if (!ruled)
         return false;

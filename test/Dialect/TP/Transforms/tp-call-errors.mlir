@@ -59,6 +59,16 @@ func.func @undeclared(%x: tensor<8xf32>, %y: tensor<4xf32>) {
 // -----
 
 tp.mesh @mesh = <["tp"=2]>
+func.func private @again(%x: tensor<4xf32> {tp.global = tensor<8xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}]>})
+    -> (tensor<8xf32> {tp.global = tensor<8xf32>, tp.sharding = #tp.sharding<@mesh, [{}]>}) {
+  // expected-error @+1 {{'tp.call' op calls @again, which it is part of; what a recursive function declares cannot be proven}}
+  %0 = tp.call @again(%x) : (tensor<4xf32>) -> tensor<8xf32>
+  return %0 : tensor<8xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=2]>
 // The callee does not do what it declares.
 func.func private @liar(%x: tensor<4xf32> {tp.global = tensor<8xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}]>})
     -> (tensor<4xf32> {tp.global = tensor<4xf32>, tp.sharding = #tp.sharding<@mesh, [{}]>}) {

@@ -2,6 +2,10 @@
 // is declared, met, and checked on both sides.
 // RUN: tp-opt %s -tp-shard=plan=none | FileCheck %s
 // RUN: tp-opt %s -tp-shard=plan=none -tp-flatten=local | FileCheck %s -check-prefix=FLAT
+// Lowering and reports write it out by themselves.
+// RUN: tp-opt %s -tp-shard=plan=none -tp-lower -o /dev/null
+// RUN: tp-opt %s -tp-shard=plan=none | tp-report - | FileCheck %s -check-prefix=REPORT
+// REPORT: main: {{.*}}sent by each device in one execution
 
 tp.mesh @mesh = <["tp"=2]>
 

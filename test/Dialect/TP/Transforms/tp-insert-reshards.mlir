@@ -182,3 +182,17 @@ func.func @kinds_in_one_op(%x: tensor<2x4xf32> {tp.sharding = #tp.sharding<@mesh
   %2 = nn.contract %1, %w "a,a->" : (tensor<2xf32>, tensor<2xf32>) -> tensor<f32>
   return %2 : tensor<f32>
 }
+
+// What is handed over partial need not be reduced before.
+// CHECK-LABEL: func.func @partial_result
+// CHECK: %[[R:.*]] = tp.reshard %arg0 from <@mesh, [{}, {}]> to <@mesh, [{}, {}], partial = sum{"tp"}>
+// CHECK-NEXT: %[[SUM:.*]] = arith.addf %[[R]],
+// CHECK-NEXT: return %[[SUM]]
+func.func @partial_result(%r: tensor<8x64xf32>,
+    %x: tensor<8x24xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>},
+    %w: tensor<64x24xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>})
+    -> (tensor<8x64xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {}], partial = sum{"tp"}>}) {
+  %0 = nn.contract %x, %w "sk,nk->sn" : (tensor<8x24xf32>, tensor<64x24xf32>) -> tensor<8x64xf32>
+  %1 = arith.addf %r, %0 : tensor<8x64xf32>
+  return %1 : tensor<8x64xf32>
+}
