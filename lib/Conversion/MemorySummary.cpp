@@ -6,10 +6,10 @@
 
 #include "PlannedMemory.h"
 #include "mlir/Pass/PassManager.h"
-#include "tp/Dialect/TP/Transforms/Passes.h"
 #include "tp/Conversion/Passes.h"
 #include "tp/Dialect/NN/IR/NN.h"
 #include "tp/Dialect/RT/IR/RT.h"
+#include "tp/Dialect/TP/Transforms/Passes.h"
 #include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
@@ -97,7 +97,7 @@ LogicalResult tp::checkStates(func::FuncOp function) {
 
 /// As the runtime reserves it: every buffer begins at a multiple of the
 /// alignment.
-static int64_t bytesOf(Type type) {
+static int64_t alignedBytesOf(Type type) {
   auto shaped = dyn_cast<ShapedType>(type);
   int64_t bytes = shaped && shaped.hasStaticShape() ? rt::getBytes(shaped) : 0;
   return llvm::alignTo(bytes, kBufferAlignment);
@@ -116,10 +116,11 @@ static int64_t MemorySummary::*classify(func::FuncOp function, unsigned index) {
 static MemorySummary summariseTypes(func::FuncOp function) {
   MemorySummary summary;
   for (unsigned i = 0; i < function.getNumArguments(); ++i)
-    summary.*classify(function, i) += bytesOf(function.getArgumentTypes()[i]);
+    summary.*classify(function, i) +=
+        alignedBytesOf(function.getArgumentTypes()[i]);
   for (unsigned i = 0; i < function.getNumResults(); ++i)
     if (!stateOfResult(function, i))
-      summary.outputs += bytesOf(function.getResultTypes()[i]);
+      summary.outputs += alignedBytesOf(function.getResultTypes()[i]);
   return summary;
 }
 
@@ -205,7 +206,8 @@ FailureOr<MemorySummary> tp::summarise(ModuleOp module) {
       if (!key)
         key = stateOfArgument(function, i);
       if (key && seen.insert(key).second)
-        total.*classify(function, i) += bytesOf(function.getArgumentTypes()[i]);
+        total.*classify(function, i) +=
+            alignedBytesOf(function.getArgumentTypes()[i]);
     }
   }
   total.inputs = largest.inputs;

@@ -37,9 +37,8 @@ using rt::PlaceKind;
 /// A tensor of static shape that the runtime can address. Within a function it
 /// may be pending; nothing pending comes in or goes out.
 static LogicalResult checkTensor(Operation *op, Type type, const Twine &what) {
-  RankedTensorType tensor = isa<func::FuncOp>(op)
-                                ? dyn_cast<RankedTensorType>(type)
-                                : tensorOf(type);
+  RankedTensorType tensor =
+      isa<func::FuncOp>(op) ? dyn_cast<RankedTensorType>(type) : tensorOf(type);
   if (!tensor || !tensor.hasStaticShape())
     return op->emitError() << what
                            << " must be a tensor of static shape to be "

@@ -95,28 +95,31 @@ void tp::shareOut(DimGroup &group, int64_t devices,
 // Groups
 //===----------------------------------------------------------------------===//
 
-/// Classes that some op needs whole: never shared out.
-static llvm::SmallBitVector wholeClasses(func::FuncOp function,
-                                         const DimClasses &classes) {
-  llvm::SmallBitVector whole(classes.size());
+void tp::forEachWholeDim(func::FuncOp function,
+                         function_ref<void(Value, unsigned)> visit) {
   for (Operation &op : function.getBody().front()) {
     auto ruled = dyn_cast<ShardingRuleOpInterface>(op);
     if (!ruled)
       continue;
     ShardingRule rule = ruled.getShardingRule();
+    auto isWhole = [&](unsigned factor) {
+      return rule.factors[factor].kind == FactorKind::Replicate;
+    };
     for (auto [value, dims] : llvm::zip(op.getOperands(), rule.operands))
       for (auto [i, factors] : llvm::enumerate(dims))
-        for (unsigned factor : factors)
-          if (rule.factors[factor].kind == FactorKind::Replicate)
-            whole.set(classes.classOf(value, i));
+        if (llvm::any_of(factors, isWhole))
+          visit(value, i);
   }
-  return whole;
 }
 
 DimGroups::DimGroups(func::FuncOp function, const DimClasses &classes,
                      int64_t devices)
     : owner(classes.size(), ~0u) {
-  llvm::SmallBitVector whole = wholeClasses(function, classes);
+  // Never shared out.
+  llvm::SmallBitVector whole(classes.size());
+  forEachWholeDim(function, [&](Value value, unsigned dim) {
+    whole.set(classes.classOf(value, dim));
+  });
   std::vector<DimGroup> found;
   std::map<SmallVector<unsigned, 3>, size_t> seen;
   for (BlockArgument argument : function.getArguments()) {

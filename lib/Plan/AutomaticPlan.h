@@ -54,6 +54,10 @@ private:
   SmallVector<unsigned> owner;
 };
 
+/// Calls `visit` for every dim of an operand that its op needs whole.
+void forEachWholeDim(func::FuncOp function,
+                     function_ref<void(Value, unsigned)> visit);
+
 /// Chooses the groups to share an axis out over: so that the work of every
 /// contraction is shared out, those that send the fewest bytes for it first,
 /// and then what is left of the large parameters, for their storage. Returns

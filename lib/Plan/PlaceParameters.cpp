@@ -258,20 +258,10 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
   void findOnlyHeads(func::FuncOp function, const DimClasses &classes) {
     oneHead.clear();
     oneHead.resize(classes.size());
-    for (Operation &op : function.getBody().front()) {
-      auto ruled = dyn_cast<ShardingRuleOpInterface>(op);
-      if (!ruled)
-        continue;
-      ShardingRule rule = ruled.getShardingRule();
-      for (auto [value, dims] : llvm::zip(op.getOperands(), rule.operands))
-        for (auto [i, factors] : llvm::enumerate(dims)) {
-          bool isWhole = llvm::any_of(factors, [&](unsigned f) {
-            return rule.factors[f].kind == FactorKind::Replicate;
-          });
-          if (isWhole && i > 0 && shapeOf(value.getType())[i - 1] == 1)
-            oneHead.set(classes.classOf(value, i));
-        }
-    }
+    forEachWholeDim(function, [&](Value value, unsigned dim) {
+      if (dim > 0 && shapeOf(value.getType())[dim - 1] == 1)
+        oneHead.set(classes.classOf(value, dim));
+    });
   }
 
   /// Storage over further axes, whoever decided the rest.

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "tp/Plan/PlanFile.h"
+#include "tp/Dialect/TP/IR/TP.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/JSON.h"
@@ -15,7 +16,7 @@ using namespace mlir;
 using namespace mlir::tp;
 
 StringRef tp::stringifyRole(AxisRole role) {
-  return role == AxisRole::DataParallel ? "data_parallel" : "tensor_parallel";
+  return role == AxisRole::DataParallel ? kDataParallel : kTensorParallel;
 }
 
 //===----------------------------------------------------------------------===//
@@ -225,11 +226,11 @@ private:
                     << "\"data_parallel\", \"y\": \"tensor_parallel\"}";
     for (StringRef axis : keysOf(*roles)) {
       StringRef role = roles->getString(axis).value_or("");
-      if (role != "data_parallel" && role != "tensor_parallel")
+      if (role != kDataParallel && role != kTensorParallel)
         return fail() << "the role of mesh axis \"" << axis
                       << "\" must be \"data_parallel\" or "
                       << "\"tensor_parallel\"";
-      plan.roles.push_back({axis.str(), role == "data_parallel"
+      plan.roles.push_back({axis.str(), role == kDataParallel
                                             ? AxisRole::DataParallel
                                             : AxisRole::TensorParallel});
     }

@@ -96,9 +96,8 @@ tp::rolesOf(ModuleOp module, ArrayRef<StringRef> axes) {
   };
   for (StringRef axis : axes)
     if (StringAttr role = named(axis))
-      add(axis, role == stringifyRole(AxisRole::DataParallel)
-                    ? AxisRole::DataParallel
-                    : AxisRole::TensorParallel);
+      add(axis, role == kDataParallel ? AxisRole::DataParallel
+                                      : AxisRole::TensorParallel);
   // A role that is given to no axis goes by the usual name.
   bool isBatchGiven = hasRole[0], isTensorGiven = hasRole[1];
   for (StringRef axis : axes) {

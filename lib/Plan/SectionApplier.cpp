@@ -333,6 +333,12 @@ LogicalResult SectionApplier::requestParameter(StringRef name,
   return addRequest(parameter, request);
 }
 
+static std::string layoutOf(const Request &request) {
+  return (request.isReplicated() ? Layout::replicate()
+                                 : Layout::shard(request.dim))
+      .str();
+}
+
 LogicalResult SectionApplier::addRequest(const NamedParameter &parameter,
                                          Request request) {
   func::FuncOp function = parameter.function;
@@ -348,16 +354,12 @@ LogicalResult SectionApplier::addRequest(const NamedParameter &parameter,
                           writeRequests(requests, context));
       return success();
     }
-    auto layout = [](const Request &of) {
-      return of.isReplicated() ? std::string("Replicate()")
-                               : Layout::shard(of.dim).str();
-    };
     auto describe = [&](InFlightDiagnostic diagnostic, StringRef what) {
       diagnostic << (other.user != request.user ? "tied parameter \""
                                                 : "parameter \"")
                  << parameter.attribute().getName().getValue() << "\" " << what
-                 << " along \"" << axis << "\": " << layout(other) << " by "
-                 << other.source() << " and " << layout(request) << " by "
+                 << " along \"" << axis << "\": " << layoutOf(other) << " by "
+                 << other.source() << " and " << layoutOf(request) << " by "
                  << request.source();
     };
     // A tied tensor has one storage, and its other users reshard it.
@@ -474,15 +476,11 @@ LogicalResult SectionApplier::addLayout(nn::BoundaryOp op, const Layout &layout,
       continue;
     if (other.dim == request.dim && other.isLazy == request.isLazy)
       return success();
-    auto describe = [](const Request &of) {
-      return of.isReplicated() ? std::string("Replicate()")
-                               : Layout::shard(of.dim).str();
-    };
     return emit() << op.getDirection() << " \"" << op.getName() << "\" of "
                   << quoted(op.getModule())
                   << " is asked for in two ways along \"" << axis
-                  << "\": " << describe(other) << " by " << other.source()
-                  << " and " << describe(request) << " by " << request.source();
+                  << "\": " << layoutOf(other) << " by " << other.source()
+                  << " and " << layoutOf(request) << " by " << request.source();
   }
   requests.push_back(request);
   op->setAttr(kRequestName, writeRequests(requests, context));

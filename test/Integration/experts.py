@@ -26,14 +26,7 @@ def program(name: str, ranks: int) -> str:
 def run(tools: Tools, name: str, ranks: int, inputs: dict[str, np.ndarray], outputs: list[str]) -> list[np.ndarray]:
     (tools.work / "f.mlir").write_text(program(name, ranks))
     tools.output("tp-opt", "f.mlir", *PASSES, "-o", "local.mlir")
-    arguments = ["forward", "local.mlir", "--entry=f", "--random-weights=0"]
-    for key, value in inputs.items():
-        np.save(tools.work / f"{key}.npy", value)
-        arguments += ["--input", f"{key}={key}.npy"]
-    for key in outputs:
-        arguments += ["--output", f"{key}={key}.out.npy"]
-    tools.output("tp-run", *arguments)
-    return [np.load(tools.work / f"{key}.out.npy") for key in outputs]
+    return tools.run_entry("local.mlir", "f", inputs, outputs)
 
 
 def data(experts: int, *rows: int) -> dict[str, np.ndarray]:

@@ -36,14 +36,7 @@ def source(sharded: bool) -> str:
 
 def run(tools: Tools, entry: str, inputs: dict[str, np.ndarray], outputs: list[str]) -> list[np.ndarray]:
     """The outputs of one entry of the differentiated module."""
-    arguments = ["forward", "gradient.mlir", f"--entry={entry}", "--random-weights=0"]
-    for name, value in inputs.items():
-        np.save(tools.work / f"{name}.npy", value)
-        arguments += ["--input", f"{name}={name}.npy"]
-    for name in outputs:
-        arguments += ["--output", f"{name}={name}.out.npy"]
-    tools.output("tp-run", *arguments)
-    return [np.load(tools.work / f"{name}.out.npy") for name in outputs]
+    return tools.run_entry("gradient.mlir", entry, inputs, outputs)
 
 
 def check(tools: Tools, sharded: bool) -> None:

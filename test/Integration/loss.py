@@ -102,14 +102,7 @@ def data(all_ignored: bool = False) -> dict[str, np.ndarray]:
 
 
 def run(tools: Tools, entry: str, inputs: dict[str, np.ndarray], outputs: list[str]) -> list[np.ndarray]:
-    arguments = ["forward", "loss.mlir", f"--entry={entry}", "--random-weights=0"]
-    for name, value in inputs.items():
-        np.save(tools.work / f"{name}.npy", value)
-        arguments += ["--input", f"{name}={name}.npy"]
-    for name in outputs:
-        arguments += ["--output", f"{name}={name}.out.npy"]
-    tools.output("tp-run", *arguments)
-    return [np.load(tools.work / f"{name}.out.npy") for name in outputs]
+    return tools.run_entry("loss.mlir", entry, inputs, outputs)
 
 
 def losses(tools: Tools, cases: list[Kind], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:

@@ -84,6 +84,19 @@ class Tools:
         check(logits.shape[:2] == ids.shape, f"logits have shape {logits.shape} for ids {ids.shape}")
         return logits
 
+    def run_entry(
+        self, module: str | Path, entry: str, inputs: dict[str, np.ndarray], outputs: list[str]
+    ) -> list[np.ndarray]:
+        """The named outputs of one entry of a module, on named inputs."""
+        arguments = ["forward", module, f"--entry={entry}", "--random-weights=0"]
+        for name, value in inputs.items():
+            np.save(self.work / f"{name}.npy", value)
+            arguments += ["--input", f"{name}={name}.npy"]
+        for name in outputs:
+            arguments += ["--output", f"{name}={name}.out.npy"]
+        self.output("tp-run", *arguments)
+        return [np.load(self.work / f"{name}.out.npy") for name in outputs]
+
     def generate(self, model: str | Path, prompt: list[int], tokens: int, *options: str) -> list[int]:
         """The ids on standard output, which holds nothing else."""
         text = self.output(

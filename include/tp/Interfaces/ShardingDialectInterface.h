@@ -31,8 +31,8 @@ public:
   /// Sets the donors that this dialect's attributes speak of.
   virtual void findDonors(FunctionOpInterface function, Donors &donors) const {}
 
-  /// Whether this dialect's attributes say that the argument is a parameter: the
-  /// same from run to run, stored as it is sharded.
+  /// Whether this dialect's attributes say that the argument is a parameter:
+  /// the same from run to run, stored as it is sharded.
   virtual bool isParameter(FunctionOpInterface function,
                            unsigned argument) const {
     return false;

@@ -540,9 +540,7 @@ struct WindowCollectives
 
   void runOnOperation() override {
     func::FuncOp function = getOperation();
-    FailureOr<MachineModel> model = MachineModel::parse(machine, [&] {
-      return function.emitError("in the option 'machine': ");
-    });
+    FailureOr<MachineModel> model = MachineModel::parse(machine, function);
     if (failed(model))
       return signalPassFailure();
     FlatSymbolRefAttr meshName = findMesh(function);

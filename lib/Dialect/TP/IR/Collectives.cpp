@@ -179,15 +179,19 @@ FailureOr<Placement> MakePartialOp::inferPlacement(unsigned, Placement from,
 // Bytes, under ring algorithms
 //===----------------------------------------------------------------------===//
 
-static int64_t bytesOf(TypeRange types) {
+int64_t tp::bytesOf(Type type) {
+  RankedTensorType tensor = tensorOf(type);
+  if (!tensor || !tensor.hasStaticShape())
+    return 0;
+  Type element = tensor.getElementType();
+  int64_t bits = element.isIntOrFloat() ? element.getIntOrFloatBitWidth() : 64;
+  return tensor.getNumElements() * int64_t(llvm::divideCeil(bits, 8));
+}
+
+static int64_t bytesOfAll(TypeRange types) {
   int64_t bytes = 0;
-  for (Type type : types) {
-    RankedTensorType tensor = tensorOf(type);
-    int64_t bits = tensor.getElementType().isIntOrFloat()
-                       ? tensor.getElementTypeBitWidth()
-                       : 64;
-    bytes += tensor.getNumElements() * llvm::divideCeil(bits, 8);
-  }
+  for (Type type : types)
+    bytes += bytesOf(type);
   return bytes;
 }
 
@@ -198,18 +202,18 @@ static int64_t ringBytes(int64_t factor, int64_t bytes, int64_t n) {
 }
 
 int64_t AllReduceOp::getBytesSent() {
-  return ringBytes(2, bytesOf(getInputs().getTypes()), getGroupSize());
+  return ringBytes(2, bytesOfAll(getInputs().getTypes()), getGroupSize());
 }
 int64_t AllGatherOp::getBytesSent() {
-  return ringBytes(1, bytesOf(getResultTypes()), getGroupSize());
+  return ringBytes(1, bytesOfAll(getResultTypes()), getGroupSize());
 }
 int64_t ReduceScatterOp::getBytesSent() {
-  return ringBytes(1, bytesOf(getInputs().getTypes()), getGroupSize());
+  return ringBytes(1, bytesOfAll(getInputs().getTypes()), getGroupSize());
 }
 int64_t AllToAllOp::getBytesSent() {
-  return ringBytes(1, bytesOf(getInputs().getTypes()), getGroupSize());
+  return ringBytes(1, bytesOfAll(getInputs().getTypes()), getGroupSize());
 }
-int64_t PermuteOp::getBytesSent() { return bytesOf(getInputs().getTypes()); }
+int64_t PermuteOp::getBytesSent() { return bytesOfAll(getInputs().getTypes()); }
 
 //===----------------------------------------------------------------------===//
 // Verifiers

@@ -10,9 +10,8 @@
 using namespace mlir;
 using namespace mlir::tp;
 
-FailureOr<MachineModel>
-MachineModel::parse(StringRef text,
-                    function_ref<InFlightDiagnostic()> emitError) {
+FailureOr<MachineModel> MachineModel::parse(StringRef text, Operation *op) {
+  auto emitError = [&] { return op->emitError("in the option 'machine': "); };
   MachineModel model;
   const std::pair<StringRef, double *> names[] = {
       {"reduce-latency", &model.reduceLatency},
@@ -44,15 +43,6 @@ MachineModel::parse(StringRef text,
     *it->second = number;
   }
   return model;
-}
-
-int64_t tp::bytesOf(Type type) {
-  RankedTensorType tensor = tensorOf(type);
-  if (!tensor || !tensor.hasStaticShape())
-    return 0;
-  Type element = tensor.getElementType();
-  int64_t bits = element.isIntOrFloat() ? element.getIntOrFloatBitWidth() : 64;
-  return tensor.getNumElements() * int64_t(llvm::divideCeil(bits, 8));
 }
 
 double tp::countPoints(Operation *op, ArrayRef<int64_t> shares) {

@@ -116,13 +116,18 @@ void Moves::addFree(const State &state, const Alike &alike, Visit visit) const {
   }
 }
 
-void Moves::addScatters(const State &state, const Alike &alike, int64_t have,
-                        Visit visit) const {
+/// Visits the parts that `state` is partial over, beyond `last` in their order
+/// if it is given, of those that are alike the first; with what is left once
+/// the part is reduced.
+void Moves::forEachReduced(
+    const State &state, const Alike &alike, std::optional<Part> last,
+    function_ref<void(Part atom, State reduced)> visit) const {
   Parts seen;
   for (size_t i = 0; i < state.partial.size(); ++i)
     table.forEachAtom(state.partial[i], [&](Part atom) {
-      if (llvm::any_of(seen,
-                       [&](Part other) { return alike.areAlike(atom, other); }))
+      if ((last && atom <= *last) || llvm::any_of(seen, [&](Part other) {
+            return alike.areAlike(atom, other);
+          }))
         return;
       seen.push_back(atom);
       State reduced = state;
@@ -130,43 +135,40 @@ void Moves::addScatters(const State &state, const Alike &alike, int64_t have,
       table.without(state.partial[i], atom, reduced.partial);
       reduced.partial = table.sorted(reduced.partial);
       reduced.goalKind |= reduced.partial.empty();
-      int64_t n = table.get(atom).size;
-      for (size_t dim = 0; dim < state.dims.size(); ++dim) {
-        State next = reduced;
-        table.append(next.dims[dim], atom);
-        if (fits(next, dim))
-          visit(std::move(next), {Move::ReduceScatter, {atom}, int64_t(dim)},
-                (n - 1) * (have / n));
-      }
+      visit(atom, std::move(reduced));
     });
+}
+
+void Moves::addScatters(const State &state, const Alike &alike, int64_t have,
+                        Visit visit) const {
+  forEachReduced(state, alike, std::nullopt, [&](Part atom, State reduced) {
+    int64_t n = table.get(atom).size;
+    for (size_t dim = 0; dim < state.dims.size(); ++dim) {
+      State next = reduced;
+      table.append(next.dims[dim], atom);
+      if (fits(next, dim))
+        visit(std::move(next), {Move::ReduceScatter, {atom}, int64_t(dim)},
+              (n - 1) * (have / n));
+    }
+  });
 }
 
 /// All-reduces over `list` and more; `state` is what they leave.
 void Moves::addReductions(const State &state, const Alike &alike, int64_t have,
                           const Parts &list, Visit visit) const {
-  Parts seen;
-  for (size_t i = 0; i < state.partial.size(); ++i)
-    table.forEachAtom(state.partial[i], [&](Part atom) {
-      // In ascending order; of those that are alike the first.
-      if ((!list.empty() && atom <= list.back()) ||
-          llvm::any_of(seen,
-                       [&](Part other) { return alike.areAlike(atom, other); }))
-        return;
-      seen.push_back(atom);
-      State next = state;
-      next.partial.erase(next.partial.begin() + i);
-      table.without(state.partial[i], atom, next.partial);
-      next.partial = table.sorted(next.partial);
-      next.goalKind |= next.partial.empty();
-      Parts longer = list;
-      longer.push_back(atom);
-      int64_t n = table.product(longer);
-      visit(next, {Move::AllReduce, table.sorted(longer)},
-            2 * (n - 1) * (have / n));
-      // The kind is that of what was there before.
-      next.goalKind = state.goalKind;
-      addReductions(next, alike, have, longer, visit);
-    });
+  std::optional<Part> last;
+  if (!list.empty())
+    last = list.back();
+  forEachReduced(state, alike, last, [&](Part atom, State next) {
+    Parts longer = list;
+    longer.push_back(atom);
+    int64_t n = table.product(longer);
+    visit(next, {Move::AllReduce, table.sorted(longer)},
+          2 * (n - 1) * (have / n));
+    // The kind is that of what was there before.
+    next.goalKind = state.goalKind;
+    addReductions(next, alike, have, longer, visit);
+  });
 }
 
 /// All-gathers and all-to-alls of a dim's most minor parts.

@@ -67,6 +67,9 @@ private:
   }
   Parts unusedAtoms(const State &state, const Alike &alike) const;
   void addFree(const State &state, const Alike &alike, Visit visit) const;
+  void forEachReduced(const State &state, const Alike &alike,
+                      std::optional<Part> last,
+                      function_ref<void(Part atom, State reduced)> visit) const;
   void addScatters(const State &state, const Alike &alike, int64_t have,
                    Visit visit) const;
   void addReductions(const State &state, const Alike &alike, int64_t have,

@@ -363,9 +363,7 @@ struct ScheduleCollectives
 
   void runOnOperation() override {
     func::FuncOp function = getOperation();
-    FailureOr<MachineModel> model = MachineModel::parse(machine, [&] {
-      return function.emitError("in the option 'machine': ");
-    });
+    FailureOr<MachineModel> model = MachineModel::parse(machine, function);
     if (failed(model))
       return signalPassFailure();
     if (!function.isExternal() && function.getBody().hasOneBlock())

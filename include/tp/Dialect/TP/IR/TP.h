@@ -31,6 +31,8 @@ MeshAttr lookupMesh(Operation *from, FlatSymbolRefAttr name);
 
 /// The tensor type of a tensor, or of one that is pending; null of any other.
 RankedTensorType tensorOf(Type type);
+/// The bytes of a tensor, or of one that is pending; 0 of anything else.
+int64_t bytesOf(Type type);
 /// Whether a collective is the first half of one: its results are pending.
 bool isStart(Operation *op);
 } // namespace mlir::tp
@@ -59,8 +61,9 @@ verifySharding(ShardingAttr sharding, MeshAttr mesh, RankedTensorType type,
 /// Whether a function is what one device runs: an argument or result says what
 /// it is globally.
 bool isLocal(FunctionOpInterface function);
-/// Whether it is local and private: written by hand, for `tp.call`. What works on
-/// global functions passes by it, and what improves local ones leaves it alone.
+/// Whether it is local and private: written by hand, for `tp.call`. What works
+/// on global functions passes by it, and what improves local ones leaves it
+/// alone.
 bool isEmbedded(FunctionOpInterface function);
 
 /// Gives upstream ops (arith, math) their sharding rules.

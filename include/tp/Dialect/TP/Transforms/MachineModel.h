@@ -29,8 +29,8 @@ struct MachineModel {
 
   /// From "latency=10.8,link=370": what is not named keeps its default. A name
   /// that there is not, and what is no positive number, is an error.
-  static FailureOr<MachineModel>
-  parse(StringRef text, function_ref<InFlightDiagnostic()> emitError);
+  /// Errors are of `op`, on the option 'machine' of the pass over it.
+  static FailureOr<MachineModel> parse(StringRef text, Operation *op);
 
   /// Microseconds that one device sends `bytes` in a collective; `reduces` one
   /// that leaves the sum on all of them.
@@ -40,9 +40,6 @@ struct MachineModel {
   /// Arithmetic on the points of an op's iteration space, and traffic.
   double computeTime(double points, double bytes) const;
 };
-
-/// The bytes of a tensor, or of one that is pending; 0 of anything else.
-int64_t bytesOf(Type type);
 
 /// The points at which an op computes: the product of the factors of its
 /// results and of those that two operands share, such as the contracted ones.
