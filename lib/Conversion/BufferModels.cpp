@@ -117,7 +117,7 @@ void registerBufferModels(DialectRegistry &registry) {
         *context);
   });
   registry.addExtension(+[](MLIRContext *context, TPDialect *) {
-    attachPlain<AllGatherOp, ReduceScatterOp, AllToAllOp, PermuteOp, SliceOp>(
+    attachPlain<AllGatherOp, ReduceScatterOp, AllToAllOp, PermuteOp, SliceOp, ResizeOp>(
         context);
     WaitOp::attachInterface<ViewModel<WaitOp>>(*context);
     MaskOp::attachInterface<UpdateModel<MaskOp>>(*context);

@@ -155,6 +155,28 @@ struct LowerShardSlice : RuntimePattern<SliceOp> {
   }
 };
 
+/// What both have is copied; added padding stays as it is.
+struct LowerResize : RuntimePattern<ResizeOp> {
+  using RuntimePattern::RuntimePattern;
+  LogicalResult
+  matchAndRewrite(ResizeOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    auto out = getResultBuffers(op, adaptor.getOperands(), rewriter);
+    if (failed(out))
+      return failure();
+    ArrayRef<int64_t> from = op.getInput().getType().getShape(),
+                      to = op.getType().getShape();
+    SmallVector<int64_t> common;
+    for (auto [a, b] : llvm::zip(from, to))
+      common.push_back(std::min(a, b));
+    rt::CopyOp::create(rewriter, op.getLoc(), adaptor.getInput(), out->front(),
+                       common, 0, getDenseStrides(from), 0,
+                       getDenseStrides(to));
+    rewriter.replaceOp(op, *out);
+    return success();
+  }
+};
+
 struct LowerShardStart : RuntimePattern<ShardStartOp> {
   using RuntimePattern::RuntimePattern;
   LogicalResult
@@ -209,6 +231,6 @@ void tp::populateCollectiveLowerings(RewritePatternSet &patterns,
   patterns.add<LowerCollective<AllReduceOp>, LowerCollective<AllGatherOp>,
                LowerCollective<ReduceScatterOp>, LowerCollective<AllToAllOp>,
                LowerCollective<PermuteOp>, LowerWait, LowerShardSlice,
-               LowerShardStart, LowerMask, LowerMakePartial>(
+               LowerResize, LowerShardStart, LowerMask, LowerMakePartial>(
       converter, patterns.getContext(), lowering);
 }

@@ -141,6 +141,21 @@ static Tensors permute(Operation *op, const Mesh &mesh, int64_t device,
   return out;
 }
 
+static Tensors resize(Operation *op, const Mesh &, int64_t device,
+                      ArrayRef<const Tensors *> in) {
+  auto type = cast<RankedTensorType>(op->getResult(0).getType());
+  const Tensor &from = (*in[0])[device];
+  Tensor to(std::vector<int64_t>(type.getShape()),
+            std::numeric_limits<double>::quiet_NaN());
+  forEachIndex(to.shape, [&](ArrayRef<int64_t> index) {
+    for (auto [i, extent] : llvm::zip(index, from.shape))
+      if (i >= extent)
+        return;
+    to.data[to.at(index)] = from.data[from.at(index)];
+  });
+  return {to};
+}
+
 static Tensors wait(Operation *, const Mesh &, int64_t device,
                     ArrayRef<const Tensors *> in) {
   return {(*in[0])[device]};
@@ -159,6 +174,7 @@ CollectiveFunction proof::lookupCollective(StringRef name) {
       {"tp.reduce_scatter", reduceScatter},
       {"tp.all_to_all", allToAll},
       {"tp.permute", permute},
+      {"tp.resize", resize},
       {"tp.wait", wait},
       {"tp.slice", slice},
       {"tp.make_partial", makePartial},

@@ -161,6 +161,16 @@ FailureOr<Placement> SliceOp::inferPlacement(unsigned, Placement from,
                       axesOf(*this, getMeshAttr(), getAxes()), message);
 }
 
+FailureOr<Placement> ResizeOp::inferPlacement(unsigned, Placement from,
+                                              std::string &message) {
+  if (!hasDim(from, getDim()))
+    return refuse(message, "has no dim " + Twine(getDim()));
+  if (!from.dims[getDim()].empty())
+    return refuse(message, "needs dim " + Twine(getDim()) + " whole");
+  from.pads[getDim()] = tensorOf(getType()).getDimSize(getDim());
+  return from;
+}
+
 FailureOr<Placement> MakePartialOp::inferPlacement(unsigned, Placement from,
                                                    std::string &message) {
   Axes axes = axesOf(*this, getMeshAttr(), getAxes());
@@ -368,6 +378,19 @@ LogicalResult SliceOp::verify() {
   if (failed(verifyGroup(*this, getMeshAttr(), getAxes(), size)))
     return failure();
   return verifyShapes(*this, size, {}, {int64_t(getDim())});
+}
+
+LogicalResult ResizeOp::verify() {
+  RankedTensorType from = getInput().getType(), to = getType();
+  bool isSame = from.getElementType() == to.getElementType() &&
+                from.getRank() == to.getRank() && int64_t(getDim()) >= 0 &&
+                int64_t(getDim()) < from.getRank();
+  for (int64_t i = 0; isSame && i < from.getRank(); ++i)
+    isSame = i == int64_t(getDim()) || from.getDimSize(i) == to.getDimSize(i);
+  if (!isSame)
+    return emitOpError("may change the extent of dim ")
+           << getDim() << " and no more, from " << from << " to " << to;
+  return success();
 }
 
 LogicalResult MakePartialOp::verify() {

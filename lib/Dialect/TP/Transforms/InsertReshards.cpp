@@ -77,16 +77,17 @@ private:
   }
 
   /// A factor that is one dim here and a part of one there may have axes that
-  /// the padding of the latter has no room for.
+  /// the padding of the latter has no room for. Where the op cannot handle
+  /// padding, the dim is whole, so that its padding can be dropped.
   void dropUnfitAxes(Operation *op, const ShardingRule &rule,
                      SmallVectorImpl<Axes> &factors) {
     auto visit = [&](Value value, const TensorFactors &dims) {
       if (!isa<RankedTensorType>(value.getType()))
         return;
       Placement placement = placementOf(value, dims, rule, factors);
-      for (auto [pad, axes, dimFactors] :
-           llvm::zip(placement.pads, placement.dims, dims))
-        if (pad % sizeOf(axes))
+      for (auto [pad, axes, dimFactors, size] : llvm::zip(
+               placement.pads, placement.dims, dims, shapeOf(value.getType())))
+        if (pad % sizeOf(axes) || (pad != size && !canPad(dimFactors, rule)))
           for (unsigned factor : dimFactors)
             factors[factor].clear();
     };

@@ -130,12 +130,53 @@ private:
         return failure();
       types.push_back(*type);
     }
+    SmallVector<Type> padded(types);
+    for (auto [i, result, dims] :
+         llvm::enumerate(op->getResults(), rule.results))
+      types[i] = withoutPadding(types[i], result, dims, rule);
     auto start = [&](unsigned factor) { return startOf(op, factor, rule); };
     Operation *local = ruled.buildLocal(builder, operands, types, start);
-    for (auto [global, value] :
-         llvm::zip(op->getResults(), local->getResults()))
-      locals.map(global, value);
+    for (auto [global, value, type] :
+         llvm::zip(op->getResults(), local->getResults(), padded))
+      locals.map(global, resizeTo(value, type));
     return success();
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Ops that cannot handle padding
+  //===--------------------------------------------------------------------===//
+
+  /// The type with true extents along dims that the op cannot pad; those are
+  /// whole.
+  Type withoutPadding(Type local, Value result, const TensorFactors &dims,
+                      const ShardingRule &rule) {
+    auto tensor = dyn_cast<RankedTensorType>(local);
+    if (!tensor)
+      return local;
+    SmallVector<int64_t> shape(tensor.getShape());
+    ArrayRef<int64_t> whole = shapeOf(result.getType());
+    FailureOr<Placement> placement = placementOf(result);
+    for (auto [d, factors] : llvm::enumerate(dims))
+      if (succeeded(placement) && placement->pads[d] != whole[d] &&
+          !canPad(factors, rule))
+        shape[d] = whole[d];
+    return tensor.clone(shape);
+  }
+
+  Value resize(Value value, int64_t dim, int64_t extent) {
+    auto type = cast<RankedTensorType>(value.getType());
+    if (type.getDimSize(dim) == extent)
+      return value;
+    SmallVector<int64_t> shape(type.getShape());
+    shape[dim] = extent;
+    return ResizeOp::create(builder, value.getLoc(), type.clone(shape), value,
+                            builder.getI64IntegerAttr(dim));
+  }
+
+  Value resizeTo(Value value, Type type) {
+    for (auto [dim, extent] : llvm::enumerate(shapeOf(type)))
+      value = resize(value, dim, extent);
+    return value;
   }
 
   static LogicalResult cannotPad(Operation *op, size_t dim, int64_t size,
@@ -197,27 +238,6 @@ private:
   // Padding
   //===--------------------------------------------------------------------===//
 
-  /// Whether the op has a dim that is compounded of this factor and others.
-  static bool isCompounded(unsigned factor, const ShardingRule &rule) {
-    for (const auto *tensors : {&rule.operands, &rule.results})
-      for (const TensorFactors &dims : *tensors)
-        for (const DimFactors &dim : dims)
-          if (dim.size() > 1 && llvm::is_contained(dim, factor))
-            return true;
-    return false;
-  }
-
-  /// Whether a dim may be padded: it is one factor that is not needed whole,
-  /// or the op takes care of padding.
-  static bool canPad(const DimFactors &factors, const ShardingRule &rule) {
-    if (factors.empty())
-      return false;
-    const Factor &first = rule.factors[factors.front()];
-    return first.masked || (!isCompounded(factors.front(), rule) &&
-                            (first.kind == FactorKind::Pass ||
-                             first.kind == FactorKind::Reduce));
-  }
-
   /// The results may be padded along their dims.
   LogicalResult checkResults(Operation *op, const ShardingRule &rule) {
     for (auto [value, dims] : llvm::zip(op->getResults(), rule.results)) {
@@ -229,7 +249,7 @@ private:
         return failure();
       for (auto [dim, factors] : llvm::enumerate(dims))
         if (placement->pads[dim] != tensor.getDimSize(dim) &&
-            !canPad(factors, rule))
+            !canPad(factors, rule) && !placement->dims[dim].empty())
           return cannotPad(op, dim, tensor.getDimSize(dim),
                            placement->pads[dim]);
     }
@@ -253,8 +273,12 @@ private:
     ArrayRef<int64_t> shape = tensor.getShape();
     for (auto [dim, factors] : llvm::enumerate(dims)) {
       bool isPadded = placement->pads[dim] != shape[dim];
-      if (isPadded && !canPad(factors, rule))
-        return cannotPad(op, dim, shape[dim], placement->pads[dim]);
+      if (isPadded && !canPad(factors, rule)) {
+        if (!placement->dims[dim].empty())
+          return cannotPad(op, dim, shape[dim], placement->pads[dim]);
+        local = resize(local, dim, shape[dim]);
+        continue;
+      }
       if (factors.size() != 1)
         continue;
       unsigned number = factors.front();

@@ -185,8 +185,27 @@ LogicalResult PlacementProver::inferPlaced(Operation *op,
       dim.axes = dim.uniform ? Axes() : normalised(axes);
     fact.partial = normalised(to->partial);
     fact.partialKind = to->partialKind;
+    if (auto resize = dyn_cast<ResizeOp>(op))
+      if (failed(inferResized(resize, fact.dims[resize.getDim()])))
+        return failure();
     facts[op->getResult(i)] = fact;
   }
+  return success();
+}
+
+/// All that there is must remain; what is added may be anything.
+LogicalResult PlacementProver::inferResized(ResizeOp op, DimFact &dim) {
+  int64_t before = extent(op.getInput(), op.getDim());
+  int64_t now = extent(op.getResult(), op.getDim());
+  if (now > before) {
+    if (dim.isFree())
+      dim.size = before;
+    dim.uniform = dim.anySize = false;
+    dim.padding = Padding::Unknown;
+  }
+  if (!dim.isFree() && now < dim.size)
+    return op.emitOpError("cuts dim ")
+           << op.getDim() << " of true size " << dim.size << " to " << now;
   return success();
 }
 
@@ -206,7 +225,7 @@ FailureOr<Placement> PlacementProver::placeResult(Operation *op,
   from.partial = known.partial;
   from.partialKind = known.partialKind;
   FailureOr<Placement> to = placed.inferPlacement(i, from, message);
-  if (succeeded(to))
+  if (succeeded(to) || !op->hasAttr("axes"))
     return to;
   Axes group = toAxes(op->getAttrOfType<ArrayAttr>("axes"), mesh);
   // What lies elsewhere on these axes would be mixed up.

@@ -59,14 +59,6 @@ LogicalResult PlacementProver::inferRuled(Operation *op,
   return success();
 }
 
-static bool isCompounded(const ShardingRule &rule, unsigned number) {
-  for (const TensorFactors &dims : rule.operands)
-    for (const DimFactors &dim : dims)
-      if (dim.size() > 1 && llvm::is_contained(dim, number))
-        return true;
-  return false;
-}
-
 /// Where nothing says how a dim is sharded, or how large it is, an op that
 /// reads positions or keeps to a size says it: what it makes of the dim is
 /// meant for that sharding and that size.
@@ -79,7 +71,7 @@ void PlacementProver::nameFactor(Operation *op, ShardingRuleOpInterface ruled,
     return;
   if (!known.known)
     known.block = resultExtent(op, rule, number);
-  bool isCompound = isCompounded(rule, number);
+  bool isCompound = isCompounded(number, rule);
   std::optional<int64_t> size;
   if (factor.masked && !isCompound)
     size = ruled.getMaskedExtent(number);

@@ -78,6 +78,24 @@ Axes tp::gatherFrom(const DimFactors &factors, const ShardingRule &rule,
   return normalised(axes);
 }
 
+bool tp::isCompounded(unsigned factor, const ShardingRule &rule) {
+  for (const auto *tensors : {&rule.operands, &rule.results})
+    for (const TensorFactors &dims : *tensors)
+      for (const DimFactors &dim : dims)
+        if (dim.size() > 1 && llvm::is_contained(dim, factor))
+          return true;
+  return false;
+}
+
+bool tp::canPad(const DimFactors &factors, const ShardingRule &rule) {
+  if (factors.empty())
+    return false;
+  const Factor &first = rule.factors[factors.front()];
+  return first.masked ||
+         (!isCompounded(factors.front(), rule) &&
+          (first.kind == FactorKind::Pass || first.kind == FactorKind::Reduce));
+}
+
 namespace {
 
 /// What is known of one tensor.

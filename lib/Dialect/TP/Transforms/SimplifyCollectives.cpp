@@ -48,7 +48,8 @@ public:
 
 private:
   static bool isStepOp(Operation *op) {
-    return isa<PlacementOpInterface>(op) && !isa<WaitOp>(op) && !isStart(op);
+    return isa<PlacementOpInterface>(op) && !isa<WaitOp, ResizeOp>(op) &&
+           !isStart(op);
   }
 
   //===--------------------------------------------------------------------===//

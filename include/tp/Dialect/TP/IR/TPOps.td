@@ -374,6 +374,29 @@ def TP_SliceOp : TP_Op<"slice", [Pure,
   let hasVerifier = 1;
 }
 
+def TP_ResizeOp : TP_Op<"resize", [Pure,
+    DeclareOpInterfaceMethods<PlacementOpInterface>]> {
+  let summary = "drops or adds the padding of a whole dim, locally";
+  let description = [{
+    Dim `dim`, which every device has whole, gets another padded extent: padding is
+    cut off, or added with undefined content. The identity on global values. Stands
+    round ops that cannot handle padding.
+
+    ```mlir
+    %1 = tp.resize %0 dim 1 : (tensor<4x14xf32>) -> tensor<4x13xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$input, I64Attr:$dim);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $input `dim` $dim attr-dict `:` functional-type($input, $result)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::RankedTensorType getType() { return getResult().getType(); }
+  }];
+}
+
 def TP_MakePartialOp : TP_Op<"make_partial", [Pure, SameOperandsAndResultType,
     DeclareOpInterfaceMethods<PlacementOpInterface>]> {
   let summary = "replicated to partial, locally";

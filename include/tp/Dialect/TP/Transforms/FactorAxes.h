@@ -57,6 +57,13 @@ SmallVector<Axes> spreadOver(ArrayRef<Axis> axes, const DimFactors &factors,
 Axes gatherFrom(const DimFactors &factors, const ShardingRule &rule,
                 ArrayRef<Axes> factorAxes);
 
+/// Whether the op has a dim that is compounded of this factor and others.
+bool isCompounded(unsigned factor, const ShardingRule &rule);
+
+/// Whether a dim may be padded: it is one factor that is not needed whole, or
+/// the op takes care of padding.
+bool canPad(const DimFactors &factors, const ShardingRule &rule);
+
 } // namespace mlir::tp
 
 #endif // TP_DIALECT_TP_TRANSFORMS_FACTORAXES_H

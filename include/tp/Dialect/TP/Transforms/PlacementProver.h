@@ -91,6 +91,7 @@ private:
   LogicalResult inferPlaced(Operation *op, PlacementOpInterface placed);
   FailureOr<Placement> placeResult(Operation *op, PlacementOpInterface placed,
                                    unsigned i, std::string &message);
+  LogicalResult inferResized(ResizeOp op, DimFact &dim);
   LogicalResult inferMask(MaskOp op);
   LogicalResult inferCall(CallOp call);
   Axes axesOfStart(Value start);
