@@ -49,9 +49,11 @@ func.func @kernels(%x: tensor<8x8xf32>) -> tensor<8x8xf32> {
 // CHECK: %[[C:.*]] = rt.coordinate group 0
 // CHECK: %[[FROM:.*]] = arith.muli %[[C]]
 // CHECK: %[[PART:.*]] = rt.view %{{.*}} from %[[FROM]] : memref<8x3xf32> to memref<12xf32>
-// CHECK: rt.copy %[[PART]] to %{{.*}} extents [4, 3] from 0 [3, 1] to 0 [3, 1]
+// CHECK: rt.copy %[[PART]] to %[[BLOCK:.*]] extents [4, 3] from 0 [3, 1] to 0 [3, 1]
+// CHECK: rt.copy %[[BLOCK]] to %{{.*}} extents [4, 3] from 0 [3, 1] to 0 [5, 1]
+// CHECK: rt.copy %[[BLOCK]] to %{{.*}} extents [2, 3] from 0 [3, 1] to 0 [3, 1]
 tp.mesh @mesh = <["dp"=2, "tp"=2]>
-func.func @placement(%x: tensor<4x3xf32>) -> tensor<4x3xf32> {
+func.func @placement(%x: tensor<4x3xf32>) -> (tensor<4x3xf32>, tensor<4x5xf32>, tensor<2x3xf32>) {
   %start = tp.shard_start [#tp.axis<"tp">] of @mesh block 4
   %0 = tp.mask %x dim 0 from %start size 7 fill 0.0 : tensor<4x3xf32>
   %1 = tp.all_reduce %0 sum over [#tp.axis<"dp">, #tp.axis<"tp">] of @mesh module "mlp"
@@ -59,7 +61,9 @@ func.func @placement(%x: tensor<4x3xf32>) -> tensor<4x3xf32> {
   %2 = tp.all_gather %1 dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<4x3xf32>) -> tensor<8x3xf32>
   %3 = tp.make_partial %2 over [#tp.axis<"tp">] of @mesh : tensor<8x3xf32>
   %4 = tp.slice %3 dim 0 over [#tp.axis<"tp">] of @mesh : (tensor<8x3xf32>) -> tensor<4x3xf32>
-  return %4 : tensor<4x3xf32>
+  %5 = tp.resize %4 dim 1 : (tensor<4x3xf32>) -> tensor<4x5xf32>
+  %6 = tp.resize %4 dim 0 : (tensor<4x3xf32>) -> tensor<2x3xf32>
+  return %4, %5, %6 : tensor<4x3xf32>, tensor<4x5xf32>, tensor<2x3xf32>
 }
 
 // -----

@@ -205,7 +205,8 @@ private:
     }
     for (auto [value, dims] : llvm::zip(op->getResults(), rule.results)) {
       std::optional<unsigned> position;
-      if (!canCut(window, value, dims, number, position) || !position)
+      if (!canCut(window, value, dims, number, position) || !position ||
+          !canJoin(window, value))
         return false;
     }
     if (!isRead || !splits(ruled, number, factor.size))
@@ -233,6 +234,16 @@ private:
       position = d;
     }
     return true;
+  }
+
+  /// Whether parts of a result can be put together: behind a gather they are
+  /// still partial, and only sums may be joined.
+  bool canJoin(const Window &window, Value result) {
+    if (!window.change.gathers)
+      return true;
+    std::optional<Placement> placement = placementOf(result);
+    return placement && (placement->partial.empty() ||
+                         placement->partialKind == ReduceKind::Sum);
   }
 
   bool splits(ShardingRuleOpInterface op, unsigned factor, int64_t size) {

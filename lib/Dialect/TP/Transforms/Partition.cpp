@@ -163,14 +163,20 @@ private:
     return tensor.clone(shape);
   }
 
+  /// Once for all that need it, behind the value.
   Value resize(Value value, int64_t dim, int64_t extent) {
     auto type = cast<RankedTensorType>(value.getType());
     if (type.getDimSize(dim) == extent)
       return value;
+    Value &made = resized[{value, {dim, extent}}];
+    if (made)
+      return made;
     SmallVector<int64_t> shape(type.getShape());
     shape[dim] = extent;
-    return ResizeOp::create(builder, value.getLoc(), type.clone(shape), value,
-                            builder.getI64IntegerAttr(dim));
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointAfterValue(value);
+    return made = ResizeOp::create(builder, value.getLoc(), type.clone(shape),
+                                   value, builder.getI64IntegerAttr(dim));
   }
 
   Value resizeTo(Value value, Type type) {
@@ -392,6 +398,7 @@ private:
   OpBuilder builder;
   ReshardPlanner planner;
   IRMapping locals;
+  DenseMap<std::pair<Value, std::pair<int64_t, int64_t>>, Value> resized;
   /// Of global values, the dims that are uniform.
   DenseMap<Value, llvm::SmallBitVector> uniforms;
   // Looked up, never iterated over.

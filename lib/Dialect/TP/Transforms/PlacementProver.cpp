@@ -197,9 +197,9 @@ LogicalResult PlacementProver::inferPlaced(Operation *op,
 LogicalResult PlacementProver::inferResized(ResizeOp op, DimFact &dim) {
   int64_t before = extent(op.getInput(), op.getDim());
   int64_t now = extent(op.getResult(), op.getDim());
+  if (dim.isFree())
+    dim.size = std::min(before, now);
   if (now > before) {
-    if (dim.isFree())
-      dim.size = before;
     dim.uniform = dim.anySize = false;
     dim.padding = Padding::Unknown;
   }

@@ -462,3 +462,27 @@ func.func @nothing_started(%x: !tp.pending<tensor<2xf32>>) {
 // expected-error @+2 {{invalid kind of type specified: expected builtin.tensor, but found 'i32'}}
 // expected-error @+1 {{failed to parse TP_PendingType parameter 'tensor'}}
 func.func @pending_what(%x: !tp.pending<i32>)
+
+// -----
+
+func.func @resize_two_dims(%x: tensor<2x8xf32>) {
+  // expected-error @+1 {{'tp.resize' op may change the extent of dim 1 and no more, from 'tensor<2x8xf32>' to 'tensor<3x7xf32>'}}
+  %0 = tp.resize %x dim 1 : (tensor<2x8xf32>) -> tensor<3x7xf32>
+  return
+}
+
+// -----
+
+func.func @resize_no_dim(%x: tensor<8xf32>) {
+  // expected-error @+1 {{may change the extent of dim 1 and no more}}
+  %0 = tp.resize %x dim 1 : (tensor<8xf32>) -> tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @resize_element_type(%x: tensor<8xf32>) {
+  // expected-error @+1 {{may change the extent of dim 0 and no more, from 'tensor<8xf32>' to 'tensor<7xf16>'}}
+  %0 = tp.resize %x dim 0 : (tensor<8xf32>) -> tensor<7xf16>
+  return
+}

@@ -51,6 +51,8 @@ func.func @local(%x: tensor<16x8xf32>, %y: tensor<4xbf16>) {
   %p = tp.permute %x from [#tp.axis<"dp">, #tp.axis<"tp">] to [#tp.axis<"tp">, #tp.axis<"dp">] of @mesh : (tensor<16x8xf32>) -> tensor<16x8xf32>
   // CHECK: tp.slice %{{.*}} dim 0 over [#tp.axis<"dp">, #tp.axis<"tp">] of @mesh : (tensor<16x8xf32>) -> tensor<1x8xf32>
   %8 = tp.slice %x dim 0 over [#tp.axis<"dp">, #tp.axis<"tp">] of @mesh : (tensor<16x8xf32>) -> tensor<1x8xf32>
+  // CHECK: tp.resize %{{.*}} dim 1 : (tensor<16x8xf32>) -> tensor<16x9xf32>
+  %r = tp.resize %x dim 1 : (tensor<16x8xf32>) -> tensor<16x9xf32>
   // CHECK: tp.make_partial %{{.*}} over [#tp.axis<"tp">] of @mesh : tensor<16x8xf32>
   %9 = tp.make_partial %x over [#tp.axis<"tp">] of @mesh : tensor<16x8xf32>
   // CHECK: tp.make_partial %{{.*}} as{{ +}}product over [#tp.axis<"tp">] of @mesh : tensor<16x8xf32>

@@ -46,10 +46,10 @@ func.func @indivisible(%x: tensor<9xf32> {tp.sharding = #tp.sharding<@mesh, [{}]
 
 tp.mesh @mesh = <["tp"=4]>
 // A norm over a padded dim was not decomposed.
-func.func @norm(%x: tensor<8x9xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {} pad 12]>},
-                %g: tensor<9xf32> {tp.sharding = #tp.sharding<@mesh, [{} pad 12]>}) {
+func.func @norm(%x: tensor<8x9xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"} pad 12]>},
+                %g: tensor<9xf32> {tp.sharding = #tp.sharding<@mesh, [{"tp"} pad 12]>}) {
   // expected-error @+1 {{dim 1 of size 9 is padded to 12, which 'nn.rms_norm' cannot handle; choose sizes that divide}}
-  %0 = nn.rms_norm %x, %g epsilon 1.0e-5 {tp.shardings = [#tp.sharding<@mesh, [{}, {} pad 12]>]} : (tensor<8x9xf32>, tensor<9xf32>) -> tensor<8x9xf32>
+  %0 = nn.rms_norm %x, %g epsilon 1.0e-5 {tp.shardings = [#tp.sharding<@mesh, [{}, {"tp"} pad 12]>]} : (tensor<8x9xf32>, tensor<9xf32>) -> tensor<8x9xf32>
   return
 }
 
@@ -57,7 +57,7 @@ func.func @norm(%x: tensor<8x9xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {} p
 
 tp.mesh @mesh = <["tp"=4]>
 // A dim of one element that another tensor had padded belongs to nothing here.
-func.func @one(%x: tensor<1x8xf32> {tp.sharding = #tp.sharding<@mesh, [{} pad 4, {}]>}) {
+func.func @one(%x: tensor<1x8xf32> {tp.sharding = #tp.sharding<@mesh, [{"tp"} pad 4, {}]>}) {
   // expected-error @+1 {{dim 0 of size 1 is padded to 4, which 'nn.reshape' cannot handle}}
   %0 = nn.reshape %x {tp.shardings = [#tp.sharding<@mesh, [{}]>]} : (tensor<1x8xf32>) -> tensor<8xf32>
   return
@@ -66,10 +66,10 @@ func.func @one(%x: tensor<1x8xf32> {tp.sharding = #tp.sharding<@mesh, [{} pad 4,
 // -----
 
 tp.mesh @mesh = <["tp"=4]>
-// There is nothing to pad a constant with.
+// There is nothing to pad a constant's blocks with.
 func.func @constant() {
   // expected-error @+1 {{dim 0 of size 2 is padded to 4, which 'arith.constant' cannot handle}}
-  %0 = arith.constant {tp.shardings = [#tp.sharding<@mesh, [{} pad 4]>]} dense<[1.0, 2.0]> : tensor<2xf32>
+  %0 = arith.constant {tp.shardings = [#tp.sharding<@mesh, [{"tp"} pad 4]>]} dense<[1.0, 2.0]> : tensor<2xf32>
   return
 }
 
@@ -78,7 +78,7 @@ func.func @constant() {
 tp.mesh @mesh = <["tp"=4]>
 func.func @resource() {
   // expected-error @+1 {{dim 0 of size 2 is padded to 4, which 'arith.constant' cannot handle}}
-  %0 = arith.constant {tp.shardings = [#tp.sharding<@mesh, [{} pad 4]>]} dense_resource<two> : tensor<2xf32>
+  %0 = arith.constant {tp.shardings = [#tp.sharding<@mesh, [{"tp"} pad 4]>]} dense_resource<two> : tensor<2xf32>
   return
 }
 {-# dialect_resources: { builtin: { two: "0x040000000000803F00000040" } } #-}
@@ -108,7 +108,7 @@ tp.mesh @mesh = <["tp"=4]>
 // A part of a compound dim cannot be padded.
 func.func @compound(%x: tensor<24xf32> {tp.sharding = #tp.sharding<@mesh, [{}]>}) {
   // expected-error @+1 {{dim 1 of size 6 is padded to 8, which 'nn.reshape' cannot handle}}
-  %0 = nn.reshape %x {tp.shardings = [#tp.sharding<@mesh, [{}, {} pad 8]>]} : (tensor<24xf32>) -> tensor<4x6xf32>
+  %0 = nn.reshape %x {tp.shardings = [#tp.sharding<@mesh, [{}, {"tp"} pad 8]>]} : (tensor<24xf32>) -> tensor<4x6xf32>
   return
 }
 

@@ -187,6 +187,46 @@ func.func @state(%s: tensor<3x2xf32> {nn.state = "s", tp.sharding = #tp.sharding
   return %0, %1 : tensor<3x2xf32>, tensor<3x2xf32>
 }
 
+// Ops that cannot handle padding get a whole dim without it, cut once.
+// CHECK-LABEL: func.func @cannot_pad
+// CHECK-NEXT: %[[X:.*]] = tp.all_gather %arg0 dims [1]
+// CHECK-NEXT: %[[CUT:.*]] = tp.resize %[[X]] dim 1 : (tensor<2x8xf32>) -> tensor<2x5xf32>
+// CHECK-NEXT: nn.slice %[[CUT]] offsets [0, 1] strides [1, 1]
+// CHECK-NEXT: nn.reshape %[[CUT]] from [2, 5] to [10]
+// CHECK-NEXT: nn.concat %[[CUT]], %[[CUT]] dim 1
+// CHECK-NEXT: return
+func.func @cannot_pad(%x: tensor<2x5xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>})
+    -> (tensor<2x4xf32>, tensor<10xf32>, tensor<2x10xf32>) {
+  %0 = nn.slice %x offsets [0, 1] strides [1, 1] : (tensor<2x5xf32>) -> tensor<2x4xf32>
+  %1 = nn.reshape %x : (tensor<2x5xf32>) -> tensor<10xf32>
+  %2 = nn.concat %x, %x dim 1 : (tensor<2x5xf32>, tensor<2x5xf32>) -> tensor<2x10xf32>
+  return %0, %1, %2 : tensor<2x4xf32>, tensor<10xf32>, tensor<2x10xf32>
+}
+
+// What they make is padded behind them.
+// CHECK-LABEL: func.func @constant_padded
+// CHECK-NEXT: %[[C:.*]] = arith.constant dense<[1.000000e+00, {{.*}}]> : tensor<5xf32>
+// CHECK-NEXT: %[[PADDED:.*]] = tp.resize %[[C]] dim 0 : (tensor<5xf32>) -> tensor<8xf32>
+// CHECK-NEXT: %[[BLOCK:.*]] = tp.slice %[[PADDED]] dim 0
+// CHECK-NEXT: arith.addf %arg0, %[[BLOCK]] : tensor<2xf32>
+func.func @constant_padded(%x: tensor<5xf32> {tp.sharding = #tp.sharding<@mesh, [{"tp"}]>}) -> tensor<5xf32> {
+  %0 = arith.constant dense<[1.0, 2.0, 3.0, 4.0, 5.0]> : tensor<5xf32>
+  %1 = arith.addf %x, %0 : tensor<5xf32>
+  return %1 : tensor<5xf32>
+}
+
+// An index may be cut to any size.
+// CHECK-LABEL: func.func @index
+// CHECK: %[[ALL:.*]] = tp.all_gather {{.*}} -> tensor<2x2x4xi32>
+// CHECK-NEXT: %[[CUT:.*]] = tp.resize %[[ALL]] dim 2 : (tensor<2x2x4xi32>) -> tensor<2x2x2xi32>
+// CHECK-NEXT: nn.reshape %[[CUT]]
+func.func @index() -> tensor<2x4xi32> {
+  %0 = nn.iota dim 2 : tensor<2x2x2xi32>
+  %1 = tp.constraint %0 to <@mesh, [{}, {}, {"tp"}]> : tensor<2x2x2xi32>
+  %2 = nn.reshape %1 : (tensor<2x2x2xi32>) -> tensor<2x4xi32>
+  return %2 : tensor<2x4xi32>
+}
+
 // One element is kept by any stride, which says nothing of padding.
 // CHECK-LABEL: func.func @stride
 // CHECK: nn.slice %{{.*}} offsets [0, 0] strides [2, 1] : (tensor<1x2xf32>) -> tensor<1x2xf32>

@@ -410,3 +410,38 @@ func.func @parts_that_do_not_nest(%x: tensor<6xf32> {tp.global = tensor<6xf32>, 
   %2 = tp.all_reduce %1 sum over [#tp.axis<"a":(1)2>] of @mesh : (tensor<3xf32>) -> tensor<3xf32>
   return %2 : tensor<3xf32>
 }
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+// Elements that there are would be lost ...
+func.func @cut_too_short(%x: tensor<8xf32> {tp.global = tensor<7xf32>, tp.sharding = #tp.sharding<@mesh, [{} pad 8]>})
+    -> (tensor<6xf32> {tp.global = tensor<6xf32>}) {
+  // expected-error @+1 {{'tp.resize' op cuts dim 0 of true size 7 to 6}}
+  %0 = tp.resize %x dim 0 : (tensor<8xf32>) -> tensor<6xf32>
+  return %0 : tensor<6xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+// ... every device would cut its own block ...
+func.func @cut_blocks(%x: tensor<2xf32> {tp.global = tensor<7xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"} pad 8]>})
+    -> (tensor<1xf32> {tp.global = tensor<4xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}]>}) {
+  // expected-error @+1 {{'tp.resize' op needs dim 0 whole}}
+  %0 = tp.resize %x dim 0 : (tensor<2xf32>) -> tensor<1xf32>
+  return %0 : tensor<1xf32>
+}
+
+// -----
+
+tp.mesh @mesh = <["tp"=4]>
+// ... and what is added is not there, though all elements were the same.
+func.func @grown(%x: tensor<4xf32> {tp.global = tensor<4xf32>}) -> (tensor<8x4xf32> {tp.global = tensor<8x4xf32>}) {
+  // expected-note @+1 {{through 'nn.broadcast'}}
+  %0 = nn.broadcast %x dims [1] : (tensor<4xf32>) -> tensor<2x4xf32>
+  // expected-note @+1 {{through 'tp.resize'}}
+  %1 = tp.resize %0 dim 0 : (tensor<2x4xf32>) -> tensor<8x4xf32>
+  // expected-error @+1 {{result 0 is declared}}
+  return %1 : tensor<8x4xf32>
+}
