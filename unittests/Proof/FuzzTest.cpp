@@ -55,9 +55,7 @@ Verdict judge(Passes &passes, Program &program) {
   std::string messages;
   Verdict verdict;
   if (failed(passes.shard(*local, messages))) {
-    verdict.refused = asksForOtherSizes(messages);
-    if (!verdict.refused)
-      verdict.kind = "refused: " + kindOf(messages);
+    verdict.kind = "refused: " + kindOf(messages);
     verdict.details = messages;
     return verdict;
   }
@@ -103,7 +101,7 @@ TEST(Fuzz, FindsComputeWhatTheySay) {
     ASSERT_TRUE(succeeded(expected)) << error;
     program.expected = *expected;
     Verdict verdict = judge(passes, program);
-    EXPECT_TRUE(!verdict.isWrong() && !verdict.refused) << text.str() << "\n"
+    EXPECT_FALSE(verdict.isWrong()) << text.str() << "\n"
                                                         << verdict.details;
   }
 }
@@ -112,13 +110,11 @@ void runRandomPrograms(unsigned count, bool overlaps) {
   auto context = makeContext();
   Passes passes(*context, overlaps);
   unsigned seed = setting("TP_FUZZ_SEED", 1);
-  unsigned refused = 0;
   std::set<std::string> kinds;
   for (unsigned i = 0; i < count && kinds.size() < 8; ++i) {
     Recipe recipe = Recipe::random(seed + i);
     Program program = ProgramBuilder(*context, recipe).run();
     Verdict verdict = judge(passes, program);
-    refused += verdict.refused;
     // One of each kind: the rest are likely the same mistake.
     if (!verdict.isWrong() || !kinds.insert(verdict.kind).second)
       continue;
@@ -128,9 +124,6 @@ void runRandomPrograms(unsigned count, bool overlaps) {
     ADD_FAILURE() << "seed " << seed + i << ": " << verdict.kind << "\n"
                   << toText(*least.module) << verdict.details;
   }
-  // Where most are refused, little is shown.
-  EXPECT_TRUE(count < 100 || refused * 3 < count) << refused << " refused";
-  ::testing::Test::RecordProperty("refused", int(refused));
 }
 
 TEST(Fuzz, RandomProgramsComputeWhatTheySay) {

@@ -15,7 +15,6 @@ namespace mlir::tp::proof {
 /// like mistakes.
 struct Verdict {
   std::string kind, details;
-  bool refused = false; ///< for its sizes, which is no mistake
 
   bool isWrong() const { return !kind.empty(); }
 };

@@ -76,12 +76,6 @@ LogicalResult Passes::verify(ModuleOp module, std::string &messages) {
   return run(verification, module, messages);
 }
 
-bool proof::asksForOtherSizes(StringRef messages) {
-  // A norm can be written out.
-  return messages.contains("cannot handle; choose sizes that divide") &&
-         !messages.contains("_norm'");
-}
-
 Tensor proof::randomTensor(Type type, int low, int high,
                            std::mt19937 &generator) {
   Tensor tensor(shapeOf(type));

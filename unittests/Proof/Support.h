@@ -40,10 +40,6 @@ private:
 /// any real machine.
 void addOverlap(OpPassManager &functions);
 
-/// A diagnostic that refuses an uneven dim where an op needs it whole. A legal
-/// program may meet this one; any other refusal is a mistake.
-bool asksForOtherSizes(StringRef messages);
-
 /// Whole numbers from `low` to `high`; 0 and 1 for bits.
 Tensor randomTensor(Type type, int low, int high, std::mt19937 &generator);
 

@@ -225,6 +225,9 @@ private:
     if (!placement)
       return false;
     for (auto [d, factors] : llvm::enumerate(dims)) {
+      // A reshape does not keep track of dims of one element.
+      if (shapeOf(value.getType())[d] == 1 && placement->pads[d] != 1)
+        return false;
       if (!llvm::is_contained(factors, factor))
         continue;
       if (position || factors.size() != 1 ||

@@ -26,3 +26,19 @@ func.func @uneven(%x: tensor<8190x4096xbf16> {tp.sharding = #tp.sharding<@mesh, 
   %3 = tp.reshard %2 to <@mesh, [{}, {}]> : tensor<8190x8192xbf16>
   return %3 : tensor<8190x8192xbf16>
 }
+
+// -----
+
+// A padded dim of one element, of which reshapes know nothing.
+tp.mesh @mesh = <["dp"=2, "tp"=4]>
+// CHECK-LABEL: func.func @padded_one
+// CHECK-NEXT: tp.reshard
+// CHECK-NEXT: nn.contract
+// CHECK-NEXT: return
+// expected-error @+1 {{in the option 'machine'}}
+func.func @padded_one(%x: tensor<8192x4096x1xbf16> {tp.sharding = #tp.sharding<@mesh, [{"tp"}, {}, {"dp"} pad 2]>},
+                      %w: tensor<8192x4096xbf16> {tp.sharding = #tp.sharding<@mesh, [{}, {}]>}) -> tensor<8192x1x8192xbf16> {
+  %1 = tp.reshard %x from <@mesh, [{"tp"}, {}, {"dp"} pad 2]> to <@mesh, [{}, {}, {"dp"} pad 2]> {tp.shardings = [#tp.sharding<@mesh, [{}, {}, {"dp"} pad 2]>]} : tensor<8192x4096x1xbf16>
+  %2 = nn.contract %1, %w "ska,nk->san" {tp.shardings = [#tp.sharding<@mesh, [{}, {"dp"} pad 2, {}]>]} : (tensor<8192x4096x1xbf16>, tensor<8192x4096xbf16>) -> tensor<8192x1x8192xbf16>
+  return %2 : tensor<8192x1x8192xbf16>
+}
