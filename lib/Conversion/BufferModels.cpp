@@ -117,8 +117,8 @@ void registerBufferModels(DialectRegistry &registry) {
         *context);
   });
   registry.addExtension(+[](MLIRContext *context, TPDialect *) {
-    attachPlain<AllGatherOp, ReduceScatterOp, AllToAllOp, PermuteOp, SliceOp, ResizeOp>(
-        context);
+    attachPlain<AllGatherOp, ReduceScatterOp, AllToAllOp, PermuteOp, SliceOp,
+                ResizeOp>(context);
     WaitOp::attachInterface<ViewModel<WaitOp>>(*context);
     MaskOp::attachInterface<UpdateModel<MaskOp>>(*context);
     MakePartialOp::attachInterface<UpdateModel<MakePartialOp>>(*context);

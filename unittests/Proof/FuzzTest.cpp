@@ -101,8 +101,7 @@ TEST(Fuzz, FindsComputeWhatTheySay) {
     ASSERT_TRUE(succeeded(expected)) << error;
     program.expected = *expected;
     Verdict verdict = judge(passes, program);
-    EXPECT_FALSE(verdict.isWrong()) << text.str() << "\n"
-                                                        << verdict.details;
+    EXPECT_FALSE(verdict.isWrong()) << text.str() << "\n" << verdict.details;
   }
 }
 
