@@ -164,7 +164,7 @@ struct LowerResize : RuntimePattern<ResizeOp> {
     auto out = getResultBuffers(op, adaptor.getOperands(), rewriter);
     if (failed(out))
       return failure();
-    ArrayRef<int64_t> from = op.getInput().getType().getShape(),
+    ArrayRef<int64_t> from = shapeOf(op.getInput().getType()),
                       to = op.getType().getShape();
     SmallVector<int64_t> common;
     for (auto [a, b] : llvm::zip(from, to))

@@ -105,9 +105,9 @@ TEST(Fuzz, FindsComputeWhatTheySay) {
   }
 }
 
-void runRandomPrograms(unsigned count, bool overlaps) {
+void runRandomPrograms(unsigned count, Passes::Extra extra) {
   auto context = makeContext();
-  Passes passes(*context, overlaps);
+  Passes passes(*context, extra);
   unsigned seed = setting("TP_FUZZ_SEED", 1);
   std::set<std::string> kinds;
   for (unsigned i = 0; i < count && kinds.size() < 8; ++i) {
@@ -126,11 +126,17 @@ void runRandomPrograms(unsigned count, bool overlaps) {
 }
 
 TEST(Fuzz, RandomProgramsComputeWhatTheySay) {
-  runRandomPrograms(setting("TP_FUZZ_PROGRAMS", 4000), /*overlaps=*/false);
+  runRandomPrograms(setting("TP_FUZZ_PROGRAMS", 4000), Passes::Extra::None);
+}
+
+TEST(Fuzz, RandomProgramsNormalised) {
+  runRandomPrograms(setting("TP_FUZZ_PROGRAMS", 4000) / 4,
+                    Passes::Extra::Normalise);
 }
 
 TEST(Fuzz, RandomProgramsThatOverlap) {
-  runRandomPrograms(setting("TP_FUZZ_PROGRAMS", 4000) / 4, /*overlaps=*/true);
+  runRandomPrograms(setting("TP_FUZZ_PROGRAMS", 4000) / 4,
+                    Passes::Extra::Overlap);
 }
 
 } // namespace

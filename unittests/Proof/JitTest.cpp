@@ -376,9 +376,9 @@ TEST(Jit, DISABLED_CollectivesOfBits) {
          /*bitsAreSent=*/true);
 }
 
-void runRandomPrograms(int count, unsigned seed, bool overlaps) {
+void runRandomPrograms(int count, unsigned seed, Passes::Extra extra) {
   auto context = makeContext();
-  Passes passes(*context, overlaps);
+  Passes passes(*context, extra);
   for (int run = 0; run < count && !testing::Test::HasFailure(); ++seed) {
     Recipe recipe = Recipe::random(seed);
     Program program = ProgramBuilder(*context, recipe).run();
@@ -399,10 +399,10 @@ void runRandomPrograms(int count, unsigned seed, bool overlaps) {
   }
 }
 
-TEST(Jit, RandomPrograms) { runRandomPrograms(150, 5000, /*overlaps=*/false); }
+TEST(Jit, RandomPrograms) { runRandomPrograms(150, 5000, Passes::Extra::None); }
 
 TEST(Jit, RandomProgramsThatOverlap) {
-  runRandomPrograms(75, 6000, /*overlaps=*/true);
+  runRandomPrograms(75, 6000, Passes::Extra::Overlap);
 }
 
 } // namespace

@@ -36,22 +36,24 @@ void proof::addOverlap(OpPassManager &functions) {
   functions.addPass(createTPScheduleCollectives(options));
 }
 
-Passes::Passes(MLIRContext &context, bool overlaps)
+Passes::Passes(MLIRContext &context, Extra extra)
     : sharding(&context), verification(&context) {
   auto add = [&](std::unique_ptr<Pass> pass) {
     sharding.nest<func::FuncOp>().addPass(std::move(pass));
   };
+  if (extra == Extra::Normalise)
+    add(nn::createNNNormalise());
   add(createTPPropagate());
   add(createTPDecompose());
   add(createTPPropagate());
   add(createTPInsertReshards());
-  if (overlaps)
+  if (extra == Extra::Overlap)
     addWindows(sharding.nest<func::FuncOp>());
   sharding.addPass(createTPKeepProgram());
   add(createTPPartition());
   add(createTPSimplifyCollectives());
   add(createTPMergeCollectives());
-  if (overlaps)
+  if (extra == Extra::Overlap)
     addOverlap(sharding.nest<func::FuncOp>());
   add(createTPVerifyPlacements());
   sharding.addPass(createTPVerifyErasure({/*drop=*/true}));

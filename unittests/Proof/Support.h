@@ -19,9 +19,15 @@ std::unique_ptr<MLIRContext> makeContext();
 /// The passes under test, set up once for many modules.
 class Passes {
 public:
-  /// With `overlaps`, collectives are cut in parts where they can be, and in
-  /// halves that are scheduled for a machine on which everything takes long.
-  explicit Passes(MLIRContext &context, bool overlaps = false);
+  enum class Extra {
+    None,
+    /// nn-normalise comes first.
+    Normalise,
+    /// Collectives are cut in parts where they can be, and in halves that are
+    /// scheduled for a machine on which everything takes long.
+    Overlap
+  };
+  explicit Passes(MLIRContext &context, Extra extra = Extra::None);
 
   /// From a global module whose functions say how arguments and results are
   /// placed to a verified local one. On failure, `messages` says why.

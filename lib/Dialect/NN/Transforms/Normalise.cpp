@@ -160,6 +160,8 @@ private:
       if (!llvm::is_contained(users, user))
         users.push_back(user);
     for (Operation *user : users) {
+      if (erased.contains(user))
+        continue; // Split with an earlier one, whose operand it made.
       std::optional<unsigned> factor = factorOfOperand(user, op, cut.dim);
       if (factor && canSplitFactor(user, *factor, op))
         splitUser(user, *factor, cut.sizes);

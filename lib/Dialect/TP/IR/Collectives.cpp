@@ -381,15 +381,16 @@ LogicalResult SliceOp::verify() {
 }
 
 LogicalResult ResizeOp::verify() {
-  RankedTensorType from = getInput().getType(), to = getType();
+  RankedTensorType from = tensorOf(getInput().getType()), to = getType();
+  int64_t dim = getDim();
   bool isSame = from.getElementType() == to.getElementType() &&
-                from.getRank() == to.getRank() && int64_t(getDim()) >= 0 &&
-                int64_t(getDim()) < from.getRank();
+                from.getRank() == to.getRank() && dim >= 0 &&
+                dim < from.getRank();
   for (int64_t i = 0; isSame && i < from.getRank(); ++i)
-    isSame = i == int64_t(getDim()) || from.getDimSize(i) == to.getDimSize(i);
+    isSame = i == dim || from.getDimSize(i) == to.getDimSize(i);
   if (!isSame)
     return emitOpError("may change the extent of dim ")
-           << getDim() << " and no more, from " << from << " to " << to;
+           << dim << " and no more, from " << from << " to " << to;
   return success();
 }
 

@@ -197,7 +197,8 @@ private:
     return success();
   }
 
-  /// Operands and results lie as the op declares, padded as here.
+  /// Operands and results lie as the op declares, padded as here: whole dims
+  /// can be resized.
   LogicalResult visitDeclared(Operation *op,
                               DeclaredPlacementOpInterface declared) {
     auto padded = [&](Value value, ShardingAttr sharding,
@@ -207,11 +208,13 @@ private:
       Placement placement =
           toPlacement(sharding, mesh, shapeOf(value.getType()));
       SmallVector<int64_t, 4> pads = propagated(value).pads;
-      for (auto [dim, own, pad] : llvm::enumerate(placement.pads, pads))
-        if (own != pad)
+      for (auto [dim, own, pad] : llvm::enumerate(placement.pads, pads)) {
+        if (own != pad && !placement.dims[dim].empty())
           return op->emitOpError("takes dim ")
                  << dim << " of " << what << " padded to " << own
                  << ", but what else it meets needs it padded to " << pad;
+        own = pad;
+      }
       return placement;
     };
     for (OpOperand &operand : op->getOpOperands()) {

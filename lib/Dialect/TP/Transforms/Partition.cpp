@@ -121,46 +121,70 @@ private:
         return failure();
       operands.push_back(*local);
     }
-    if (failed(checkResults(op, rule)))
-      return failure();
-    SmallVector<Type> types;
-    for (Value result : op->getResults()) {
+    SmallVector<Type> types, made;
+    for (OpResult result : op->getResults()) {
       FailureOr<Type> type = localType(result);
-      if (failed(type))
+      FailureOr<Type> own = typeMadeBy(op, result, rule);
+      if (failed(type) || failed(own))
         return failure();
       types.push_back(*type);
+      made.push_back(*own);
     }
-    SmallVector<Type> padded(types);
-    for (auto [i, result, dims] :
-         llvm::enumerate(op->getResults(), rule.results))
-      types[i] = withoutPadding(types[i], result, dims, rule);
     auto start = [&](unsigned factor) { return startOf(op, factor, rule); };
-    Operation *local = ruled.buildLocal(builder, operands, types, start);
+    Operation *local = ruled.buildLocal(builder, operands, made, start);
     for (auto [global, value, type] :
-         llvm::zip(op->getResults(), local->getResults(), padded))
+         llvm::zip(op->getResults(), local->getResults(), types))
       locals.map(global, resizeTo(value, type));
     return success();
   }
 
   //===--------------------------------------------------------------------===//
-  // Ops that cannot handle padding
+  // Ops that want other padding
   //===--------------------------------------------------------------------===//
 
-  /// The type with true extents along dims that the op cannot pad; those are
-  /// whole.
-  Type withoutPadding(Type local, Value result, const TensorFactors &dims,
-                      const ShardingRule &rule) {
-    auto tensor = dyn_cast<RankedTensorType>(local);
+  /// The padded extents with which the op takes or makes a value: those that it
+  /// declares, if it does; no padding where it cannot handle any. Only whole
+  /// dims may differ from `placement`.
+  FailureOr<SmallVector<int64_t, 4>> padsWanted(Operation *op, Value value,
+                                                const Placement &placement,
+                                                ShardingAttr declared,
+                                                const TensorFactors &dims,
+                                                const ShardingRule &rule) {
+    ArrayRef<int64_t> shape = shapeOf(value.getType());
+    SmallVector<int64_t, 4> pads = placement.pads;
+    if (declared)
+      pads = toPlacement(declared, mesh, shape).pads;
+    for (auto [dim, factors] : llvm::enumerate(dims)) {
+      if (!declared && !canPad(factors, rule))
+        pads[dim] = shape[dim];
+      if (pads[dim] != placement.pads[dim] && !placement.dims[dim].empty())
+        return op->emitError("dim ")
+               << dim << " of size " << shape[dim] << " is padded to "
+               << placement.pads[dim] << ", which '" << op->getName()
+               << "' cannot handle; choose sizes that divide";
+    }
+    return pads;
+  }
+
+  /// The local type of a result, as the op makes it.
+  FailureOr<Type> typeMadeBy(Operation *op, OpResult result,
+                             const ShardingRule &rule) {
+    auto tensor = dyn_cast<RankedTensorType>(result.getType());
     if (!tensor)
-      return local;
-    SmallVector<int64_t> shape(tensor.getShape());
-    ArrayRef<int64_t> whole = shapeOf(result.getType());
+      return result.getType();
     FailureOr<Placement> placement = placementOf(result);
-    for (auto [d, factors] : llvm::enumerate(dims))
-      if (succeeded(placement) && placement->pads[d] != whole[d] &&
-          !canPad(factors, rule))
-        shape[d] = whole[d];
-    return tensor.clone(shape);
+    if (failed(placement))
+      return failure();
+    unsigned i = result.getResultNumber();
+    auto declaring = dyn_cast<DeclaredPlacementOpInterface>(op);
+    FailureOr<SmallVector<int64_t, 4>> pads =
+        padsWanted(op, result, *placement,
+                   declaring ? declaring.getDeclaredResult(i) : ShardingAttr(),
+                   rule.results[i], rule);
+    if (failed(pads))
+      return failure();
+    placement->pads = *pads;
+    return Type(tensor.clone(placement->localShape()));
   }
 
   /// Once for all that need it, behind the value.
@@ -183,14 +207,6 @@ private:
     for (auto [dim, extent] : llvm::enumerate(shapeOf(type)))
       value = resize(value, dim, extent);
     return value;
-  }
-
-  static LogicalResult cannotPad(Operation *op, size_t dim, int64_t size,
-                                 int64_t padded) {
-    return op->emitError("dim ")
-           << dim << " of size " << size << " is padded to " << padded
-           << ", which '" << op->getName()
-           << "' cannot handle; choose sizes that divide";
   }
 
   //===--------------------------------------------------------------------===//
@@ -244,24 +260,6 @@ private:
   // Padding
   //===--------------------------------------------------------------------===//
 
-  /// The results may be padded along their dims.
-  LogicalResult checkResults(Operation *op, const ShardingRule &rule) {
-    for (auto [value, dims] : llvm::zip(op->getResults(), rule.results)) {
-      auto tensor = dyn_cast<RankedTensorType>(value.getType());
-      if (!tensor)
-        continue;
-      FailureOr<Placement> placement = placementOf(value);
-      if (failed(placement))
-        return failure();
-      for (auto [dim, factors] : llvm::enumerate(dims))
-        if (placement->pads[dim] != tensor.getDimSize(dim) &&
-            !canPad(factors, rule) && !placement->dims[dim].empty())
-          return cannotPad(op, dim, tensor.getDimSize(dim),
-                           placement->pads[dim]);
-    }
-    return success();
-  }
-
   /// Local operand i, with padding masked along the dims that `op` reduces, or
   /// all of it if the op checks its elements.
   FailureOr<Value> maskFor(Operation *op, unsigned i, const ShardingRule &rule,
@@ -277,12 +275,17 @@ private:
     if (failed(placement))
       return failure();
     ArrayRef<int64_t> shape = tensor.getShape();
-    for (auto [dim, factors] : llvm::enumerate(dims)) {
+    auto declaring = dyn_cast<DeclaredPlacementOpInterface>(op);
+    FailureOr<SmallVector<int64_t, 4>> wanted =
+        padsWanted(op, value, *placement,
+                   declaring ? declaring.getDeclaredOperand(i) : ShardingAttr(),
+                   dims, rule);
+    if (failed(wanted))
+      return failure();
+    for (auto [dim, factors, pad] : llvm::enumerate(dims, *wanted)) {
       bool isPadded = placement->pads[dim] != shape[dim];
-      if (isPadded && !canPad(factors, rule)) {
-        if (!placement->dims[dim].empty())
-          return cannotPad(op, dim, shape[dim], placement->pads[dim]);
-        local = resize(local, dim, shape[dim]);
+      if (pad != placement->pads[dim]) {
+        local = resize(local, dim, pad);
         continue;
       }
       if (factors.size() != 1)

@@ -105,6 +105,32 @@ bool PlacementProver::lies(Value value, const Placement &declared,
   return matches;
 }
 
+/// Adds to an error in which dim a value is of other extents than declared, the
+/// one thing that placements in words do not show.
+void PlacementProver::addExtents(InFlightDiagnostic &error, Value value,
+                                 const Placement &declared,
+                                 RankedTensorType type) {
+  const ValueFact &fact = facts[value];
+  auto show = [&](int64_t size, int64_t pad) {
+    error << size;
+    if (pad != size)
+      error << " padded to " << pad;
+  };
+  for (size_t d = 0; d < std::min(fact.dims.size(), declared.dims.size());
+       ++d) {
+    const DimFact &dim = fact.dims[d];
+    int64_t size = type.getDimSize(d);
+    if (dim.uniform || (padded(value, d) == declared.pads[d] &&
+                        (dim.anySize || dim.size == size)))
+      continue;
+    error << "; dim " << d << " is declared of size ";
+    show(size, declared.pads[d]);
+    error << " but is of size ";
+    show(dim.size, padded(value, d));
+    return;
+  }
+}
+
 LogicalResult PlacementProver::finish(Operation *terminator) {
   for (auto [i, value] : llvm::enumerate(terminator->getOperands())) {
     auto type =
@@ -121,6 +147,7 @@ LogicalResult PlacementProver::finish(Operation *terminator) {
                                  << i << " is declared "
                                  << describe(declared, mesh) << " of " << type
                                  << " but is " << show(value);
+      addExtents(error, value, declared, type);
       return path(error, value);
     }
   }
@@ -264,6 +291,7 @@ LogicalResult PlacementProver::inferCall(CallOp call) {
                                << i << " as " << describe(declared, mesh)
                                << " of " << type << ", but it is "
                                << show(value);
+    addExtents(error, value, declared, type);
     return path(error, value);
   }
   for (auto [i, value] : llvm::enumerate(call.getResults()))

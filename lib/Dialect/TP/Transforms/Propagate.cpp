@@ -452,7 +452,7 @@ private:
         for (OpOperand &operand : op.getOpOperands())
           refineBy(operand.get(),
                    declared.getDeclaredOperand(operand.getOperandNumber()),
-                   refineDim);
+                   refineDim, /*canResize=*/true);
     for (unsigned i = 0; i < classes.size(); ++i)
       if (!multiple[i] ||
           llvm::MulOverflow(int64_t(llvm::divideCeil(size[i], multiple[i])),
@@ -494,14 +494,16 @@ private:
   }
 
   /// A value that will lie so must have room for it; `sharding` may be null.
+  /// Where whole dims can be resized, their padding does not matter.
   void refineBy(Value value, ShardingAttr sharding,
-                function_ref<void(Value, unsigned, int64_t)> refine) {
+                function_ref<void(Value, unsigned, int64_t)> refine,
+                bool canResize = false) {
     if (!sharding || !isa<RankedTensorType>(value.getType()))
       return;
     Placement placement = toPlacement(sharding, mesh, shapeOf(value.getType()));
     for (auto [dim, axes] : llvm::enumerate(placement.dims)) {
       refine(value, dim, sizeOf(axes));
-      if (sharding.getDims()[dim].getPad())
+      if (sharding.getDims()[dim].getPad() && !(canResize && axes.empty()))
         refine(value, dim, placement.pads[dim]);
     }
   }

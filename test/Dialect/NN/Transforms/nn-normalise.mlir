@@ -214,3 +214,18 @@ func.func @norm_of_heads(%x: tensor<8x64xf32>,
   %2 = nn.reshape %1 : (tensor<8x24xf32>) -> tensor<8x4x6xf32>
   return %2 : tensor<8x4x6xf32>
 }
+
+// -----
+
+// Merged heads gate themselves: the second user of the reshape is split with the
+// first, whose operand it makes.
+// CHECK-LABEL: func.func @gated
+// CHECK-NEXT: %[[T:.*]] = math.tanh %arg0 : tensor<5x4x6xf32>
+// CHECK-NEXT: %[[G:.*]] = arith.mulf %arg0, %[[T]] : tensor<5x4x6xf32>
+// CHECK-NEXT: nn.reshape %[[G]]
+func.func @gated(%x: tensor<5x4x6xf32>) -> tensor<5x24xf32> {
+  %0 = nn.reshape %x : (tensor<5x4x6xf32>) -> tensor<5x24xf32>
+  %1 = math.tanh %0 : tensor<5x24xf32>
+  %2 = arith.mulf %0, %1 : tensor<5x24xf32>
+  return %2 : tensor<5x24xf32>
+}

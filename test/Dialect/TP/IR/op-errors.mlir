@@ -486,3 +486,19 @@ func.func @resize_element_type(%x: tensor<8xf32>) {
   %0 = tp.resize %x dim 0 : (tensor<8xf32>) -> tensor<7xf16>
   return
 }
+
+// -----
+
+func.func @resize_negative_dim(%x: tensor<8xf32>) {
+  // expected-error @+1 {{may change the extent of dim -1 and no more}}
+  %0 = tp.resize %x dim -1 : (tensor<8xf32>) -> tensor<7xf32>
+  return
+}
+
+// -----
+
+func.func @resize_dynamic(%x: tensor<8xf32>) {
+  // expected-error @+1 {{result #0 must be statically shaped tensor of any type values, but got 'tensor<?xf32>'}}
+  %0 = tp.resize %x dim 0 : (tensor<8xf32>) -> tensor<?xf32>
+  return
+}

@@ -442,6 +442,6 @@ func.func @grown(%x: tensor<4xf32> {tp.global = tensor<4xf32>}) -> (tensor<8x4xf
   %0 = nn.broadcast %x dims [1] : (tensor<4xf32>) -> tensor<2x4xf32>
   // expected-note @+1 {{through 'tp.resize'}}
   %1 = tp.resize %0 dim 0 : (tensor<2x4xf32>) -> tensor<8x4xf32>
-  // expected-error @+1 {{result 0 is declared}}
+  // expected-error @+1 {{result 0 is declared [tp: Replicate] of 'tensor<8x4xf32>' but is [tp: Replicate]; dim 0 is declared of size 8 but is of size 2 padded to 8}}
   return %1 : tensor<8x4xf32>
 }

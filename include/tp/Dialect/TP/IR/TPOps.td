@@ -386,14 +386,16 @@ def TP_ResizeOp : TP_Op<"resize", [Pure,
     %1 = tp.resize %0 dim 1 : (tensor<4x14xf32>) -> tensor<4x13xf32>
     ```
   }];
-  let arguments = (ins AnyRankedTensor:$input, I64Attr:$dim);
-  let results = (outs AnyRankedTensor:$result);
+  let arguments = (ins AnyStaticShapeTensor:$input, I64Attr:$dim);
+  let results = (outs AnyStaticShapeTensor:$result);
   let assemblyFormat = [{
     $input `dim` $dim attr-dict `:` functional-type($input, $result)
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
-    ::mlir::RankedTensorType getType() { return getResult().getType(); }
+    ::mlir::RankedTensorType getType() {
+      return ::mlir::cast<::mlir::RankedTensorType>(getResult().getType());
+    }
   }];
 }
 

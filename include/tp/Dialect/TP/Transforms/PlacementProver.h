@@ -132,6 +132,8 @@ private:
 
   // Words for errors.
   std::string show(Value value);
+  void addExtents(InFlightDiagnostic &error, Value value,
+                  const Placement &declared, RankedTensorType type);
   LogicalResult path(InFlightDiagnostic &error, Value value);
 
   int64_t extent(Value value, size_t dim) {
