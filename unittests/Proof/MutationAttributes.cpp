@@ -113,9 +113,10 @@ Attributes changeConstant(DenseElementsAttr dense) {
     else if (isa<IntegerType>(dense.getElementType()))
       changed.push_back(
           dense.mapValues(dense.getElementType(), [&](const APInt &value) {
-            return APInt(value.getBitWidth(),
-                         uint64_t(change(double(value.getSExtValue()))),
-                         /*isSigned=*/true, /*implicitTrunc=*/true);
+            return APInt(
+                value.getBitWidth(),
+                uint64_t(int64_t(change(double(value.getSExtValue())))),
+                /*isSigned=*/true, /*implicitTrunc=*/true);
           }));
   };
   add([](double x) { return x + 1; });

@@ -99,7 +99,8 @@ def DerivativeOpInterface : OpInterface<"DerivativeOpInterface"> {
   let methods = [
     InterfaceMethod<[{
         Given the gradient of every result, builds the gradient of every operand;
-        null for an operand that has none (integers).
+        null for an operand that has none (integers). Empty if the op has no
+        derivative with these attributes.
       }], "::llvm::SmallVector<::mlir::Value>", "buildDerivative",
       (ins "::mlir::OpBuilder &":$builder, "::mlir::ValueRange":$gradients)>
   ];

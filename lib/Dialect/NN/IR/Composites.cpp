@@ -145,6 +145,38 @@ ShardingRule RotaryOp::getShardingRule() {
                        "replicate{d,r}; each{0}");
 }
 
+/// The input's gradient is turned back. The cosine's is the scalar product of
+/// each pair with its gradient, the sine's that with the pair turned by 90
+/// degrees, over all that the angle turned.
+SmallVector<Value> RotaryOp::buildDerivative(OpBuilder &builder,
+                                             ValueRange gradients) {
+  Writer write(builder, getLoc());
+  Value sine = getSine();
+  Value back = RotaryOp::create(
+      builder, getLoc(), getType(), gradients[0], getCosine(),
+      arith::NegFOp::create(builder, getLoc(), sine), getInterleaved());
+  RankedTensorType type = getType();
+  int64_t last = type.getRank() - 1;
+  int64_t half = cast<RankedTensorType>(sine.getType()).getShape().back();
+  SmallVector<int64_t> shape(type.getShape()), others;
+  shape[last] = half;
+  for (int64_t dim = 0; dim < last; ++dim)
+    if (dim != 1)
+      others.push_back(dim);
+  auto part = [&](Value value, int64_t second) -> Value {
+    SmallVector<int64_t> offsets(type.getRank(), 0), strides(type.getRank(), 1);
+    offsets[last] = getInterleaved() ? second : second * half;
+    strides[last] = getInterleaved() ? 2 : 1;
+    return SliceOp::create(builder, getLoc(), type.clone(shape), value, offsets,
+                           strides);
+  };
+  Value a = part(getInput(), 0), b = part(getInput(), 1);
+  Value ga = part(gradients[0], 0), gb = part(gradients[0], 1);
+  Value along = write.add(write.mul(ga, a), write.mul(gb, b));
+  Value across = write.sub(write.mul(gb, a), write.mul(ga, b));
+  return {back, write.sum(along, others), write.sum(across, others)};
+}
+
 //===----------------------------------------------------------------------===//
 // Top-k
 //===----------------------------------------------------------------------===//

@@ -75,6 +75,9 @@ private:
     for (Value result : op->getResults())
       incoming.push_back(gradientOf(result));
     SmallVector<Value> outgoing = derivative.buildDerivative(builder, incoming);
+    if (outgoing.size() != op->getNumOperands())
+      return op->emitError("'")
+             << op->getName() << "' has no derivative with these attributes";
     for (auto [operand, value] : llvm::zip(op->getOperands(), outgoing))
       if (value)
         accumulate(operand, value);

@@ -187,6 +187,11 @@ LogicalResult ConstraintOp::verify() {
 ShardingAttr ConstraintOp::getDeclaredOperand(unsigned) { return {}; }
 ShardingAttr ConstraintOp::getDeclaredResult(unsigned) { return getSharding(); }
 
+SmallVector<Value> ConstraintOp::buildDerivative(OpBuilder &,
+                                                 ValueRange gradients) {
+  return {gradients[0]};
+}
+
 ShardingRule ConstraintOp::getShardingRule() {
   ShardingRule rule = ShardingRule::elementwise(*this);
   if (getLazy())

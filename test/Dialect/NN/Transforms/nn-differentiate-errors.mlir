@@ -38,3 +38,11 @@ func.func @dynamic_result(%i: index) {
   %0 = "my.op"(%i) : (index) -> tensor<?xf32>
   return
 }
+
+// -----
+
+func.func @product(%x: tensor<8xf32>) -> tensor<f32> {
+  // expected-error @+1 {{'nn.reduce' has no derivative with these attributes}}
+  %0 = nn.reduce %x "product" dims [0] : (tensor<8xf32>) -> tensor<f32>
+  return %0 : tensor<f32>
+}

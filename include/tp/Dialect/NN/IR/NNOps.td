@@ -56,7 +56,7 @@ def NN_ContractOp : NN_Op<"contract", ["splitFactor"], [Derivative]> {
   }];
 }
 
-def NN_ReduceOp : NN_Op<"reduce", ["splitFactor"]> {
+def NN_ReduceOp : NN_Op<"reduce", ["splitFactor"], [Derivative]> {
   let summary = "reduces dims away";
   let description = [{
     ```mlir
@@ -98,7 +98,7 @@ def NN_CumulativeSumOp
 // Layout
 //===----------------------------------------------------------------------===//
 
-def NN_ReshapeOp : NN_Op<"reshape", ["buildLocal"]> {
+def NN_ReshapeOp : NN_Op<"reshape", ["buildLocal"], [Derivative]> {
   let summary = "other dims, the same elements in row-major order";
   let description = [{
     ```mlir
@@ -126,7 +126,7 @@ def NN_ReshapeOp : NN_Op<"reshape", ["buildLocal"]> {
   }]>];
 }
 
-def NN_TransposeOp : NN_Op<"transpose"> {
+def NN_TransposeOp : NN_Op<"transpose", [], [Derivative]> {
   let summary = "permutes dims: result dim i is input dim permutation[i]";
   let description = [{
     ```mlir
@@ -141,7 +141,7 @@ def NN_TransposeOp : NN_Op<"transpose"> {
   }];
 }
 
-def NN_BroadcastOp : NN_Op<"broadcast", ["splitFactor"]> {
+def NN_BroadcastOp : NN_Op<"broadcast", ["splitFactor"], [Derivative]> {
   let summary = "repeats along new dims: input dim i is result dim dims[i]";
   let description = [{
     ```mlir
@@ -156,7 +156,7 @@ def NN_BroadcastOp : NN_Op<"broadcast", ["splitFactor"]> {
   }];
 }
 
-def NN_SliceOp : NN_Op<"slice"> {
+def NN_SliceOp : NN_Op<"slice", [], [Derivative]> {
   let summary = "a strided box";
   let description = [{
     ```mlir
@@ -174,7 +174,7 @@ def NN_SliceOp : NN_Op<"slice"> {
   }];
 }
 
-def NN_ConcatOp : NN_Op<"concat"> {
+def NN_ConcatOp : NN_Op<"concat", [], [Derivative]> {
   let summary = "tensors one after the other along a dim";
   let description = [{
     ```mlir
@@ -189,7 +189,7 @@ def NN_ConcatOp : NN_Op<"concat"> {
   }];
 }
 
-def NN_PadOp : NN_Op<"pad"> {
+def NN_PadOp : NN_Op<"pad", [], [Derivative]> {
   let summary = "surrounds a tensor with a value";
   let description = [{
     ```mlir
@@ -449,7 +449,7 @@ def NN_CrossEntropyOp : NN_Op<"cross_entropy", [], [Decompose, Derivative]> {
   }];
 }
 
-def NN_RotaryOp : NN_Op<"rotary"> {
+def NN_RotaryOp : NN_Op<"rotary", [], [Derivative]> {
   let summary = "rotary position embedding";
   let description = [{
     Rotates pairs of the first 2r elements of the last dim, where cosine and sine

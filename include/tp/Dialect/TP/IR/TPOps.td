@@ -61,10 +61,11 @@ def DeclaredPlacementOpInterface : OpInterface<"DeclaredPlacementOpInterface"> {
 
 def TP_ConstraintOp : TP_Op<"constraint", [Pure, SameOperandsAndResultType,
     DeclareOpInterfaceMethods<DeclaredPlacementOpInterface>,
+    DeclareOpInterfaceMethods<DerivativeOpInterface>,
     DeclareOpInterfaceMethods<ShardingRuleOpInterface, ["splitFactor"]>]> {
   let summary = "the value here has this sharding";
   let description = [{
-    The identity. Propagation gives the result exactly this sharding, except that
+    The identity; nothing is asked of its gradient. Propagation gives the result exactly this sharding, except that
     open dims may take further axes; whatever the operand has is resharded to it.
     No partial value passes, unless it is `lazy`: then a sum may be reduced later,
     with others.
