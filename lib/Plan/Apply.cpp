@@ -316,7 +316,39 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
             op);
       });
     }
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      addBorrowers(function, modules);
     return modules;
+  }
+
+  /// A module that uses another's parameter and has none of that kind, such as
+  /// a head that is tied to the embedding: the parameter is its own too, though
+  /// no alias says so.
+  static void addBorrowers(func::FuncOp function, NamedModules &modules) {
+    for (unsigned i = 0; i < function.getNumArguments(); ++i) {
+      auto parameter =
+          function.getArgAttrOfType<nn::ParameterAttr>(i, nn::kParameterName);
+      if (!parameter || function.isExternal())
+        continue;
+      StringRef name = parameter.getName().getValue();
+      StringRef leaf = name.contains('.') ? name.rsplit('.').second : name;
+      for (Operation *user : function.getArgument(i).getUsers()) {
+        StringRef module = moduleAround(user);
+        auto it = modules.find(module);
+        bool isKnown = module.empty() || it == modules.end() ||
+                       module == kRootModule ||
+                       // What is in a module, the module has.
+                       (name.starts_with(module) &&
+                        name.substr(module.size()).starts_with("."));
+        if (isKnown)
+          continue;
+        auto &parameters = it->second.parameters;
+        if (llvm::none_of(parameters, [&](const NamedParameter &other) {
+              return other.function == function && other.leaf == leaf;
+            }))
+          parameters.push_back({function, i, leaf, /*isAlias=*/true});
+      }
+    }
   }
 
   /// The inputs and outputs of the model itself become boundaries, where the

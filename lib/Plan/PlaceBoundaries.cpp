@@ -27,6 +27,15 @@ LogicalResult PlacingContext::unmet(const Twine &text, const Request &request,
                         << instead;
 }
 
+std::string tp::tooFewFor(int64_t dim, int64_t extent, int64_t devices) {
+  std::string text = "dim " + std::to_string(dim);
+  if (extent == 1)
+    return text + " is a single element, which cannot be sharded";
+  return text + " of size " + std::to_string(extent) +
+         " cannot be sharded over " + std::to_string(devices) +
+         " devices, sizes up to " + std::to_string(extent) + " work";
+}
+
 BoundaryPlacer::BoundaryPlacer(
     func::FuncOp function, const PlacingContext &context,
     const DimClasses &classes, ArrayRef<Axes> classAxes,
@@ -129,11 +138,8 @@ BoundaryPlacer::shardingFor(nn::BoundaryOp op, ArrayRef<Request> requests) {
       }
     if (extent < devices) {
       if (failed(context.unmet(op.getDirection() + " \"" + op.getName() +
-                                   "\" of \"" + op.getModule() + "\": dim " +
-                                   Twine(request.dim) + " of size " +
-                                   Twine(extent) + " cannot be sharded over " +
-                                   Twine(devices) + " devices, sizes up to " +
-                                   Twine(extent) + " work",
+                                   "\" of \"" + op.getModule() + "\": " +
+                                   tooFewFor(request.dim, extent, devices),
                                request, "nothing is asked of it")))
         return failure();
       continue;

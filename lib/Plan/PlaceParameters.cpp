@@ -315,11 +315,9 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
     }
     bool isAnnotated = request.style == kShardingName;
     if (devices > extent && !isAnnotated)
-      return context.unmet(
-          nameOf(parameter) + ": dim " + Twine(request.dim) + " of size " +
-              Twine(extent) + " cannot be sharded over " + Twine(devices) +
-              " devices, sizes up to " + Twine(extent) + " work",
-          request, "it stays whole");
+      return context.unmet(nameOf(parameter) + ": " +
+                               tooFewFor(request.dim, extent, devices),
+                           request, "it stays whole");
     if (isGathered) {
       cutEvenly(argument, request, classes, groups, dims, axes);
       bool isCut = llvm::any_of(dims, [&](unsigned i) {
@@ -539,22 +537,14 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
     return constraint;
   }
 
-  /// The ops that use `argument` for one of the modules, by location, or by the
-  /// boundary beside them. While there are boundaries.
+  /// The ops that use `argument` for one of the modules. While there are
+  /// boundaries.
   static Users findUsers(BlockArgument argument, const PlacedParameter &entry) {
     Users users;
     if (entry.users.empty())
       return users;
     for (Operation *op : argument.getUsers()) {
-      StringRef module = moduleOf(op->getLoc());
-      for (Value operand : op->getOperands())
-        if (auto boundary = operand.getDefiningOp<nn::BoundaryOp>();
-            boundary && module.empty())
-          module = boundary.getModule();
-      for (Operation *next : op->getUsers())
-        if (auto boundary = dyn_cast<nn::BoundaryOp>(next);
-            boundary && module.empty())
-          module = boundary.getModule();
+      StringRef module = moduleAround(op);
       if (entry.users.contains(module))
         users.push_back({op, module});
     }
@@ -593,10 +583,15 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
       for (auto [i, dimName] : llvm::enumerate(names)) {
         if (dimName != StringAttr::get(&getContext(), "batch"))
           continue;
-        if (sizeOf(axes) > shape[i])
-          return emit() << "mesh axis \"" << axes.front().name << "\" of size "
-                        << sizeOf(axes) << " is larger than the batch of "
-                        << shape[i] << "; sizes up to " << shape[i] << " work";
+        if (sizeOf(axes) > shape[i]) {
+          InFlightDiagnostic error = emit();
+          error << "mesh axis \"" << axes.front().name << "\" of size "
+                << sizeOf(axes) << " is larger than the batch of " << shape[i];
+          if (shape[i] > 1)
+            return error << "; sizes up to " << shape[i] << " work";
+          return error << ", which cannot be sharded; leave the axis out, or "
+                       << "name it otherwise, as an axis of a plan";
+        }
         dims[i] = axes;
         classAxes[classes.classOf(argument, i)] = axes;
         isBatch = true;

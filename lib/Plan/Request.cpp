@@ -6,6 +6,7 @@
 
 #include "Request.h"
 #include "mlir/IR/Builders.h"
+#include "tp/Dialect/NN/IR/NN.h"
 #include "tp/Dialect/TP/IR/TP.h"
 
 using namespace mlir;
@@ -109,4 +110,18 @@ tp::rolesOf(ModuleOp module, ArrayRef<StringRef> axes) {
       add(axis, AxisRole::TensorParallel);
   }
   return roles;
+}
+
+StringRef tp::moduleAround(Operation *op) {
+  if (StringRef module = moduleOf(op->getLoc()); !module.empty())
+    return module;
+  for (Value operand : op->getOperands())
+    if (auto boundary = operand.getDefiningOp<nn::BoundaryOp>();
+        boundary && boundary.getDirection() == "input")
+      return boundary.getModule();
+  for (Operation *next : op->getUsers())
+    if (auto boundary = dyn_cast<nn::BoundaryOp>(next);
+        boundary && boundary.getDirection() == "output")
+      return boundary.getModule();
+  return {};
 }

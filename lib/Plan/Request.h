@@ -50,6 +50,10 @@ Attribute writeRequests(ArrayRef<Request> requests, MLIRContext *context);
 SmallVector<std::pair<StringRef, AxisRole>> rolesOf(ModuleOp module,
                                                     ArrayRef<StringRef> axes);
 
+/// The module that an op belongs to: as its location says, else by the boundary
+/// beside it; empty if neither tells.
+StringRef moduleAround(Operation *op);
+
 } // namespace mlir::tp
 
 #endif // TP_LIB_PLAN_REQUEST_H
