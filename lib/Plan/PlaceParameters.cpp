@@ -465,9 +465,18 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
                       << function.getName() << "\" than elsewhere";
       placed[number] = entry;
       asked[number] = requestsOf(function, argument);
-      for (auto [i, axes] : llvm::enumerate(entry.use))
-        if (!axes.empty() && !entry.isGathered)
-          classAxes[classes.classOf(argument, i)] = axes;
+    }
+    llvm::DenseSet<unsigned> kept;
+    if (plan == "file")
+      kept = keepWhole(function, context, classes, placed);
+    for (BlockArgument argument : function.getArguments()) {
+      auto it = placed.find(argument.getArgNumber());
+      bool isSeen = it != placed.end() && !it->second.isGathered &&
+                    !kept.contains(argument.getArgNumber());
+      if (isSeen)
+        for (auto [i, axes] : llvm::enumerate(it->second.use))
+          if (!axes.empty())
+            classAxes[classes.classOf(argument, i)] = axes;
     }
     if (failed(placeBatch(function, classes, classAxes)))
       return failure();

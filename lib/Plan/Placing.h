@@ -43,6 +43,18 @@ struct PlacingContext {
                       StringRef instead) const;
 };
 
+/// A parameter may shard a dim of activations over an axis while others that
+/// contract it shard another dim over that axis: a table along its width or a
+/// head along its inputs, beside column-parallel layers. Carried on, that
+/// sharding would be undone in every layer; the activations stay whole around
+/// its module instead, gathered once or sliced. Not where the plan asks other
+/// modules for it. Returns the numbers of such parameters. Before boundaries
+/// are placed; further uses of tied parameters may enter `placed`.
+llvm::DenseSet<unsigned>
+keepWhole(func::FuncOp function, const PlacingContext &context,
+          const DimClasses &classes,
+          llvm::DenseMap<unsigned, PlacedParameter> &placed);
+
 /// "dim 0 of size 32 cannot be sharded over 64 devices, sizes up to 32 work".
 std::string tooFewFor(int64_t dim, int64_t extent, int64_t devices);
 
