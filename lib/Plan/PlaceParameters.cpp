@@ -67,11 +67,11 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
       for (const auto &next : byWork)
         if (failed(decideRequested(functions[next.second])))
           return failure();
-      reportWhole();
     }
     for (const auto &next : byWork)
       if (failed(decideStorage(functions[next.second])))
         return failure();
+    reportNotes();
     for (func::FuncOp function : functions) {
       if (plan == "none")
         replicateAll(function);
@@ -266,13 +266,18 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
 
   /// Storage over further axes, whoever decided the rest.
   LogicalResult decideStorage(func::FuncOp function) {
+    DimClasses classes(function);
+    llvm::BitVector whole(classes.size());
+    forEachWholeDim(function, [&](Value value, unsigned dim) {
+      whole.set(classes.classOf(value, dim));
+    });
     for (BlockArgument argument : function.getArguments()) {
       auto parameter = parameterOf(function, argument);
       if (!parameter)
         continue;
       for (const Request &request : requestsOf(function, argument))
         if (request.isStorage && stored.insert(keyOf(parameter)).second &&
-            failed(store(parameter, argument, request)))
+            failed(store(parameter, argument, request, classes, whole)))
           return failure();
     }
     return success();
@@ -359,7 +364,7 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
               "colwise_rep, works",
           request, "it stays whole");
     if (!isShared)
-      noteWhole(parameter, request);
+      note(Note::Whole, parameter, request);
     return success();
   }
 
@@ -398,49 +403,76 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
   }
 
   /// Storage over a further axis: of the dim that was asked for, or else the
-  /// first, that it divides without padding, which would pad all its uses.
+  /// first, that it divides without padding, which would pad all its uses; or
+  /// else of the dim that is padded least and that no op needs whole.
   LogicalResult store(nn::ParameterAttr parameter, BlockArgument argument,
-                      const Request &request) {
+                      const Request &request, const DimClasses &classes,
+                      const llvm::BitVector &whole) {
     PlacedParameter &entry = entryOf(parameter, argument);
     int64_t devices = context.mesh.getAxisSize(request.axis);
     ArrayRef<int64_t> shape = shapeOf(argument.getType());
     if (devices < 2)
       return success();
-    for (bool isAsked : {true, false})
-      for (auto [i, stored] :
-           llvm::enumerate(parameter.getDims().asArrayRef())) {
-        if ((stored == request.dim) != isAsked ||
-            shape[i] % (sizeOf(entry.use[i]) * devices))
-          continue;
-        entry.stored.resize(shape.size());
-        entry.stored[i].push_back({request.axis, 1, devices});
-        return success();
-      }
-    return context.unmet(nameOf(parameter) + ": " + Twine(devices) +
-                             " devices divide none of its dims",
-                         request, "all of them store it");
+    // Padding, then whether another dim was asked for, then the dim.
+    using Score = std::tuple<double, bool, unsigned>;
+    std::optional<Score> best;
+    for (auto [i, stored] : llvm::enumerate(parameter.getDims().asArrayRef())) {
+      int64_t parts = sizeOf(entry.use[i]) * devices;
+      bool isPadded = shape[i] % parts != 0;
+      if (isPadded && whole.test(classes.classOf(argument, i)))
+        continue;
+      double padded = double(llvm::divideCeil(shape[i], parts) * parts);
+      Score score{padded / double(shape[i]), stored != request.dim,
+                  unsigned(i)};
+      if (!best || score < *best)
+        best = score;
+    }
+    if (!best)
+      return context.unmet(nameOf(parameter) + ": " + Twine(devices) +
+                               " devices divide none of its dims, and an op "
+                               "needs each of them whole, without padding",
+                           request, "all of them store it");
+    unsigned dim = std::get<2>(*best);
+    if (std::get<0>(*best) > 1)
+      note(Note::Padded, parameter, request);
+    entry.stored.resize(shape.size());
+    entry.stored[dim].push_back({request.axis, 1, devices});
+    return success();
   }
 
-  /// A dim that is asked for and stays whole, because what it is used with is
-  /// cut along other dims: KV heads, where query groups are shared out.
-  void noteWhole(nn::ParameterAttr parameter, const Request &request) {
-    auto &note = whole[{request.entry.str(), request.style.str()}];
-    if (note.second++ == 0)
-      note.first = parameter.getName().getValue().str();
+  /// What became of a parameter otherwise than it reads, said once an entry.
+  enum class Note {
+    /// What it is used with is cut along other dims: KV heads, where query
+    /// groups are shared out.
+    Whole,
+    /// No dim divides.
+    Padded
+  };
+
+  void note(Note what, nn::ParameterAttr parameter, const Request &request) {
+    auto &said = notes[{request.entry.str(), request.style.str(), what}];
+    if (said.second++ == 0)
+      said.first = parameter.getName().getValue().str();
   }
 
-  void reportWhole() {
-    for (auto &[source, note] : whole) {
+  void reportNotes() {
+    for (auto &[source, said] : notes) {
+      const auto &[entry, style, what] = source;
+      bool isOne = said.second == 1;
       auto remark = emitRemark(UnknownLoc::get(&getContext()));
-      remark << "\"" << source.first << "\": " << source.second
-             << ": parameter \"" << note.first << "\"";
-      if (note.second > 1)
-        remark << " and " << (note.second - 1) << " more stay";
+      remark << "\"" << entry << "\": " << style << ": parameter \""
+             << said.first << "\"";
+      if (!isOne)
+        remark << " and " << (said.second - 1) << " more";
+      if (what == Note::Whole)
+        remark << (isOne ? " stays" : " stay")
+               << " whole on every device: with this number of devices, the "
+                  "fewest heads on a device come from sharing out the query "
+                  "heads of each KV head";
       else
-        remark << " stays";
-      remark << " whole on every device: with this number of devices, the "
-                "fewest heads on a device come from sharing out the query "
-                "heads of each KV head";
+        remark << (isOne ? " is" : " are")
+               << " padded, and so is what is computed along the padded dim: "
+                  "the devices divide no dim evenly";
     }
   }
 
@@ -620,10 +652,10 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
   DenseMap<Key, PlacedParameter> decided;
   llvm::SmallBitVector oneHead; ///< classes, of the function at hand
   DenseSet<Key> stored;         ///< parameters whose storage has been decided
-  /// First parameter and number, by entry and style.
-  std::map<std::pair<std::string, std::string>,
+  /// First parameter and number, by entry, style and what is said.
+  std::map<std::tuple<std::string, std::string, Note>,
            std::pair<std::string, unsigned>>
-      whole;
+      notes;
 };
 
 } // namespace
