@@ -113,7 +113,7 @@ void tp::forEachWholeDim(func::FuncOp function,
 }
 
 DimGroups::DimGroups(func::FuncOp function, const DimClasses &classes,
-                     int64_t devices)
+                     int64_t devices, const llvm::DenseSet<unsigned> &without)
     : owner(classes.size(), ~0u) {
   // Never shared out.
   llvm::SmallBitVector whole(classes.size());
@@ -125,7 +125,7 @@ DimGroups::DimGroups(func::FuncOp function, const DimClasses &classes,
   for (BlockArgument argument : function.getArguments()) {
     auto parameter = function.getArgAttrOfType<nn::ParameterAttr>(
         argument.getArgNumber(), nn::kParameterName);
-    if (!parameter)
+    if (!parameter || without.contains(argument.getArgNumber()))
       continue;
     std::map<int64_t, DimGroup> byStoredDim;
     for (auto [i, stored] : llvm::enumerate(parameter.getDims().asArrayRef())) {
@@ -389,7 +389,11 @@ SmallVector<bool> tp::chooseGroups(func::FuncOp function,
 double tp::contractionWork(func::FuncOp function) {
   double work = 0;
   for (Operation &op : function.getBody().front())
-    if (auto ruled = dyn_cast<ShardingRuleOpInterface>(op))
-      work += workOf(ruled.getShardingRule());
+    work += contractionWork(&op);
   return work;
+}
+
+double tp::contractionWork(Operation *op) {
+  auto ruled = dyn_cast<ShardingRuleOpInterface>(op);
+  return ruled ? workOf(ruled.getShardingRule()) : 0;
 }

@@ -61,8 +61,6 @@ private:
 
   /// What the plan itself makes of activations at a module's boundary.
   void readBoundary(nn::BoundaryOp op) {
-    if (op.getDirection() == "output")
-      outputs[op.getModule()].push_back(op);
     for (const Request &request : readRequests(op->getAttr(kRequestName))) {
       if (request.isReplicated())
         continue;
@@ -82,11 +80,15 @@ private:
       if (!rule)
         rule = op.getShardingRule();
       auto it = placed.find(cast<BlockArgument>(operand.get()).getArgNumber());
-      if (it == placed.end() ||
-          llvm::all_of(it->second.use, [](const Axes &a) { return a.empty(); }))
+      bool isSharded = it != placed.end() &&
+                       (!it->second.users.empty() ||
+                        llvm::any_of(it->second.use, [](const Axes &axes) {
+                          return !axes.empty();
+                        }));
+      if (!isSharded)
         noteCost(*rule, operand);
       else
-        noteUses(*rule, operand, it->first, it->second.use);
+        noteUses(*rule, operand, it->first, it->second);
     }
   }
 
@@ -107,20 +109,20 @@ private:
   }
 
   void noteUses(const ShardingRule &rule, OpOperand &operand, unsigned argument,
-                const DimAxes &axes) {
+                const PlacedParameter &entry) {
     Operation *op = operand.getOwner();
     Value parameter = operand.get();
-    StringRef module = moduleAround(op);
+    StringRef module = readerOf(operand);
     if (module.empty())
       module = parameterOf(parameter).getName().getValue().rsplit('.').first;
+    auto user = entry.users.find(module);
+    const DimAxes &axes = user == entry.users.end() ? entry.use : user->second;
     const TensorFactors &dims = rule.operands[operand.getOperandNumber()];
-    bool isLookup = !dims.empty() && dims[0].size() == 1 &&
-                    rule.factors[dims[0].front()].indexed;
     for (auto [dim, own] : llvm::enumerate(axes))
       for (const Axis &axis : own) {
         uses.push_back({op, argument, operand.getOperandNumber(), unsigned(dim),
                         axis, classes.classOf(parameter, dim), module,
-                        isContracted(rule, dims[dim]), isLookup});
+                        isContracted(rule, dims[dim]), isLookup(operand)});
         if (uses.back().isContracted)
           for (auto [result, lies] : llvm::zip(op->getResults(), rule.results))
             for (unsigned i = 0; i < lies.size(); ++i)
@@ -142,13 +144,16 @@ private:
   /// what it computes. Kept whole, a table's result is gathered, and what other
   /// ops leave partial is reduced for all instead of scattered.
   void findCostly() {
+    // A gradient uses a parameter again, the other way round.
     std::set<Key> others;
+    std::set<std::pair<unsigned, unsigned>> seen;
     for (const Use &use : uses) {
       Key key{use.axis.name, use.dimClass};
       if (use.isLookup)
         gathered[key] += bytesOf(use.op->getResult(0));
-      else if (!use.isContracted)
+      else if (!use.isContracted && !seen.count({use.argument, use.dim}))
         others.insert(key);
+      seen.insert({use.argument, use.dim});
     }
     for (const Use &use : uses) {
       Key key{use.axis.name, use.dimClass};
@@ -173,7 +178,8 @@ private:
     const DimFactors &factors = rule.operands[use.operand][use.dim];
     if (factors.size() != 1)
       return;
-    if (reshardTied(use, rule))
+    bool isAsked = asked[{use.axis.name, use.dimClass}].count(use.module) != 0;
+    if (isResharded(use) || (!isAsked && reshardTied(use, rule)))
       return;
     kept.insert(use.argument);
     for (OpOperand &operand : use.op->getOpOperands())
@@ -193,6 +199,13 @@ private:
       if (factors.size() == 1 && factors.front() == factor)
         return i;
     return std::nullopt;
+  }
+
+  /// Not used as it is stored, since an earlier use of the same module.
+  bool isResharded(const Use &use) {
+    const PlacedParameter &entry = placed.find(use.argument)->second;
+    auto user = entry.users.find(use.module);
+    return user != entry.users.end() && user->second[use.dim].empty();
   }
 
   /// A tied parameter of which the plan does not say how the other module uses
@@ -240,21 +253,27 @@ private:
     if (!constrained.insert({first->get(), dim}).second)
       return;
     OpBuilder builder(first->getOwner());
-    first->set(constrain(builder, first->get(), dim));
+    first->set(keepDimWhole(builder, first->get(), dim, context.meshName));
   }
 
-  /// Whole after the boundary of the module's output, which has its bias.
+  /// Whole after the boundary of the module's output, if that follows soon:
+  /// what stands between, such as a bias, is sharded too.
   void keepOutput(const Use &use, Value result, unsigned dim) {
-    bool isFound = false;
-    for (nn::BoundaryOp boundary : outputs.lookup(use.module)) {
-      for (unsigned i = 0; i < unsigned(boundary.getType().getRank()); ++i)
-        if (classes.classOf(boundary.getResult(), i) == use.dimClass) {
-          isFound = true;
-          keepAfter(boundary.getResult(), i);
-        }
+    constexpr unsigned most = 4;
+    Value value = result;
+    for (unsigned step = 0; step < most; ++step) {
+      for (Operation *user : value.getUsers())
+        if (auto boundary = dyn_cast<nn::BoundaryOp>(user);
+            boundary && boundary.getModule() == use.module &&
+            boundary.getDirection() == "output")
+          for (unsigned i = 0; i < unsigned(boundary.getType().getRank()); ++i)
+            if (classes.classOf(boundary.getResult(), i) == use.dimClass)
+              return keepAfter(boundary.getResult(), i);
+      if (!value.hasOneUse() || value.user_begin()->getNumResults() != 1)
+        break;
+      value = value.user_begin()->getResult(0);
     }
-    if (!isFound)
-      keepAfter(result, dim);
+    keepAfter(result, dim);
   }
 
   void keepAfter(Value value, unsigned dim) {
@@ -262,21 +281,8 @@ private:
       return;
     OpBuilder builder(function.getContext());
     builder.setInsertionPointAfterValue(value);
-    Value result = constrain(builder, value, dim);
+    Value result = keepDimWhole(builder, value, dim, context.meshName);
     value.replaceAllUsesExcept(result, result.getDefiningOp());
-  }
-
-  /// Nothing is said of the other dims, and sums may still be reduced later.
-  Value constrain(OpBuilder &builder, Value value, unsigned dim) {
-    SmallVector<DimShardingAttr> dims;
-    for (unsigned i = 0; i < shapeOf(value.getType()).size(); ++i)
-      dims.push_back(DimShardingAttr::get(function.getContext(), {},
-                                          /*pad=*/0, /*open=*/i != dim,
-                                          /*priority=*/-1));
-    auto sharding = ShardingAttr::get(function.getContext(), context.meshName,
-                                      dims, ReduceKind::Sum, {});
-    return ConstraintOp::create(builder, value.getLoc(), value, sharding,
-                                builder.getUnitAttr());
   }
 
   func::FuncOp function;
@@ -284,7 +290,6 @@ private:
   const DimClasses &classes;
   llvm::DenseMap<unsigned, PlacedParameter> &placed;
   std::vector<Use> uses;
-  llvm::StringMap<SmallVector<nn::BoundaryOp, 1>> outputs; ///< by module
   std::set<Key> whole; ///< what some op needs whole
   /// Bytes, of a dim that is carried on and of one that is kept whole.
   llvm::DenseMap<unsigned, double> cost;
@@ -295,6 +300,19 @@ private:
 };
 
 } // namespace
+
+Value tp::keepDimWhole(OpBuilder &builder, Value value, unsigned dim,
+                       FlatSymbolRefAttr meshName) {
+  MLIRContext *context = builder.getContext();
+  SmallVector<DimShardingAttr> dims;
+  for (unsigned i = 0; i < shapeOf(value.getType()).size(); ++i)
+    dims.push_back(DimShardingAttr::get(context, {}, /*pad=*/0,
+                                        /*open=*/i != dim, /*priority=*/-1));
+  auto sharding =
+      ShardingAttr::get(context, meshName, dims, ReduceKind::Sum, {});
+  return ConstraintOp::create(builder, value.getLoc(), value, sharding,
+                              builder.getUnitAttr());
+}
 
 llvm::DenseSet<unsigned>
 tp::keepWhole(func::FuncOp function, const PlacingContext &context,

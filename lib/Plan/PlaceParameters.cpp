@@ -137,13 +137,15 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
     if (devices == 0)
       return success();
     DimClasses classes(function);
-    DimGroups groups(function, classes, devices);
+    llvm::DenseSet<unsigned> routers =
+        findRouters(function, classes).parameters;
+    DimGroups groups(function, classes, devices, routers);
     SmallVector<bool> chosen = chooseGroups(function, classes, groups);
     if (failed(checkSize(*axis, devices, groups)))
       return failure();
     for (BlockArgument argument : function.getArguments()) {
       auto parameter = parameterOf(function, argument);
-      if (!parameter)
+      if (!parameter || routers.contains(argument.getArgNumber()))
         continue;
       DimAxes dims(shapeOf(argument.getType()).size());
       bool isShared = false;
@@ -510,6 +512,8 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
           if (!axes.empty())
             classAxes[classes.classOf(argument, i)] = axes;
     }
+    if (plan == "auto" || plan == "file")
+      keepPicked(function, classes, classAxes, placed);
     if (failed(placeBatch(function, classes, classAxes)))
       return failure();
     llvm::DenseMap<unsigned, Users> users;
@@ -529,6 +533,30 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
       function.removeArgAttr(argument.getArgNumber(), kRequestName);
     }
     return success();
+  }
+
+  /// What a router says is whole, where experts are shared out along the same
+  /// dim; unless the plan shards the router.
+  void keepPicked(func::FuncOp function, const DimClasses &classes,
+                  ArrayRef<Axes> classAxes,
+                  const llvm::DenseMap<unsigned, PlacedParameter> &placed) {
+    Routers routers = findRouters(function, classes);
+    bool isAsked = llvm::any_of(routers.parameters, [&](unsigned number) {
+      auto it = placed.find(number);
+      return it != placed.end() &&
+             llvm::any_of(it->second.use,
+                          [](const Axes &axes) { return !axes.empty(); });
+    });
+    if (isAsked)
+      return;
+    for (auto [value, dim] : routers.picked) {
+      if (classAxes[classes.classOf(value, dim)].empty())
+        continue;
+      OpBuilder builder(function.getContext());
+      builder.setInsertionPointAfterValue(value);
+      Value whole = keepDimWhole(builder, value, dim, context.meshName);
+      value.replaceAllUsesExcept(whole, whole.getDefiningOp());
+    }
   }
 
   using Users = SmallVector<std::pair<Operation *, StringRef>>;
@@ -584,10 +612,10 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
     Users users;
     if (entry.users.empty())
       return users;
-    for (Operation *op : argument.getUsers()) {
-      StringRef module = moduleAround(op);
+    for (OpOperand &use : argument.getUses()) {
+      StringRef module = readerOf(use);
       if (entry.users.contains(module))
-        users.push_back({op, module});
+        users.push_back({use.getOwner(), module});
     }
     return users;
   }

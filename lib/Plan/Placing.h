@@ -43,6 +43,11 @@ struct PlacingContext {
                       StringRef instead) const;
 };
 
+/// A constraint that one dim of `value` is whole; nothing is said of the
+/// others, and sums may still be reduced later.
+Value keepDimWhole(OpBuilder &builder, Value value, unsigned dim,
+                   FlatSymbolRefAttr meshName);
+
 /// A parameter may shard a dim of activations over an axis while others that
 /// contract it shard another dim over that axis: a table along its width or a
 /// head along its inputs, beside column-parallel layers. Carried on, that

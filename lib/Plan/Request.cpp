@@ -8,6 +8,7 @@
 #include "mlir/IR/Builders.h"
 #include "tp/Dialect/NN/IR/NN.h"
 #include "tp/Dialect/TP/IR/TP.h"
+#include "tp/Interfaces/ShardingRule.h"
 
 using namespace mlir;
 using namespace mlir::tp;
@@ -124,4 +125,29 @@ StringRef tp::moduleAround(Operation *op) {
         boundary && boundary.getDirection() == "output")
       return boundary.getModule();
   return {};
+}
+
+bool tp::isLookup(OpOperand &use) {
+  auto ruled = dyn_cast<ShardingRuleOpInterface>(use.getOwner());
+  if (!ruled)
+    return false;
+  ShardingRule rule = ruled.getShardingRule();
+  const TensorFactors &dims = rule.operands[use.getOperandNumber()];
+  return !dims.empty() && dims[0].size() == 1 &&
+         rule.factors[dims[0].front()].indexed;
+}
+
+StringRef tp::readerOf(OpOperand &use) {
+  StringRef module = moduleAround(use.getOwner());
+  if (!module.empty())
+    return module;
+  for (OpOperand &other : use.get().getUses()) {
+    StringRef around = moduleAround(other.getOwner());
+    if (around.empty() || isLookup(other) != isLookup(use))
+      continue;
+    if (!module.empty() && module != around)
+      return {};
+    module = around;
+  }
+  return module;
 }

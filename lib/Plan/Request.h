@@ -54,6 +54,15 @@ SmallVector<std::pair<StringRef, AxisRole>> rolesOf(ModuleOp module,
 /// beside it; empty if neither tells.
 StringRef moduleAround(Operation *op);
 
+/// Whether an op looks its operand up by position: it reads the first dim as an
+/// index.
+bool isLookup(OpOperand &use);
+
+/// The module for which an op reads a parameter: the one around it, else the
+/// only one that reads it in the same way, as gradients do; empty if there is
+/// none.
+StringRef readerOf(OpOperand &use);
+
 } // namespace mlir::tp
 
 #endif // TP_LIB_PLAN_REQUEST_H

@@ -273,13 +273,7 @@ static bool isTable(StringRef name, const NamedParameter &parameter) {
     return false;
   bool isLookedUp = false, isFound = false;
   for (OpOperand &use : function.getArgument(parameter.argument).getUses()) {
-    auto ruled = dyn_cast<ShardingRuleOpInterface>(use.getOwner());
-    if (!ruled)
-      continue;
-    ShardingRule rule = ruled.getShardingRule();
-    const TensorFactors &dims = rule.operands[use.getOperandNumber()];
-    bool isIndexed = !dims.empty() && dims[0].size() == 1 &&
-                     rule.factors[dims[0].front()].indexed;
+    bool isIndexed = isLookup(use);
     bool isOwn = moduleAround(use.getOwner()) == name;
     if (isFound && !isOwn)
       continue;
