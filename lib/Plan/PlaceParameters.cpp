@@ -269,17 +269,14 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
   /// Storage over further axes, whoever decided the rest.
   LogicalResult decideStorage(func::FuncOp function) {
     DimClasses classes(function);
-    llvm::BitVector whole(classes.size());
-    forEachWholeDim(function, [&](Value value, unsigned dim) {
-      whole.set(classes.classOf(value, dim));
-    });
+    SmallVector<Operation *> unpadded = findUnpadded(function, classes);
     for (BlockArgument argument : function.getArguments()) {
       auto parameter = parameterOf(function, argument);
       if (!parameter)
         continue;
       for (const Request &request : requestsOf(function, argument))
         if (request.isStorage && stored.insert(keyOf(parameter)).second &&
-            failed(store(parameter, argument, request, classes, whole)))
+            failed(store(parameter, argument, request, classes, unpadded)))
           return failure();
     }
     return success();
@@ -406,10 +403,10 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
 
   /// Storage over a further axis: of the dim that was asked for, or else the
   /// first, that it divides without padding, which would pad all its uses; or
-  /// else of the dim that is padded least and that no op needs whole.
+  /// else of the dim that is padded least and of which no op minds it.
   LogicalResult store(nn::ParameterAttr parameter, BlockArgument argument,
                       const Request &request, const DimClasses &classes,
-                      const llvm::BitVector &whole) {
+                      ArrayRef<Operation *> unpadded) {
     PlacedParameter &entry = entryOf(parameter, argument);
     int64_t devices = context.mesh.getAxisSize(request.axis);
     ArrayRef<int64_t> shape = shapeOf(argument.getType());
@@ -421,7 +418,7 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
     for (auto [i, stored] : llvm::enumerate(parameter.getDims().asArrayRef())) {
       int64_t parts = sizeOf(entry.use[i]) * devices;
       bool isPadded = shape[i] % parts != 0;
-      if (isPadded && whole.test(classes.classOf(argument, i)))
+      if (isPadded && unpadded[classes.classOf(argument, i)])
         continue;
       double padded = double(llvm::divideCeil(shape[i], parts) * parts);
       Score score{padded / double(shape[i]), stored != request.dim,
@@ -431,8 +428,8 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
     }
     if (!best)
       return context.unmet(nameOf(parameter) + ": " + Twine(devices) +
-                               " devices divide none of its dims, and an op "
-                               "needs each of them whole, without padding",
+                               " devices divide none of its dims, and each "
+                               "has an op that cannot handle padding",
                            request, "all of them store it");
     unsigned dim = std::get<2>(*best);
     if (std::get<0>(*best) > 1)
@@ -514,14 +511,15 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
     }
     if (plan == "auto" || plan == "file")
       keepPicked(function, classes, classAxes, placed);
-    if (failed(placeBatch(function, classes, classAxes)))
+    SmallVector<Operation *> unpadded = findUnpadded(function, classes);
+    if (failed(placeBatch(function, classes, unpadded, classAxes)))
       return failure();
     llvm::DenseMap<unsigned, Users> users;
     for (BlockArgument argument : function.getArguments())
       if (auto it = placed.find(argument.getArgNumber()); it != placed.end())
         users[argument.getArgNumber()] = findUsers(argument, it->second);
-    BoundaryPlacer boundaries(function, context, classes, classAxes, placed,
-                              asked);
+    BoundaryPlacer boundaries(function, context, classes, classAxes, unpadded,
+                              placed, asked);
     if (failed(boundaries.run()))
       return failure();
     for (BlockArgument argument : function.getArguments()) {
@@ -634,6 +632,7 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
 
   /// The axes for the batch shard what is called "batch".
   LogicalResult placeBatch(func::FuncOp function, const DimClasses &classes,
+                           ArrayRef<Operation *> unpadded,
                            SmallVectorImpl<Axes> &classAxes) {
     Axes axes;
     for (auto &[name, role] : roles)
@@ -661,8 +660,14 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
           return error << ", which cannot be sharded; leave the axis out, or "
                        << "name it otherwise, as an axis of a plan";
         }
+        unsigned dimClass = classes.classOf(argument, i);
+        if (unpadded[dimClass] && shape[i] % sizeOf(axes))
+          return emit() << "mesh axis \"" << axes.front().name
+                        << "\" has the batch: "
+                        << cannotPad(i, shape[i], sizeOf(axes),
+                                     unpadded[dimClass]);
         dims[i] = axes;
-        classAxes[classes.classOf(argument, i)] = axes;
+        classAxes[dimClass] = axes;
         isBatch = true;
       }
       // State is left open: its other dims follow what is written to it.
