@@ -39,6 +39,7 @@ public:
       else if (failed(visit(&op)))
         return failure();
     }
+    reportDropped();
     return success();
   }
 
@@ -146,6 +147,9 @@ private:
     auto constraint = dyn_cast<ConstraintOp>(op);
     if (constraint && !constraint.getLazy()) {
       Placement wanted = propagated(op->getResult(0));
+      // A parameter is gathered for use.
+      if (!chooser.isStored(op->getOperand(0)))
+        noteDropped(constraint, placements[op->getOperand(0)], wanted);
       op->setOperand(0, reshard(op->getOperand(0), wanted, op));
       placements[op->getResult(0)] = wanted;
       writeCache(op);
@@ -194,6 +198,37 @@ private:
     }
     writeCache(op);
     return success();
+  }
+
+  /// A constraint that leaves out the axis of the batch gathers it, and all
+  /// that follows is computed by every device: hardly what was meant.
+  void noteDropped(ConstraintOp op, const Placement &have,
+                   const Placement &wanted) {
+    for (auto [dim, axes] : llvm::enumerate(have.dims))
+      for (const Axis &axis : axes) {
+        bool isKept = llvm::any_of(wanted.dims, [&](const Axes &other) {
+          return llvm::any_of(
+              other, [&](const Axis &own) { return own.name == axis.name; });
+        });
+        if (!chooser.isData(axis.name) || isKept)
+          continue;
+        if (numDropped++ == 0)
+          dropped = {op, unsigned(dim), axis};
+      }
+  }
+
+  void reportDropped() {
+    if (numDropped == 0)
+      return;
+    InFlightDiagnostic remark = dropped.op.emitRemark("leaves dim ");
+    remark << dropped.dim << " whole, which is sharded over \""
+           << dropped.axis.name
+           << "\", the axis of the batch: it is gathered here";
+    if (numDropped > 1)
+      remark << ", and in " << (numDropped - 1)
+             << (numDropped > 2 ? " more constraints" : " more constraint");
+    remark << "; {?} for the dim leaves it as it is, {\"" << dropped.axis.name
+           << "\"} asks for it";
   }
 
   /// Operands and results lie as the op declares, padded as here.
@@ -424,6 +459,13 @@ private:
   FactorChooser chooser;
   DenseMap<Value, Placement> placements;
   DenseMap<Value, SmallVector<Value, 2>> versions;
+  struct Dropped {
+    ConstraintOp op;
+    unsigned dim = 0;
+    Axis axis = {};
+  };
+  Dropped dropped; ///< the first of them
+  unsigned numDropped = 0;
 };
 
 struct InsertReshards : tp::impl::TPInsertReshardsBase<InsertReshards> {
