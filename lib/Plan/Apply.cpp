@@ -5,7 +5,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "SectionApplier.h"
-#include "SplitPacked.h"
 #include "tp/Dialect/TP/IR/TP.h"
 
 using namespace mlir;
@@ -410,39 +409,6 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
                      .run()))
         return failure();
     }
-    for (auto function : getOperation().getOps<func::FuncOp>())
-      if (failed(splitAllPacked(file, function)))
-        return failure();
-    return success();
-  }
-
-  LogicalResult splitAllPacked(const PlanFile &file, func::FuncOp function) {
-    if (function.isExternal() || !function.getBody().hasOneBlock())
-      return success();
-    // New arguments come after those that there are.
-    llvm::BitVector replaced(function.getNumArguments());
-    for (unsigned i = 0; i < replaced.size(); ++i)
-      for (const Request &request :
-           readRequests(function.getArgAttr(i, kRequestName))) {
-        if (!request.isPacked || request.isReplicated() ||
-            splitPacked(function, i, request.dim, replaced))
-          continue;
-        auto parameter =
-            function.getArgAttrOfType<nn::ParameterAttr>(i, nn::kParameterName);
-        std::string text =
-            file.name + ": parameter \"" +
-            parameter.getName().getValue().str() +
-            "\" is not used as matrices side by side along dim " +
-            std::to_string(request.dim) + " (asked by " + request.source() +
-            ")";
-        if (!file.mayWeaken)
-          return emit() << text;
-        emitRemark(UnknownLoc::get(&getContext()))
-            << text << "; it is sharded as one";
-      }
-    replaced.resize(function.getNumArguments());
-    if (replaced.any() && failed(function.eraseArguments(replaced)))
-      return failure();
     return success();
   }
 };
