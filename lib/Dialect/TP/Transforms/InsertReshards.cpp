@@ -319,13 +319,49 @@ private:
     Axes taken = used;
     for (unsigned i : rule.each) {
       Axes axes = partialOf(i);
-      if (axes.empty() || overlap(axes, taken) ||
-          resultBytes > bytesOf(op->getOperand(i)))
+      if (axes.empty() || overlap(axes, taken))
+        continue;
+      // A larger result costs more to reduce later, unless it is reduced
+      // anyway.
+      if (resultBytes > bytesOf(op->getOperand(i)) && !meetsPartial(op, axes))
         continue;
       partial[i] = axes;
       taken.append(axes);
     }
     return partial;
+  }
+
+  /// Whether the result of `op`, left partial over `axes`, is soon added to
+  /// another that is: an adapter beside a row-parallel linear.
+  bool meetsPartial(Operation *op, const Axes &axes) {
+    constexpr unsigned most = 4;
+    for (unsigned step = 0; step < most; ++step) {
+      if (op->getNumResults() != 1 || !op->hasOneUse())
+        return false;
+      OpOperand &use = *op->use_begin();
+      auto ruled = dyn_cast<ShardingRuleOpInterface>(use.getOwner());
+      if (!ruled)
+        return false;
+      ShardingRule rule = ruled.getShardingRule();
+      bool isJoint = llvm::is_contained(rule.joint, use.getOperandNumber());
+      bool isEach = llvm::is_contained(rule.each, use.getOperandNumber());
+      if (isJoint && rule.joint.size() > 1)
+        return llvm::all_of(rule.joint, [&](unsigned other) {
+          Value value = use.getOwner()->getOperand(other);
+          auto it = placements.find(value);
+          return other == use.getOperandNumber() ||
+                 (it != placements.end() && it->second.partial == axes &&
+                  it->second.partialKind == ReduceKind::Sum &&
+                  !findReduced(value));
+        });
+      // Through what is linear and makes no more of it.
+      op = use.getOwner();
+      if (!(isJoint || isEach) || op->getNumResults() != 1 ||
+          !isa<RankedTensorType>(op->getResult(0).getType()) ||
+          bytesOf(op->getResult(0)) > bytesOf(use.get()))
+        return false;
+    }
+    return false;
   }
 
   /// Whether a partial result of `op` could travel further. If some user needs
