@@ -74,6 +74,8 @@ private:
       if (!isa<RankedTensorType>(next.getType()) || !hasClass(next, dimClass) ||
           !seen.insert(next).second)
         continue;
+      if (seen.size() > kMostTraced)
+        return;
       if (auto argument = dyn_cast<BlockArgument>(next);
           argument &&
           function.getArgAttr(argument.getArgNumber(), nn::kParameterName))
@@ -97,7 +99,9 @@ private:
     return false;
   }
 
-  /// A router has at most this part of all work.
+  /// A router is a few ops.
+  static constexpr unsigned kMostTraced = 64;
+  /// It has at most this part of all work.
   static constexpr double kRouterPart = 16;
 
   func::FuncOp function;
