@@ -5,7 +5,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "SectionApplier.h"
-#include "SplitPacked.h"
 #include "tp/Dialect/TP/IR/TP.h"
 
 using namespace mlir;
@@ -316,7 +315,39 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
             op);
       });
     }
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      addBorrowers(function, modules);
     return modules;
+  }
+
+  /// A module that uses another's parameter and has none of that kind, such as
+  /// a head that is tied to the embedding: the parameter is its own too, though
+  /// no alias says so.
+  static void addBorrowers(func::FuncOp function, NamedModules &modules) {
+    for (unsigned i = 0; i < function.getNumArguments(); ++i) {
+      auto parameter =
+          function.getArgAttrOfType<nn::ParameterAttr>(i, nn::kParameterName);
+      if (!parameter || function.isExternal())
+        continue;
+      StringRef name = parameter.getName().getValue();
+      StringRef leaf = name.contains('.') ? name.rsplit('.').second : name;
+      for (Operation *user : function.getArgument(i).getUsers()) {
+        StringRef module = moduleAround(user);
+        auto it = modules.find(module);
+        bool isKnown = module.empty() || it == modules.end() ||
+                       module == kRootModule ||
+                       // What is in a module, the module has.
+                       (name.starts_with(module) &&
+                        name.substr(module.size()).starts_with("."));
+        if (isKnown)
+          continue;
+        auto &parameters = it->second.parameters;
+        if (llvm::none_of(parameters, [&](const NamedParameter &other) {
+              return other.function == function && other.leaf == leaf;
+            }))
+          parameters.push_back({function, i, leaf, /*isAlias=*/true});
+      }
+    }
   }
 
   /// The inputs and outputs of the model itself become boundaries, where the
@@ -378,39 +409,6 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
                      .run()))
         return failure();
     }
-    for (auto function : getOperation().getOps<func::FuncOp>())
-      if (failed(splitAllPacked(file, function)))
-        return failure();
-    return success();
-  }
-
-  LogicalResult splitAllPacked(const PlanFile &file, func::FuncOp function) {
-    if (function.isExternal() || !function.getBody().hasOneBlock())
-      return success();
-    // New arguments come after those that there are.
-    llvm::BitVector replaced(function.getNumArguments());
-    for (unsigned i = 0; i < replaced.size(); ++i)
-      for (const Request &request :
-           readRequests(function.getArgAttr(i, kRequestName))) {
-        if (!request.isPacked || request.isReplicated() ||
-            splitPacked(function, i, request.dim, replaced))
-          continue;
-        auto parameter =
-            function.getArgAttrOfType<nn::ParameterAttr>(i, nn::kParameterName);
-        std::string text =
-            file.name + ": parameter \"" +
-            parameter.getName().getValue().str() +
-            "\" is not used as matrices side by side along dim " +
-            std::to_string(request.dim) + " (asked by " + request.source() +
-            ")";
-        if (!file.mayWeaken)
-          return emit() << text;
-        emitRemark(UnknownLoc::get(&getContext()))
-            << text << "; it is sharded as one";
-      }
-    replaced.resize(function.getNumArguments());
-    if (replaced.any() && failed(function.eraseArguments(replaced)))
-      return failure();
     return success();
   }
 };

@@ -41,7 +41,9 @@ void shareOut(DimGroup &group, int64_t devices,
 /// The groups of a function's parameters: every class is in one group at most.
 class DimGroups {
 public:
-  DimGroups(func::FuncOp function, const DimClasses &classes, int64_t devices);
+  /// `without`: numbers of parameters that are not to be sharded.
+  DimGroups(func::FuncOp function, const DimClasses &classes, int64_t devices,
+            const llvm::DenseSet<unsigned> &without = {});
 
   ArrayRef<DimGroup> groups() const { return all; }
   /// The group of a class; null if it cannot be sharded (a head's inside, a dim
@@ -58,6 +60,11 @@ private:
 void forEachWholeDim(func::FuncOp function,
                      function_ref<void(Value, unsigned)> visit);
 
+/// For every class of dims the first op that cannot take padding along it; null
+/// where all can, as they are or written out.
+SmallVector<Operation *> findUnpadded(func::FuncOp function,
+                                      const DimClasses &classes);
+
 /// Chooses the groups to share an axis out over: so that the work of every
 /// contraction is shared out, those that send the fewest bytes for it first,
 /// and then what is left of the large parameters, for their storage. Returns
@@ -65,8 +72,22 @@ void forEachWholeDim(func::FuncOp function,
 SmallVector<bool> chooseGroups(func::FuncOp function, const DimClasses &classes,
                                const DimGroups &groups);
 
-/// The work of all contractions of a function: multiply-adds.
+/// The work of all contractions of a function, or of one op: multiply-adds.
 double contractionWork(func::FuncOp function);
+double contractionWork(Operation *op);
+
+/// What picks what the rest is computed with: a router of experts.
+struct Routers {
+  llvm::DenseSet<unsigned> parameters; ///< by argument number
+  /// The values that are picked from, and the dim.
+  SmallVector<std::pair<Value, unsigned>> picked;
+};
+
+/// Routers stay whole: they are a small part of the work, and every device
+/// needs all of what they say. Sharded, every pick would be put together from
+/// all devices. A head is none: nothing is contracted with what is picked of
+/// logits.
+Routers findRouters(func::FuncOp function, const DimClasses &classes);
 
 } // namespace mlir::tp
 

@@ -51,17 +51,25 @@ struct ComparePlans : tp::impl::PlanCompareBase<ComparePlans> {
 
   void report(const PlanCost &own, const PlanCost &automatic) {
     auto remark = emitRemark(UnknownLoc::get(&getContext()));
-    remark << "the plan costs more than the automatic one: a device sends "
-           << own.describe() << "; by the automatic plan it would send "
-           << automatic.describe();
     double traffic =
         automatic.bytes ? double(own.bytes) / double(automatic.bytes) : 1;
     double work = automatic.work > 0 ? own.work / automatic.work : 1;
-    if (traffic != 1)
-      remark << "; that is " << times(traffic) << " the traffic";
-    if (work < 0.99 || work > 1.01)
-      remark << (traffic != 1 ? " and " : "; that is ") << times(work)
-             << " the multiply-adds";
+    // The headline names what there is more of.
+    if (own.bytes > automatic.bytes) {
+      remark << "the plan costs more than the automatic one: a device sends "
+             << own.describe() << "; by the automatic plan it would send "
+             << automatic.describe();
+      if (traffic != 1)
+        remark << "; that is " << times(traffic) << " the traffic";
+      if (work < 0.99 || work > 1.01)
+        remark << (traffic != 1 ? " and " : "; that is ") << times(work)
+               << " the multiply-adds";
+    } else {
+      remark << "the plan computes more than the automatic one: a device does "
+             << times(work) << " the multiply-adds; it sends " << own.describe()
+             << ", and by the automatic plan it would send "
+             << automatic.describe();
+    }
     // What the automatic plan does otherwise, layers folded.
     constexpr size_t most = 8;
     std::map<std::string, std::string> notes;

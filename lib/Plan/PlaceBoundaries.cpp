@@ -27,13 +27,33 @@ LogicalResult PlacingContext::unmet(const Twine &text, const Request &request,
                         << instead;
 }
 
+std::string tp::tooFewFor(int64_t dim, int64_t extent, int64_t devices) {
+  std::string text = "dim " + std::to_string(dim);
+  if (extent == 1)
+    return text + " is a single element, which cannot be sharded";
+  return text + " of size " + std::to_string(extent) +
+         " cannot be sharded over " + std::to_string(devices) +
+         " devices, sizes up to " + std::to_string(extent) + " work";
+}
+
+std::string tp::cannotPad(int64_t dim, int64_t extent, int64_t devices,
+                          Operation *op) {
+  int64_t padded = llvm::divideCeil(extent, devices) * devices;
+  std::string size = std::to_string(extent);
+  return "dim " + std::to_string(dim) + " of size " + size +
+         " would be padded to " + std::to_string(padded) + ", which '" +
+         op->getName().getStringRef().str() +
+         "' cannot handle; a number of devices that divides " + size + " works";
+}
+
 BoundaryPlacer::BoundaryPlacer(
     func::FuncOp function, const PlacingContext &context,
     const DimClasses &classes, ArrayRef<Axes> classAxes,
+    ArrayRef<Operation *> unpadded,
     const llvm::DenseMap<unsigned, PlacedParameter> &placed,
     const llvm::DenseMap<unsigned, SmallVector<Request, 2>> &asked)
     : function(function), context(context), classes(classes),
-      classAxes(classAxes), placed(placed), asked(asked) {
+      classAxes(classAxes), unpadded(unpadded), placed(placed), asked(asked) {
   for (unsigned i = 0; i < function.getNumArguments(); ++i) {
     auto parameter =
         function.getArgAttrOfType<nn::ParameterAttr>(i, nn::kParameterName);
@@ -107,6 +127,11 @@ BoundaryPlacer::shardingFor(nn::BoundaryOp op, ArrayRef<Request> requests) {
   ArrayRef<int64_t> shape = op.getType().getShape();
   Placement placement = Placement::replicated(shape);
   bool isAny = false;
+  std::string what =
+      op.getDirection().str() + " \"" + op.getName().str() + "\" of " +
+      (op.getModule() == kRootModule ? "the model"
+                                     : "\"" + op.getModule().str() + "\"") +
+      ": ";
   SmallVector<StringRef> names;
   for (const Request &request : requests)
     names.push_back(request.axis);
@@ -128,24 +153,38 @@ BoundaryPlacer::shardingFor(nn::BoundaryOp op, ArrayRef<Request> requests) {
         extent *= shape[i];
       }
     if (extent < devices) {
-      if (failed(context.unmet(op.getDirection() + " \"" + op.getName() +
-                                   "\" of \"" + op.getModule() + "\": dim " +
-                                   Twine(request.dim) + " of size " +
-                                   Twine(extent) + " cannot be sharded over " +
-                                   Twine(devices) + " devices, sizes up to " +
-                                   Twine(extent) + " work",
+      if (failed(context.unmet(what + tooFewFor(request.dim, extent, devices),
                                request, "nothing is asked of it")))
         return failure();
       continue;
     }
+    DimAxes parts = partsFor(op, request, dims);
+    std::string why = hindrance(op, placement.dims, parts);
+    if (!why.empty()) {
+      if (failed(context.unmet(what + why, request, "nothing is asked of it")))
+        return failure();
+      continue;
+    }
     isAny = true;
-    for (auto [i, axes] : llvm::enumerate(partsFor(op, request, dims)))
+    for (auto [i, axes] : llvm::enumerate(parts))
       placement.dims[i].append(axes);
   }
   if (!isAny)
     return std::optional<ShardingAttr>();
   return std::optional<ShardingAttr>(toSharding(
       placement, context.meshName, context.mesh, shape, op.getContext()));
+}
+
+std::string BoundaryPlacer::hindrance(nn::BoundaryOp op, ArrayRef<Axes> own,
+                                      ArrayRef<Axes> parts) {
+  for (auto [i, extent] : llvm::enumerate(op.getType().getShape())) {
+    int64_t devices = sizeOf(own[i]) * sizeOf(parts[i]);
+    Operation *fixed = unpadded[classes.classOf(op.getResult(), i)];
+    if (fixed && !parts[i].empty() && extent % devices)
+      return cannotPad(op.getOriginDims() ? (*op.getOriginDims())[i] : i,
+                       extent, devices, fixed);
+  }
+  return {};
 }
 
 /// The parts of the request's axis for every dim of the value. `dims` are those

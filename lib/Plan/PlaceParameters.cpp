@@ -67,11 +67,11 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
       for (const auto &next : byWork)
         if (failed(decideRequested(functions[next.second])))
           return failure();
-      reportWhole();
     }
     for (const auto &next : byWork)
       if (failed(decideStorage(functions[next.second])))
         return failure();
+    reportNotes();
     for (func::FuncOp function : functions) {
       if (plan == "none")
         replicateAll(function);
@@ -137,13 +137,15 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
     if (devices == 0)
       return success();
     DimClasses classes(function);
-    DimGroups groups(function, classes, devices);
+    llvm::DenseSet<unsigned> routers =
+        findRouters(function, classes).parameters;
+    DimGroups groups(function, classes, devices, routers);
     SmallVector<bool> chosen = chooseGroups(function, classes, groups);
     if (failed(checkSize(*axis, devices, groups)))
       return failure();
     for (BlockArgument argument : function.getArguments()) {
       auto parameter = parameterOf(function, argument);
-      if (!parameter)
+      if (!parameter || routers.contains(argument.getArgNumber()))
         continue;
       DimAxes dims(shapeOf(argument.getType()).size());
       bool isShared = false;
@@ -266,13 +268,15 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
 
   /// Storage over further axes, whoever decided the rest.
   LogicalResult decideStorage(func::FuncOp function) {
+    DimClasses classes(function);
+    SmallVector<Operation *> unpadded = findUnpadded(function, classes);
     for (BlockArgument argument : function.getArguments()) {
       auto parameter = parameterOf(function, argument);
       if (!parameter)
         continue;
       for (const Request &request : requestsOf(function, argument))
         if (request.isStorage && stored.insert(keyOf(parameter)).second &&
-            failed(store(parameter, argument, request)))
+            failed(store(parameter, argument, request, classes, unpadded)))
           return failure();
     }
     return success();
@@ -315,11 +319,9 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
     }
     bool isAnnotated = request.style == kShardingName;
     if (devices > extent && !isAnnotated)
-      return context.unmet(
-          nameOf(parameter) + ": dim " + Twine(request.dim) + " of size " +
-              Twine(extent) + " cannot be sharded over " + Twine(devices) +
-              " devices, sizes up to " + Twine(extent) + " work",
-          request, "it stays whole");
+      return context.unmet(nameOf(parameter) + ": " +
+                               tooFewFor(request.dim, extent, devices),
+                           request, "it stays whole");
     if (isGathered) {
       cutEvenly(argument, request, classes, groups, dims, axes);
       bool isCut = llvm::any_of(dims, [&](unsigned i) {
@@ -361,7 +363,7 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
               "colwise_rep, works",
           request, "it stays whole");
     if (!isShared)
-      noteWhole(parameter, request);
+      note(Note::Whole, parameter, request);
     return success();
   }
 
@@ -400,49 +402,76 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
   }
 
   /// Storage over a further axis: of the dim that was asked for, or else the
-  /// first, that it divides without padding, which would pad all its uses.
+  /// first, that it divides without padding, which would pad all its uses; or
+  /// else of the dim that is padded least and of which no op minds it.
   LogicalResult store(nn::ParameterAttr parameter, BlockArgument argument,
-                      const Request &request) {
+                      const Request &request, const DimClasses &classes,
+                      ArrayRef<Operation *> unpadded) {
     PlacedParameter &entry = entryOf(parameter, argument);
     int64_t devices = context.mesh.getAxisSize(request.axis);
     ArrayRef<int64_t> shape = shapeOf(argument.getType());
     if (devices < 2)
       return success();
-    for (bool isAsked : {true, false})
-      for (auto [i, stored] :
-           llvm::enumerate(parameter.getDims().asArrayRef())) {
-        if ((stored == request.dim) != isAsked ||
-            shape[i] % (sizeOf(entry.use[i]) * devices))
-          continue;
-        entry.stored.resize(shape.size());
-        entry.stored[i].push_back({request.axis, 1, devices});
-        return success();
-      }
-    return context.unmet(nameOf(parameter) + ": " + Twine(devices) +
-                             " devices divide none of its dims",
-                         request, "all of them store it");
+    // Padding, then whether another dim was asked for, then the dim.
+    using Score = std::tuple<double, bool, unsigned>;
+    std::optional<Score> best;
+    for (auto [i, stored] : llvm::enumerate(parameter.getDims().asArrayRef())) {
+      int64_t parts = sizeOf(entry.use[i]) * devices;
+      bool isPadded = shape[i] % parts != 0;
+      if (isPadded && unpadded[classes.classOf(argument, i)])
+        continue;
+      double padded = double(llvm::divideCeil(shape[i], parts) * parts);
+      Score score{padded / double(shape[i]), stored != request.dim,
+                  unsigned(i)};
+      if (!best || score < *best)
+        best = score;
+    }
+    if (!best)
+      return context.unmet(nameOf(parameter) + ": " + Twine(devices) +
+                               " devices divide none of its dims, and each "
+                               "has an op that cannot handle padding",
+                           request, "all of them store it");
+    unsigned dim = std::get<2>(*best);
+    if (std::get<0>(*best) > 1)
+      note(Note::Padded, parameter, request);
+    entry.stored.resize(shape.size());
+    entry.stored[dim].push_back({request.axis, 1, devices});
+    return success();
   }
 
-  /// A dim that is asked for and stays whole, because what it is used with is
-  /// cut along other dims: KV heads, where query groups are shared out.
-  void noteWhole(nn::ParameterAttr parameter, const Request &request) {
-    auto &note = whole[{request.entry.str(), request.style.str()}];
-    if (note.second++ == 0)
-      note.first = parameter.getName().getValue().str();
+  /// What became of a parameter otherwise than it reads, said once an entry.
+  enum class Note {
+    /// What it is used with is cut along other dims: KV heads, where query
+    /// groups are shared out.
+    Whole,
+    /// No dim divides.
+    Padded
+  };
+
+  void note(Note what, nn::ParameterAttr parameter, const Request &request) {
+    auto &said = notes[{request.entry.str(), request.style.str(), what}];
+    if (said.second++ == 0)
+      said.first = parameter.getName().getValue().str();
   }
 
-  void reportWhole() {
-    for (auto &[source, note] : whole) {
+  void reportNotes() {
+    for (auto &[source, said] : notes) {
+      const auto &[entry, style, what] = source;
+      bool isOne = said.second == 1;
       auto remark = emitRemark(UnknownLoc::get(&getContext()));
-      remark << "\"" << source.first << "\": " << source.second
-             << ": parameter \"" << note.first << "\"";
-      if (note.second > 1)
-        remark << " and " << (note.second - 1) << " more stay";
+      remark << "\"" << entry << "\": " << style << ": parameter \""
+             << said.first << "\"";
+      if (!isOne)
+        remark << " and " << (said.second - 1) << " more";
+      if (what == Note::Whole)
+        remark << (isOne ? " stays" : " stay")
+               << " whole on every device: with this number of devices, the "
+                  "fewest heads on a device come from sharing out the query "
+                  "heads of each KV head";
       else
-        remark << " stays";
-      remark << " whole on every device: with this number of devices, the "
-                "fewest heads on a device come from sharing out the query "
-                "heads of each KV head";
+        remark << (isOne ? " is" : " are")
+               << " padded, and so is what is computed along the padded dim: "
+                  "the devices divide no dim evenly";
     }
   }
 
@@ -467,18 +496,30 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
                       << function.getName() << "\" than elsewhere";
       placed[number] = entry;
       asked[number] = requestsOf(function, argument);
-      for (auto [i, axes] : llvm::enumerate(entry.use))
-        if (!axes.empty() && !entry.isGathered)
-          classAxes[classes.classOf(argument, i)] = axes;
     }
-    if (failed(placeBatch(function, classes, classAxes)))
+    llvm::DenseSet<unsigned> kept;
+    if (plan == "file")
+      kept = keepWhole(function, context, classes, placed);
+    for (BlockArgument argument : function.getArguments()) {
+      auto it = placed.find(argument.getArgNumber());
+      bool isSeen = it != placed.end() && !it->second.isGathered &&
+                    !kept.contains(argument.getArgNumber());
+      if (isSeen)
+        for (auto [i, axes] : llvm::enumerate(it->second.use))
+          if (!axes.empty())
+            classAxes[classes.classOf(argument, i)] = axes;
+    }
+    if (plan == "auto" || plan == "file")
+      keepPicked(function, classes, classAxes, placed);
+    SmallVector<Operation *> unpadded = findUnpadded(function, classes);
+    if (failed(placeBatch(function, classes, unpadded, classAxes)))
       return failure();
     llvm::DenseMap<unsigned, Users> users;
     for (BlockArgument argument : function.getArguments())
       if (auto it = placed.find(argument.getArgNumber()); it != placed.end())
         users[argument.getArgNumber()] = findUsers(argument, it->second);
-    BoundaryPlacer boundaries(function, context, classes, classAxes, placed,
-                              asked);
+    BoundaryPlacer boundaries(function, context, classes, classAxes, unpadded,
+                              placed, asked);
     if (failed(boundaries.run()))
       return failure();
     for (BlockArgument argument : function.getArguments()) {
@@ -490,6 +531,30 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
       function.removeArgAttr(argument.getArgNumber(), kRequestName);
     }
     return success();
+  }
+
+  /// What a router says is whole, where experts are shared out along the same
+  /// dim; unless the plan shards the router.
+  void keepPicked(func::FuncOp function, const DimClasses &classes,
+                  ArrayRef<Axes> classAxes,
+                  const llvm::DenseMap<unsigned, PlacedParameter> &placed) {
+    Routers routers = findRouters(function, classes);
+    bool isAsked = llvm::any_of(routers.parameters, [&](unsigned number) {
+      auto it = placed.find(number);
+      return it != placed.end() &&
+             llvm::any_of(it->second.use,
+                          [](const Axes &axes) { return !axes.empty(); });
+    });
+    if (isAsked)
+      return;
+    for (auto [value, dim] : routers.picked) {
+      if (classAxes[classes.classOf(value, dim)].empty())
+        continue;
+      OpBuilder builder(function.getContext());
+      builder.setInsertionPointAfterValue(value);
+      Value whole = keepDimWhole(builder, value, dim, context.meshName);
+      value.replaceAllUsesExcept(whole, whole.getDefiningOp());
+    }
   }
 
   using Users = SmallVector<std::pair<Operation *, StringRef>>;
@@ -539,24 +604,16 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
     return constraint;
   }
 
-  /// The ops that use `argument` for one of the modules, by location, or by the
-  /// boundary beside them. While there are boundaries.
+  /// The ops that use `argument` for one of the modules. While there are
+  /// boundaries.
   static Users findUsers(BlockArgument argument, const PlacedParameter &entry) {
     Users users;
     if (entry.users.empty())
       return users;
-    for (Operation *op : argument.getUsers()) {
-      StringRef module = moduleOf(op->getLoc());
-      for (Value operand : op->getOperands())
-        if (auto boundary = operand.getDefiningOp<nn::BoundaryOp>();
-            boundary && module.empty())
-          module = boundary.getModule();
-      for (Operation *next : op->getUsers())
-        if (auto boundary = dyn_cast<nn::BoundaryOp>(next);
-            boundary && module.empty())
-          module = boundary.getModule();
+    for (OpOperand &use : argument.getUses()) {
+      StringRef module = readerOf(use);
       if (entry.users.contains(module))
-        users.push_back({op, module});
+        users.push_back({use.getOwner(), module});
     }
     return users;
   }
@@ -575,6 +632,7 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
 
   /// The axes for the batch shard what is called "batch".
   LogicalResult placeBatch(func::FuncOp function, const DimClasses &classes,
+                           ArrayRef<Operation *> unpadded,
                            SmallVectorImpl<Axes> &classAxes) {
     Axes axes;
     for (auto &[name, role] : roles)
@@ -593,12 +651,23 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
       for (auto [i, dimName] : llvm::enumerate(names)) {
         if (dimName != StringAttr::get(&getContext(), "batch"))
           continue;
-        if (sizeOf(axes) > shape[i])
-          return emit() << "mesh axis \"" << axes.front().name << "\" of size "
-                        << sizeOf(axes) << " is larger than the batch of "
-                        << shape[i] << "; sizes up to " << shape[i] << " work";
+        if (sizeOf(axes) > shape[i]) {
+          InFlightDiagnostic error = emit();
+          error << "mesh axis \"" << axes.front().name << "\" of size "
+                << sizeOf(axes) << " is larger than the batch of " << shape[i];
+          if (shape[i] > 1)
+            return error << "; sizes up to " << shape[i] << " work";
+          return error << ", which cannot be sharded; leave the axis out, or "
+                       << "name it otherwise, as an axis of a plan";
+        }
+        unsigned dimClass = classes.classOf(argument, i);
+        if (unpadded[dimClass] && shape[i] % sizeOf(axes))
+          return emit() << "mesh axis \"" << axes.front().name
+                        << "\" has the batch: "
+                        << cannotPad(i, shape[i], sizeOf(axes),
+                                     unpadded[dimClass]);
         dims[i] = axes;
-        classAxes[classes.classOf(argument, i)] = axes;
+        classAxes[dimClass] = axes;
         isBatch = true;
       }
       // State is left open: its other dims follow what is written to it.
@@ -616,10 +685,10 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
   DenseMap<Key, PlacedParameter> decided;
   llvm::SmallBitVector oneHead; ///< classes, of the function at hand
   DenseSet<Key> stored;         ///< parameters whose storage has been decided
-  /// First parameter and number, by entry and style.
-  std::map<std::pair<std::string, std::string>,
+  /// First parameter and number, by entry, style and what is said.
+  std::map<std::tuple<std::string, std::string, Note>,
            std::pair<std::string, unsigned>>
-      whole;
+      notes;
 };
 
 } // namespace

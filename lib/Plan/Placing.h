@@ -43,15 +43,42 @@ struct PlacingContext {
                       StringRef instead) const;
 };
 
+/// A constraint that one dim of `value` is whole; nothing is said of the
+/// others, and sums may still be reduced later.
+Value keepDimWhole(OpBuilder &builder, Value value, unsigned dim,
+                   FlatSymbolRefAttr meshName);
+
+/// A parameter may shard a dim of activations over an axis while others that
+/// contract it shard another dim over that axis: a table along its width or a
+/// head along its inputs, beside column-parallel layers. Carried on, that
+/// sharding would be undone in every layer; the activations stay whole around
+/// its module instead, gathered once or sliced. Not where the plan asks other
+/// modules for it. Returns the numbers of such parameters. Before boundaries
+/// are placed; further uses of tied parameters may enter `placed`.
+llvm::DenseSet<unsigned>
+keepWhole(func::FuncOp function, const PlacingContext &context,
+          const DimClasses &classes,
+          llvm::DenseMap<unsigned, PlacedParameter> &placed);
+
+/// "dim 0 of size 32 cannot be sharded over 64 devices, sizes up to 32 work".
+std::string tooFewFor(int64_t dim, int64_t extent, int64_t devices);
+
+/// "dim 1 of size 7 would be padded to 8, which 'nn.slice' cannot handle; what
+/// divides 7 works".
+std::string cannotPad(int64_t dim, int64_t extent, int64_t devices,
+                      Operation *op);
+
 /// Turns the requests on the boundaries of one function into constraints, and
 /// removes all boundaries.
 class BoundaryPlacer {
 public:
   /// `classAxes`: for each class of dims, the axes of the batch and of the
-  /// parameters that are not gathered. `placed`: by argument number.
+  /// parameters that are not gathered; `unpadded`: as findUnpadded gives it.
+  /// `placed`: by argument number.
   BoundaryPlacer(
       func::FuncOp function, const PlacingContext &context,
       const DimClasses &classes, ArrayRef<Axes> classAxes,
+      ArrayRef<Operation *> unpadded,
       const llvm::DenseMap<unsigned, PlacedParameter> &placed,
       const llvm::DenseMap<unsigned, SmallVector<Request, 2>> &asked);
 
@@ -62,6 +89,9 @@ private:
   /// The sharding that the requests of one stage give, or nothing of them.
   FailureOr<std::optional<ShardingAttr>>
   shardingFor(nn::BoundaryOp op, ArrayRef<Request> requests);
+  /// What hinders sharding over `parts`; empty if nothing does.
+  std::string hindrance(nn::BoundaryOp op, ArrayRef<Axes> own,
+                        ArrayRef<Axes> parts);
   DimAxes partsFor(nn::BoundaryOp op, const Request &request,
                    ArrayRef<unsigned> dims);
   std::optional<DimAxes> partsOfModule(nn::BoundaryOp op,
@@ -72,6 +102,7 @@ private:
   const PlacingContext &context;
   const DimClasses &classes;
   ArrayRef<Axes> classAxes;
+  ArrayRef<Operation *> unpadded;
   const llvm::DenseMap<unsigned, PlacedParameter> &placed;
   const llvm::DenseMap<unsigned, SmallVector<Request, 2>> &asked;
   llvm::StringMap<SmallVector<unsigned, 2>> parametersOf; ///< by module

@@ -342,14 +342,28 @@ private:
     if (!text)
       return fail() << "\"plan\" must be an object of styles, or a style for "
                     << "the root itself";
-    // The automatic plan has an axis by its role and no root.
-    if (*text == "auto" && !axis && root.empty()) {
-      plan.isAutomatic = true;
-      return success();
-    }
+    if (*text == "auto")
+      return readAutomatic(axis, root);
     llvm::json::Object entries;
     entries[""] = *text;
     return readSection(entries, axis, root);
+  }
+
+  /// The automatic plan has an axis by its role: one that is named takes it.
+  LogicalResult readAutomatic(const std::optional<std::string> &axis,
+                              StringRef root) {
+    if (!root.empty())
+      return fail() << "\"root\": \"" << root << "\": the automatic plan is "
+                    << "for the whole model; leave the root out";
+    plan.isAutomatic = true;
+    if (!axis || *axis == "dp")
+      return success();
+    auto it = llvm::find_if(
+        plan.roles, [&](const auto &entry) { return entry.first == *axis; });
+    if (it == plan.roles.end())
+      plan.roles.push_back({*axis, AxisRole::TensorParallel});
+    llvm::sort(plan.roles);
+    return success();
   }
 
   LogicalResult readSection(const llvm::json::Object &entries,
@@ -372,6 +386,15 @@ private:
   FailureOr<Style> readEntry(StringRef key, const llvm::json::Value &value) {
     auto emitHere = [&] { return fail() << "\"" << key << "\": "; };
     Expression expression = toExpression(value);
+    if (expression.kind == Expression::String &&
+        (expression.text == "auto" || expression.text == "none") &&
+        !styles.find(expression.text))
+      return emitHere() << "\"" << expression.text << "\" is the plan of a "
+                        << "whole model and no style of a module; "
+                        << (expression.text == "auto"
+                                ? "\"plan\": \"auto\" works, and so does plan="
+                                : "\"replicate\" works, and so does plan=")
+                        << expression.text << " on the command line";
     if (expression.kind != Expression::Dictionary)
       return readStyle(expression, styles, emitHere);
     auto it = llvm::find_if(
@@ -404,6 +427,7 @@ FailureOr<PlanFile> tp::readPlan(StringRef path,
     return emitError() << "cannot read plan \"" << path
                        << "\": " << buffer.getError().message();
   StringRef text = (*buffer)->getBuffer();
+  text.consume_front("\xef\xbb\xbf"); // The mark that some editors begin with.
   if (isTooDeep(text))
     return emitError() << plan.name << ": nested too deeply for a plan";
   llvm::Expected<llvm::json::Value> json = llvm::json::parse(text);

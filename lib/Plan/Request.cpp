@@ -6,7 +6,9 @@
 
 #include "Request.h"
 #include "mlir/IR/Builders.h"
+#include "tp/Dialect/NN/IR/NN.h"
 #include "tp/Dialect/TP/IR/TP.h"
+#include "tp/Interfaces/ShardingRule.h"
 
 using namespace mlir;
 using namespace mlir::tp;
@@ -109,4 +111,43 @@ tp::rolesOf(ModuleOp module, ArrayRef<StringRef> axes) {
       add(axis, AxisRole::TensorParallel);
   }
   return roles;
+}
+
+StringRef tp::moduleAround(Operation *op) {
+  if (StringRef module = moduleOf(op->getLoc()); !module.empty())
+    return module;
+  for (Value operand : op->getOperands())
+    if (auto boundary = operand.getDefiningOp<nn::BoundaryOp>();
+        boundary && boundary.getDirection() == "input")
+      return boundary.getModule();
+  for (Operation *next : op->getUsers())
+    if (auto boundary = dyn_cast<nn::BoundaryOp>(next);
+        boundary && boundary.getDirection() == "output")
+      return boundary.getModule();
+  return {};
+}
+
+bool tp::isLookup(OpOperand &use) {
+  auto ruled = dyn_cast<ShardingRuleOpInterface>(use.getOwner());
+  if (!ruled)
+    return false;
+  ShardingRule rule = ruled.getShardingRule();
+  const TensorFactors &dims = rule.operands[use.getOperandNumber()];
+  return !dims.empty() && dims[0].size() == 1 &&
+         rule.factors[dims[0].front()].indexed;
+}
+
+StringRef tp::readerOf(OpOperand &use) {
+  StringRef module = moduleAround(use.getOwner());
+  if (!module.empty())
+    return module;
+  for (OpOperand &other : use.get().getUses()) {
+    StringRef around = moduleAround(other.getOwner());
+    if (around.empty() || isLookup(other) != isLookup(use))
+      continue;
+    if (!module.empty() && module != around)
+      return {};
+    module = around;
+  }
+  return module;
 }

@@ -50,6 +50,19 @@ Attribute writeRequests(ArrayRef<Request> requests, MLIRContext *context);
 SmallVector<std::pair<StringRef, AxisRole>> rolesOf(ModuleOp module,
                                                     ArrayRef<StringRef> axes);
 
+/// The module that an op belongs to: as its location says, else by the boundary
+/// beside it; empty if neither tells.
+StringRef moduleAround(Operation *op);
+
+/// Whether an op looks its operand up by position: it reads the first dim as an
+/// index.
+bool isLookup(OpOperand &use);
+
+/// The module for which an op reads a parameter: the one around it, else the
+/// only one that reads it in the same way, as gradients do; empty if there is
+/// none.
+StringRef readerOf(OpOperand &use);
+
 } // namespace mlir::tp
 
 #endif // TP_LIB_PLAN_REQUEST_H

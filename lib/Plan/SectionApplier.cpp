@@ -17,6 +17,16 @@ InFlightDiagnostic SectionApplier::emit() {
   return emitError(UnknownLoc::get(context)) << file.name << ": ";
 }
 
+LogicalResult SectionApplier::unmet(const PlanEntry &entry, const Twine &text,
+                                    StringRef instead) {
+  if (!file.mayWeaken)
+    return emit() << "\"" << entry.pattern << "\": " << text;
+  if (said.insert(entry.pattern + " " + instead.str()).second)
+    emitRemark(UnknownLoc::get(context)) << file.name << ": \"" << entry.pattern
+                                         << "\": " << text << "; " << instead;
+  return success();
+}
+
 /// For messages: the whole model has no name of its own.
 static std::string quoted(StringRef name) {
   return name.empty() ? "the model" : "\"" + name.str() + "\"";
@@ -148,13 +158,22 @@ LogicalResult SectionApplier::choose(StringRef name, ArrayRef<unsigned> found,
 
 /// An entry may name a parameter itself: `layers.*.mlp.experts.gate_up_proj`.
 LogicalResult SectionApplier::matchParameters() {
+  // What a module matched may match parameters besides, by its wildcards.
+  SmallVector<unsigned> ofModules = matches;
   for (auto &[name, module] : modules) {
     for (const NamedParameter &parameter : module.parameters) {
       std::string full = fullName(name, parameter);
       const PlanEntry *chosen = nullptr;
-      if (failed(choose(full, findEntries(full), chosen)) ||
-          (chosen && failed(requestParameter(name, module, parameter, *chosen,
-                                             chosen->style))))
+      if (failed(choose(full, findEntries(full), chosen)))
+        return failure();
+      if (!chosen)
+        continue;
+      bool isNamed = ofModules[chosen - section.entries.data()] == 0;
+      Style style = chosen->style;
+      style.input = style.desiredInput = {};
+      style.output = style.desiredOutput = {};
+      if ((isNamed && failed(checkNamed(full, parameter, *chosen))) ||
+          failed(requestParameter(name, module, parameter, *chosen, style)))
         return failure();
     }
   }
@@ -246,24 +265,89 @@ struct BoundaryNames {
 
 } // namespace
 
-/// Whether a parameter is looked up by position: some user reads its first dim
-/// as an index.
-static bool isTable(const NamedParameter &parameter) {
-  if (parameter.isAlias)
-    return false;
+/// Whether the module looks a parameter up by position: the op reads the first
+/// dim as an index. Of a parameter with one owner, whoever does it.
+static bool isTable(StringRef name, const NamedParameter &parameter) {
   func::FuncOp function = parameter.function;
-  Value value = function.getArgument(parameter.argument);
-  for (OpOperand &use : value.getUses()) {
-    auto ruled = dyn_cast<ShardingRuleOpInterface>(use.getOwner());
-    if (!ruled)
+  if (function.isExternal())
+    return false;
+  bool isLookedUp = false, isFound = false;
+  for (OpOperand &use : function.getArgument(parameter.argument).getUses()) {
+    bool isIndexed = isLookup(use);
+    bool isOwn = moduleAround(use.getOwner()) == name;
+    if (isFound && !isOwn)
       continue;
-    ShardingRule rule = ruled.getShardingRule();
-    const TensorFactors &dims = rule.operands[use.getOperandNumber()];
-    if (!dims.empty() && dims[0].size() == 1 &&
-        rule.factors[dims[0].front()].indexed)
-      return true;
+    if (isOwn != isFound)
+      isLookedUp = false; // What the others do does not matter any more.
+    isFound |= isOwn;
+    isLookedUp |= isIndexed;
   }
-  return false;
+  return isLookedUp && (isFound || !parameter.isAlias);
+}
+
+/// What a style asks of a parameter.
+static const Layout &layoutFor(StringRef name, const NamedParameter &parameter,
+                               const Style &style) {
+  return parameter.leaf == "bias"   ? style.bias
+         : isTable(name, parameter) ? style.embedding
+                                    : style.weight;
+}
+
+/// What an entry that names a parameter asks of inputs and outputs would be
+/// lost, and so would a style that says nothing of it.
+LogicalResult SectionApplier::checkNamed(StringRef full,
+                                         const NamedParameter &parameter,
+                                         const PlanEntry &entry) {
+  const Style &style = entry.style;
+  auto [module, leaf] = full.rsplit('.');
+  bool asksNothing = !layoutFor(module, parameter, style) &&
+                     (style.asksOfParameters() || !style.input.empty() ||
+                      !style.desiredInput.empty() || !style.output.empty() ||
+                      !style.desiredOutput.empty());
+  if (asksNothing)
+    return unmet(entry,
+                 style.name + " asks nothing of a parameter such as \"" + full +
+                     "\"; name the module " + quoted(module),
+                 "nothing is asked of it");
+  // An output that is gathered is more than what a sharded weight implies.
+  bool isGathered =
+      !style.isLazy &&
+      llvm::is_contained(style.desiredOutput.positional, Layout::replicate());
+  bool isGiven = style.input.isGiven || style.desiredInput.isGiven ||
+                 style.output.isGiven || style.desiredOutput.isGiven;
+  if (isGathered || isGiven)
+    return unmet(entry,
+                 style.name +
+                     " speaks of inputs or outputs, which the parameter "
+                     "\"" +
+                     full + "\" has not; name the module " + quoted(module),
+                 "only the parameter is sharded");
+  return success();
+}
+
+/// A style that speaks of tables and not of what is contracted, or the other
+/// way round, would ask nothing.
+LogicalResult SectionApplier::checkAsked(StringRef name,
+                                         const NamedModule &module,
+                                         const PlanEntry &entry,
+                                         const Style &style) {
+  bool isAsked =
+      !style.asksOfParameters() || module.parameters.empty() ||
+      llvm::any_of(module.parameters, [&](const NamedParameter &parameter) {
+        return bool(layoutFor(name, parameter, style));
+      });
+  if (isAsked)
+    return success();
+  const NamedParameter &first = module.parameters.front();
+  bool isLookedUp = isTable(name, first);
+  return unmet(entry,
+               style.name + " says nothing of \"" + fullName(name, first) +
+                   "\", which is " +
+                   (isLookedUp ? "a table that is looked up; colwise and "
+                                 "rowwise do"
+                               : "no table that is looked up; colwise and "
+                                 "rowwise say something of it"),
+               "nothing is asked of it");
 }
 
 LogicalResult SectionApplier::request(StringRef name, NamedModule &module,
@@ -276,6 +360,8 @@ LogicalResult SectionApplier::request(StringRef name, NamedModule &module,
     return emit() << "\"" << entry.pattern << "\": " << entry.style.name
                   << " shards weights, but " << quoted(name)
                   << " has none of its own; name the modules below it";
+  if (failed(checkAsked(name, module, entry, style)))
+    return failure();
   for (const NamedParameter &parameter : module.parameters)
     if (failed(requestParameter(name, module, parameter, entry, style)))
       return failure();
@@ -306,10 +392,8 @@ LogicalResult SectionApplier::requestParameter(StringRef name,
                                                const Style &style) {
   nn::ParameterAttr attribute = parameter.attribute();
   int64_t rank = attribute.getShape().size();
-  bool isLookedUp = isTable(parameter);
-  const Layout &layout = parameter.leaf == "bias" ? style.bias
-                         : isLookedUp             ? style.embedding
-                                                  : style.weight;
+  bool isLookedUp = isTable(name, parameter);
+  const Layout &layout = layoutFor(name, parameter, style);
   if (!layout)
     return success();
   Request request;
@@ -397,12 +481,51 @@ SectionApplier::checkLayouts(StringRef name, const NamedModule &module,
       return emit() << "\"" << entry.pattern << "\": " << quoted(name)
                     << " has no " << direction << " " << i << " to be "
                     << layout.str() << known();
-  for (const auto &[keyword, layout] : layouts.keyword)
+  for (const auto &[keyword, layout] : layouts.keyword) {
+    size_t position = boundaries.positionOf(keyword);
+    if (layout && position < layouts.positional.size() &&
+        layouts.positional[position] &&
+        llvm::is_contained(boundaries.names, keyword))
+      return emit() << "\"" << entry.pattern << "\": " << direction << " \""
+                    << keyword << "\" of " << quoted(name)
+                    << " is given twice: by keyword and by position "
+                    << position;
     if (layout && !llvm::is_contained(boundaries.names, keyword))
       return emit() << "\"" << entry.pattern << "\": " << quoted(name)
                     << " has no " << direction << " \"" << keyword
                     << "\" to be " << layout.str() << known();
+  }
   return success();
+}
+
+/// Ids are no activations: a style's own layouts do not speak of them. Where a
+/// table says what that means, or a weight, it means nothing more; else the
+/// style would be lost.
+LogicalResult SectionApplier::withoutIds(nn::BoundaryOp op,
+                                         const PlanEntry &entry,
+                                         const Style &style, bool isTable,
+                                         Layout &from, Layout &to) {
+  bool isInput = op.getDirection() == "input";
+  const Layouts &givenFrom = isInput ? style.input : style.output;
+  const Layouts &givenTo = isInput ? style.desiredInput : style.desiredOutput;
+  bool isLost = to.kind == Layout::Shard && !givenTo.isGiven && !isTable &&
+                style.weight.kind != Layout::Shard;
+  std::string asked = to.str();
+  if (!givenFrom.isGiven)
+    from = Layout();
+  if (!givenTo.isGiven)
+    to = from ? Layout::replicate() : Layout();
+  if (!isLost)
+    return success();
+  return unmet(
+      entry,
+      op.getDirection() + " \"" + op.getName() + "\" of " +
+          quoted(op.getModule() == kRootModule ? StringRef() : op.getModule()) +
+          " holds ids, and " + entry.style.name + " makes activations " +
+          asked +
+          "; name the modules that it is meant for, or say "
+          "PrepareModuleInput with layouts",
+      "nothing is asked of ids");
 }
 
 LogicalResult SectionApplier::requestBoundaries(StringRef name,
@@ -421,22 +544,24 @@ LogicalResult SectionApplier::requestBoundaries(StringRef name,
       failed(check("output", style.desiredOutput)))
     return failure();
   BoundaryNames inputs(module, "input"), outputs(module, "output");
+  bool hasTable =
+      llvm::any_of(module.parameters, [&](const NamedParameter &parameter) {
+        return isTable(name, parameter);
+      });
   for (nn::BoundaryOp op : module.boundaries) {
-    if (op.getType().getRank() == 0)
-      continue;
     bool isInput = op.getDirection() == "input";
     const BoundaryNames &names = isInput ? inputs : outputs;
-    const Layouts &from = isInput ? style.input : style.output;
-    const Layouts &to = isInput ? style.desiredInput : style.desiredOutput;
-    Layout first = names.find(from, op.getName());
-    Layout second = names.find(to, op.getName());
-    // Ids are not activations: a style's own layouts do not speak of them.
-    if (!isa<FloatType>(op.getType().getElementType())) {
-      if (!from.isGiven)
-        first = Layout();
-      if (!to.isGiven)
-        second = first ? Layout::replicate() : Layout();
-    }
+    Layout first =
+        names.find(isInput ? style.input : style.output, op.getName());
+    Layout second = names.find(
+        isInput ? style.desiredInput : style.desiredOutput, op.getName());
+    if (!isa<FloatType>(op.getType().getElementType()) &&
+        failed(withoutIds(op, entry, style, hasTable, first, second)))
+      return failure();
+    // A number is whole, whatever is said of it, but it cannot be sharded.
+    if (op.getType().getRank() == 0 && first.kind != Layout::Shard &&
+        second.kind != Layout::Shard)
+      continue;
     bool isReducedAnyway = first == Layout::partial() && style.isLazy &&
                            second == Layout::replicate();
     if (first == second || isReducedAnyway)

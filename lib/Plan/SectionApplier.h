@@ -13,6 +13,7 @@
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/SmallBitVector.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace mlir::tp {
 
@@ -54,6 +55,10 @@ public:
 
 private:
   InFlightDiagnostic emit();
+  /// An error, or where the plan allows it a remark, one for an entry, that
+  /// `instead` is done; success means that the caller does it.
+  LogicalResult unmet(const PlanEntry &entry, const Twine &text,
+                      StringRef instead);
 
   void indexPatterns();
   void findAnchored();
@@ -62,11 +67,15 @@ private:
   LogicalResult choose(StringRef name, ArrayRef<unsigned> found,
                        const PlanEntry *&chosen);
   LogicalResult matchParameters();
+  LogicalResult checkNamed(StringRef full, const NamedParameter &parameter,
+                           const PlanEntry &entry);
   LogicalResult matchBelow();
   LogicalResult unmatched(const PlanEntry &entry);
 
   LogicalResult request(StringRef name, NamedModule &module,
                         const PlanEntry &entry);
+  LogicalResult checkAsked(StringRef name, const NamedModule &module,
+                           const PlanEntry &entry, const Style &style);
   LogicalResult requestParameter(StringRef name, const NamedModule &module,
                                  const NamedParameter &parameter,
                                  const PlanEntry &entry, const Style &style);
@@ -76,6 +85,9 @@ private:
   LogicalResult checkLayouts(StringRef name, const NamedModule &module,
                              const PlanEntry &entry, StringRef direction,
                              const Layouts &layouts, bool isNeeded);
+  LogicalResult withoutIds(nn::BoundaryOp op, const PlanEntry &entry,
+                           const Style &style, bool isTable, Layout &from,
+                           Layout &to);
   LogicalResult addLayout(nn::BoundaryOp op, const Layout &layout,
                           int64_t stage, const PlanEntry &entry,
                           const Style &style);
@@ -94,6 +106,7 @@ private:
   /// Entries that name something from the root.
   llvm::SmallBitVector anchored;
   SmallVector<unsigned> matches;
+  llvm::StringSet<> said; ///< remarks on entries
 };
 
 } // namespace mlir::tp

@@ -220,7 +220,7 @@ void addHuggingFace(std::vector<Style> &styles) {
   styles.back().isLazy = true;
   styles.push_back(
       plain("sequence_parallel", kHugging, "works on a shard of the sequence"));
-  styles.back().weight = styles.back().bias = whole;
+  styles.back().weight = styles.back().bias = styles.back().embedding = whole;
   styles.back().desiredInput = styles.back().desiredOutput =
       one(Layout::shard(1));
   styles.push_back(plain("replicate", kHugging, "parameters are whole"));
@@ -262,7 +262,8 @@ void addTorch(std::vector<Style> &styles) {
                              {"use_local_output", Style::UseLocal}};
   styles.push_back(
       plain("SequenceParallel", kTorch, "works on a shard of the sequence"));
-  styles.back().weight = styles.back().bias = Layout::replicate();
+  styles.back().weight = styles.back().bias = styles.back().embedding =
+      Layout::replicate();
   styles.back().desiredInput = styles.back().desiredOutput =
       one(Layout::shard(1));
   styles.back().arguments = {{"sequence_dim", Style::SequenceDim},

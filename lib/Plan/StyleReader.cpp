@@ -38,6 +38,57 @@ static FailureOr<Layout> readShard(const Expression &call,
   return Layout::shard(dim->integer);
 }
 
+/// The reduction that `Partial("max")` names; empty if it names none, null if
+/// it has other arguments.
+static const Expression *reductionOf(const Expression &partial) {
+  static const Expression none;
+  if (partial.arguments.empty() && partial.keywords.empty())
+    return &none;
+  if (partial.arguments.size() == 1 && partial.keywords.empty())
+    return &partial.arguments.front();
+  bool isKeyword = partial.arguments.empty() && partial.keywords.size() == 1 &&
+                   partial.keywords.front().name == "reduce_op";
+  return isKeyword ? &partial.keywords.front().value : nullptr;
+}
+
+/// How a partial value is reduced follows from the ops that made it: a
+/// reduction that no op leaves behind is a mistake.
+static FailureOr<Layout> readPartial(const Expression &partial,
+                                     EmitError emitError) {
+  const Expression *reduction = reductionOf(partial);
+  bool isNamed =
+      reduction && (reduction->kind == Expression::None ||
+                    llvm::is_contained({"sum", "max", "min"}, reduction->text));
+  if (isNamed)
+    return Layout::partial();
+  InFlightDiagnostic error = emitError();
+  error << partial.str() << " is no layout; Partial takes \"sum\", \"max\" or "
+        << "\"min\"";
+  if (reduction && reduction->text == "avg")
+    error << ", and a mean is a sum that the graph divides: Partial() works";
+  return error << partial.where();
+}
+
+/// What must be told of layouts: a reduction other than the sum, which the plan
+/// cannot choose.
+static void noteReductions(const Expression &expression,
+                           std::vector<std::string> &remarks) {
+  const Expression *reduction = StringRef(expression.text).ends_with("Partial")
+                                    ? reductionOf(expression)
+                                    : nullptr;
+  bool isOther = reduction && reduction->kind != Expression::None &&
+                 reduction->text != "sum";
+  std::string remark = expression.str() +
+                       " is taken as Partial(): the ops that leave a value "
+                       "partial say how it is reduced";
+  if (isOther && !llvm::is_contained(remarks, remark))
+    remarks.push_back(remark);
+  for (const Expression &part : expression.arguments)
+    noteReductions(part, remarks);
+  for (const Expression::Keyword &keyword : expression.keywords)
+    noteReductions(keyword.value, remarks);
+}
+
 /// Shard(1), Replicate(), Partial(), None, with or without parentheses.
 static FailureOr<Layout> readLayout(const Expression &written,
                                     EmitError emitError) {
@@ -54,11 +105,9 @@ static FailureOr<Layout> readLayout(const Expression &written,
   bool isEmpty = expression->arguments.empty() && expression->keywords.empty();
   if (isNamed && name == "Replicate" && isEmpty)
     return Layout::replicate();
-  // Its reduction is always the sum.
-  bool isSum = isEmpty || (expression->arguments.size() == 1 &&
-                           expression->arguments.front().text == "sum");
-  if (isNamed && name == "Partial" && isSum)
-    return Layout::partial();
+  // Older versions of PyTorch call it _Partial.
+  if (isNamed && (name == "Partial" || name == "_Partial"))
+    return readPartial(*expression, emitError);
   InFlightDiagnostic error = emitError();
   error << expression->str() << " is no layout";
   StringRef nearest =
@@ -70,13 +119,15 @@ static FailureOr<Layout> readLayout(const Expression &written,
   return error << expression->where();
 }
 
-/// One layout, a tuple of them, or in JSON a dictionary by keyword.
+/// One layout, a tuple of them, or in JSON a dictionary by keyword. They take
+/// the place of the style's own; what else was given stays.
 static LogicalResult readLayouts(const Expression &written, Layouts &layouts,
                                  EmitError emitError) {
   FailureOr<Expression> expression = unquote(written, emitError);
   if (failed(expression))
     return failure();
-  layouts = {};
+  if (!layouts.isGiven)
+    layouts = {};
   layouts.isGiven = true;
   if (expression->kind == Expression::Sequence) {
     for (const Expression &part : expression->arguments) {
@@ -92,6 +143,10 @@ static LogicalResult readLayouts(const Expression &written, Layouts &layouts,
       FailureOr<Layout> layout = readLayout(keyword.value, emitError);
       if (failed(layout))
         return failure();
+      if (llvm::any_of(layouts.keyword, [&](const auto &other) {
+            return other.first == keyword.name;
+          }))
+        return emitError() << "\"" << keyword.name << "\" is given twice";
       layouts.keyword.push_back({keyword.name, *layout});
     }
     return success();
@@ -160,6 +215,7 @@ public:
     }
     if (failed(finish()))
       return failure();
+    noteReductions(call, style.remarks);
     style.name = call.str();
     return style;
   }
@@ -238,16 +294,14 @@ private:
                              EmitError emitHere) {
     if (value.kind == Expression::None)
       return success();
-    Layouts read;
-    if (failed(readLayouts(value, read, emitHere)))
+    FailureOr<Expression> expression = unquote(value, emitHere);
+    if (failed(expression))
       return failure();
-    if (!read.positional.empty())
+    if (expression->kind != Expression::Dictionary)
       return emitHere() << "expected layouts by name, such as "
                         << "{\"hidden_states\": Shard(1)}, got " << value.str()
                         << value.where();
-    layouts.keyword = read.keyword;
-    layouts.isGiven = true;
-    return success();
+    return readLayouts(*expression, layouts, emitHere);
   }
 
   /// What must go together.
@@ -265,6 +319,11 @@ private:
                          << style.input.positional.size()
                          << " layouts and desired_input_layouts has "
                          << style.desiredInput.positional.size();
+    if (hasDesiredInput &&
+        (failed(checkKeywords("input", style.input, style.desiredInput)) ||
+         failed(
+             checkKeywords("desired input", style.desiredInput, style.input))))
+      return failure();
     bool hasOutput = takes(Style::Output);
     if (hasOutput &&
         style.output.positional.size() != style.desiredOutput.positional.size())
@@ -272,6 +331,22 @@ private:
                          << style.output.positional.size()
                          << " layouts and desired_output_layouts has "
                          << style.desiredOutput.positional.size();
+    return success();
+  }
+
+  /// As by position, both are said of an input by keyword; None leaves it
+  /// alone.
+  LogicalResult checkKeywords(StringRef what, const Layouts &layouts,
+                              const Layouts &others) {
+    for (const auto &[name, layout] : layouts.keyword)
+      if (llvm::none_of(others.keyword,
+                        [name = StringRef(name)](const auto &other) {
+                          return other.first == name;
+                        }))
+        return emitError() << style.name << ": \"" << name << "\" has the "
+                           << what << " layout " << layout.str() << " and no "
+                           << (what == "input" ? "desired input" : "input")
+                           << " layout; give both, or None for one";
     return success();
   }
 
@@ -385,5 +460,6 @@ FailureOr<Style> tp::readDefinition(StringRef name,
   }
   if (failed(checkDesired(style.desiredInput, "the desired input", emitError)))
     return failure();
+  noteReductions(definition, style.remarks);
   return style;
 }

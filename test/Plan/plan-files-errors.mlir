@@ -36,6 +36,10 @@
 // DIFFER: error: differ.json: output "0" of "layers.0.w" is asked for in two ways along "tp": Shard(1) by "w": colwise and Replicate() by "layers.*.w": colwise_rep
 // RUN: tp-opt %t/boundary.mlir --tp-apply-plan="mesh=tp=2 plan=%t/agree.json" | FileCheck %s --check-prefix=AGREE
 // AGREE: nn.boundary {{.*}} {tp.request = [{axis = "tp", dim = 1 : i64, entry = "w", {{[^{}]*}}}]}
+// RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/entry.json" 2>&1 | FileCheck %s --check-prefix=ENTRY
+// ENTRY: error: entry.json: "w": "auto" is the plan of a whole model and no style of a module; "plan": "auto" works, and so does plan=auto on the command line
+// RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/root.json" 2>&1 | FileCheck %s --check-prefix=ROOT
+// ROOT: error: root.json: "root": "w": the automatic plan is for the whole model; leave the root out
 
 // What is right: the only axis, a role, a root, an axis by name.
 // RUN: tp-opt %t/model.mlir --tp-apply-plan="mesh=x=2 plan=%t/plain.json" | FileCheck %s --check-prefix=ONLY
@@ -46,6 +50,20 @@
 // RUN: tp-opt %t/model.mlir --tp-apply-plan="mesh=x=2,y=2 plan=%t/tensor.json" | FileCheck %s --check-prefix=NAMED
 // RUN: tp-opt %t/model.mlir --tp-apply-plan="mesh=y=2 plan=%t/list.json" | FileCheck %s --check-prefix=NAMED
 
+// The mark that some editors begin with.
+// RUN: %python -c "import sys; sys.stdout.buffer.write(b'\xef\xbb\xbf{\x22w\x22: \x22colwise\x22}')" > %t/mark.json
+// RUN: tp-opt %t/model.mlir --tp-apply-plan="mesh=y=2 plan=%t/mark.json" | FileCheck %s --check-prefix=NAMED
+
+// The automatic plan takes an axis that is named.
+// RUN: tp-opt %t/model.mlir --tp-apply-plan="mesh=x=2,y=2 plan=%t/automatic.json" | FileCheck %s --check-prefix=AUTOMATIC
+// AUTOMATIC: tp.mesh @mesh = <["x"=2, "y"=2]> {tp.roles = {x = "data_parallel", y = "tensor_parallel"}}
+
+//--- entry.json
+{"w": "auto"}
+//--- root.json
+{"root": "w", "plan": "auto"}
+//--- automatic.json
+{"axis": "y", "data_parallel": "x", "plan": "auto"}
 //--- differ.json
 [{"plan": {"w": "colwise"}}, {"plan": {"layers.*.w": "colwise_rep"}}]
 //--- agree.json

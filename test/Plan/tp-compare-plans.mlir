@@ -12,7 +12,7 @@
 // CHECK: = tp.all_gather
 // CHEAP-NOT: remark
 // CHEAP: module {
-// WHOLE: remark: the plan costs more than the automatic one: a device sends 0 B in 0 collectives; by the automatic plan it would send 128 B in 1 collective (1 all_reduce); that is 0.000 times the traffic and 2.000 times the multiply-adds
+// WHOLE: remark: the plan computes more than the automatic one: a device does 2.000 times the multiply-adds; it sends 0 B in 0 collectives, and by the automatic plan it would send 128 B in 1 collective (1 all_reduce)
 // WHOLE-NEXT: note: the automatic plan has "layers.*.down.weight" tp: Shard(1) instead of whole
 // WHOLE-NEXT: note: the automatic plan has "layers.*.up.weight" tp: Shard(0) instead of whole
 

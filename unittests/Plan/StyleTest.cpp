@@ -36,8 +36,8 @@ TEST(Style, Defaults) {
             describe("ColwiseParallel(output_layouts=(Replicate(),), "
                      "input_layouts=[Shard(dim=1)])"));
   EXPECT_EQ(describe("SequenceParallel(sequence_dim=0)"),
-            "weight Replicate(), bias Replicate(), input Shard(0), "
-            "output Shard(0)");
+            "weight Replicate(), bias Replicate(), embedding Replicate(), "
+            "input Shard(0), output Shard(0)");
   EXPECT_EQ(describe("PrepareModuleOutput(output_layouts=Partial(), "
                      "desired_output_layouts=Shard(1))"),
             "output Partial() to Shard(1)");

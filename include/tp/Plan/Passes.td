@@ -60,8 +60,12 @@ def PlanPlaceParameters : Pass<"tp-place-parameters", "::mlir::ModuleOp"> {
     the batch. The axis `tp`, or the one with the role tensor_parallel, goes to dims of
     parameters so that every contraction's work is shared out, the dims that cost
     the fewest bytes for the work they share out first; then to what is left of the
-    large parameters, for their storage. Functions of one module agree by parameter
-    name.
+    large parameters, for their storage. Routers of experts stay whole. Functions of
+    one module agree by parameter name.
+
+    A table along its width or a head along its inputs, beside layers that share out
+    another dim or of which nothing is said, does not carry that into them: their
+    activations stay whole.
 
     A `tp.sharding` or `tp.constraint` of the program's own is never overwritten, and
     a program that has any is not planned automatically: they are its plan, which

@@ -360,6 +360,11 @@ ShardingRule BoundaryOp::getShardingRule() {
   return rule;
 }
 
+SmallVector<Value> BoundaryOp::buildDerivative(OpBuilder &,
+                                               ValueRange gradients) {
+  return {gradients[0]};
+}
+
 Operation *BoundaryOp::splitFactor(OpBuilder &builder, unsigned factor,
                                    ArrayRef<int64_t> sizes,
                                    ValueRange operands) {

@@ -39,6 +39,7 @@ public:
       else if (failed(visit(&op)))
         return failure();
     }
+    reportDropped();
     return success();
   }
 
@@ -147,6 +148,9 @@ private:
     auto constraint = dyn_cast<ConstraintOp>(op);
     if (constraint && !constraint.getLazy()) {
       Placement wanted = propagated(op->getResult(0));
+      // A parameter is gathered for use.
+      if (!chooser.isStored(op->getOperand(0)))
+        noteDropped(constraint, placements[op->getOperand(0)], wanted);
       op->setOperand(0, reshard(op->getOperand(0), wanted, op));
       placements[op->getResult(0)] = wanted;
       writeCache(op);
@@ -195,6 +199,37 @@ private:
     }
     writeCache(op);
     return success();
+  }
+
+  /// A constraint that leaves out the axis of the batch gathers it, and all
+  /// that follows is computed by every device: hardly what was meant.
+  void noteDropped(ConstraintOp op, const Placement &have,
+                   const Placement &wanted) {
+    for (auto [dim, axes] : llvm::enumerate(have.dims))
+      for (const Axis &axis : axes) {
+        bool isKept = llvm::any_of(wanted.dims, [&](const Axes &other) {
+          return llvm::any_of(
+              other, [&](const Axis &own) { return own.name == axis.name; });
+        });
+        if (!chooser.isData(axis.name) || isKept)
+          continue;
+        if (numDropped++ == 0)
+          dropped = {op, unsigned(dim), axis};
+      }
+  }
+
+  void reportDropped() {
+    if (numDropped == 0)
+      return;
+    InFlightDiagnostic remark = dropped.op.emitRemark("leaves dim ");
+    remark << dropped.dim << " whole, which is sharded over \""
+           << dropped.axis.name
+           << "\", the axis of the batch: it is gathered here";
+    if (numDropped > 1)
+      remark << ", and in " << (numDropped - 1)
+             << (numDropped > 2 ? " more constraints" : " more constraint");
+    remark << "; {?} for the dim leaves it as it is, {\"" << dropped.axis.name
+           << "\"} asks for it";
   }
 
   /// Operands and results lie as the op declares, padded as here: whole dims
@@ -288,13 +323,49 @@ private:
     Axes taken = used;
     for (unsigned i : rule.each) {
       Axes axes = partialOf(i);
-      if (axes.empty() || overlap(axes, taken) ||
-          resultBytes > bytesOf(op->getOperand(i)))
+      if (axes.empty() || overlap(axes, taken))
+        continue;
+      // A larger result costs more to reduce later, unless it is reduced
+      // anyway.
+      if (resultBytes > bytesOf(op->getOperand(i)) && !meetsPartial(op, axes))
         continue;
       partial[i] = axes;
       taken.append(axes);
     }
     return partial;
+  }
+
+  /// Whether the result of `op`, left partial over `axes`, is soon added to
+  /// another that is: an adapter beside a row-parallel linear.
+  bool meetsPartial(Operation *op, const Axes &axes) {
+    constexpr unsigned most = 4;
+    for (unsigned step = 0; step < most; ++step) {
+      if (op->getNumResults() != 1 || !op->hasOneUse())
+        return false;
+      OpOperand &use = *op->use_begin();
+      auto ruled = dyn_cast<ShardingRuleOpInterface>(use.getOwner());
+      if (!ruled)
+        return false;
+      ShardingRule rule = ruled.getShardingRule();
+      bool isJoint = llvm::is_contained(rule.joint, use.getOperandNumber());
+      bool isEach = llvm::is_contained(rule.each, use.getOperandNumber());
+      if (isJoint && rule.joint.size() > 1)
+        return llvm::all_of(rule.joint, [&](unsigned other) {
+          Value value = use.getOwner()->getOperand(other);
+          auto it = placements.find(value);
+          return other == use.getOperandNumber() ||
+                 (it != placements.end() && it->second.partial == axes &&
+                  it->second.partialKind == ReduceKind::Sum &&
+                  !findReduced(value));
+        });
+      // Through what is linear and makes no more of it.
+      op = use.getOwner();
+      if (!(isJoint || isEach) || op->getNumResults() != 1 ||
+          !isa<RankedTensorType>(op->getResult(0).getType()) ||
+          bytesOf(op->getResult(0)) > bytesOf(use.get()))
+        return false;
+    }
+    return false;
   }
 
   /// Whether a partial result of `op` could travel further. If some user needs
@@ -428,6 +499,13 @@ private:
   FactorChooser chooser;
   DenseMap<Value, Placement> placements;
   DenseMap<Value, SmallVector<Value, 2>> versions;
+  struct Dropped {
+    ConstraintOp op;
+    unsigned dim = 0;
+    Axis axis = {};
+  };
+  Dropped dropped; ///< the first of them
+  unsigned numDropped = 0;
 };
 
 struct InsertReshards : tp::impl::TPInsertReshardsBase<InsertReshards> {

@@ -6,6 +6,7 @@
 
 #include "CollectiveSteps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "tp/Dialect/TP/Transforms/Passes.h"
 
 using namespace mlir;
@@ -21,6 +22,12 @@ namespace {
 /// The runtime packs at most this many tensors in one message.
 constexpr size_t kMostInputs = 4;
 
+/// At most this many ops are brought forward for one operand.
+constexpr size_t kMostHoisted = 32;
+
+/// From one op to the next in time: room for those that are brought between.
+constexpr int64_t kStep = int64_t(1) << 24;
+
 /// Collectives that could be one.
 struct Run {
   SmallVector<Operation *, kMostInputs> ops;
@@ -28,6 +35,7 @@ struct Run {
   int64_t bytes = 0;
   /// The earliest use of a result: the message cannot be sent later.
   int64_t firstUse = std::numeric_limits<int64_t>::max();
+  Operation *firstUser = nullptr;
   /// The latest definition of an operand: nor earlier.
   int64_t lastInput = -1;
 };
@@ -41,7 +49,7 @@ struct MergeCollectives : tp::impl::TPMergeCollectivesBase<MergeCollectives> {
     Block &block = getOperation().getBody().front();
     times.clear();
     for (Operation &op : block)
-      times[&op] = times.size();
+      times[&op] = int64_t(times.size()) * kStep;
     // The last run of each kind of collective; there are few kinds.
     std::vector<std::pair<DictionaryAttr, Run>> open;
     std::vector<Run> complete;
@@ -53,6 +61,7 @@ struct MergeCollectives : tp::impl::TPMergeCollectivesBase<MergeCollectives> {
           open, [&](const auto &entry) { return entry.first == kind; });
       if (it == open.end())
         it = open.insert(it, {kind, {}});
+      hoistInputs(it->second, op);
       if (!joins(it->second, op))
         complete.push_back(std::exchange(it->second, {}));
       add(it->second, op);
@@ -70,12 +79,13 @@ struct MergeCollectives : tp::impl::TPMergeCollectivesBase<MergeCollectives> {
     return op ? times.lookup(op) : -1;
   }
 
-  int64_t firstUseOf(Operation *op) const {
-    int64_t first = std::numeric_limits<int64_t>::max();
+  Operation *firstUserOf(Operation *op) const {
+    Operation *first = nullptr;
     Block *block = op->getBlock();
     for (Operation *user : op->getUsers())
       if (Operation *inBlock = block->findAncestorOpInBlock(*user))
-        first = std::min(first, times.lookup(inBlock));
+        if (!first || times.lookup(inBlock) < times.lookup(first))
+          first = inBlock;
     return first;
   }
 
@@ -90,8 +100,52 @@ struct MergeCollectives : tp::impl::TPMergeCollectivesBase<MergeCollectives> {
     run.ops.push_back(op);
     run.inputs += op->getNumOperands();
     run.bytes += op.getBytesSent();
-    run.firstUse = std::min(run.firstUse, firstUseOf(op));
+    Operation *user = firstUserOf(op);
+    if (user && times.lookup(user) < run.firstUse) {
+      run.firstUse = times.lookup(user);
+      run.firstUser = user;
+    }
     run.lastInput = std::max(run.lastInput, lastInputOf(op));
+  }
+
+  /// Brings what `next` sends before the first use of the run's results, if
+  /// that is a few ops which do not depend on them: so that two that are
+  /// computed one after the other, each with its use, still make one message.
+  void hoistInputs(const Run &run, CollectiveOpInterface next) {
+    if (!run.firstUser || lastInputOf(next) < run.firstUse ||
+        run.inputs + next->getNumOperands() > kMostInputs ||
+        run.bytes + next.getBytesSent() > bytes)
+      return;
+    SmallVector<Operation *> late;
+    llvm::SmallPtrSet<Operation *, 16> seen;
+    SmallVector<Value> open(next->getOperands());
+    while (!open.empty()) {
+      Value value = open.pop_back_val();
+      Operation *op = value.getDefiningOp();
+      if (op && llvm::is_contained(run.ops, op))
+        return;
+      if (!op || timeOf(value) < run.firstUse || !seen.insert(op).second)
+        continue;
+      bool isFree = !isa<CollectiveOpInterface>(op) && !op->getNumRegions() &&
+                    isMemoryEffectFree(op);
+      if (!isFree || late.size() == kMostHoisted)
+        return;
+      late.push_back(op);
+      llvm::append_range(open, op->getOperands());
+    }
+    // Between the op before and the first use, in their order.
+    Operation *before = run.firstUser->getPrevNode();
+    int64_t from = before ? times.lookup(before) : run.firstUse - kStep;
+    int64_t step = (run.firstUse - from) / int64_t(late.size() + 1);
+    if (step == 0)
+      return;
+    llvm::sort(late, [&](Operation *a, Operation *b) {
+      return times.lookup(a) < times.lookup(b);
+    });
+    for (Operation *op : late) {
+      op->moveBefore(run.firstUser);
+      times[op] = from += step;
+    }
   }
 
   /// There is a moment at which all operands are there and no result is needed

@@ -68,8 +68,9 @@ private:
         function.getArgAttrOfType<ShardingAttr>(number, kShardingName);
     if (!sharding)
       sharding = ShardingAttr::getReplicated(meshName, rank);
-    return place(argument, sharding,
-                 [&] { return function.emitError("argument ") << number; });
+    return place(argument, sharding, [&] {
+      return function.emitError("argument ") << number << ": ";
+    });
   }
 
   LogicalResult followReshard(Operation *op) {
@@ -119,7 +120,7 @@ private:
       if (!pad)
         continue;
       if (tensor.pads[d] && tensor.pads[d] != pad)
-        return emitError() << ": dim " << d << " is padded to " << pad
+        return emitError() << "dim " << d << " is padded to " << pad
                            << " here and to " << tensor.pads[d]
                            << " before; a tensor is padded once";
       tensor.pads[d] = pad;

@@ -649,6 +649,12 @@ LogicalResult tp::checkShardable(func::FuncOp function) {
         isa<DeclaredPlacementOpInterface>(op))
       continue;
     auto ruled = dyn_cast<ShardingRuleOpInterface>(op);
+    // Calls and loops of constant bounds have been written out.
+    if (!ruled && op.getNumRegions())
+      return op.emitError("'")
+             << op.getName() << "' decides at run time what is computed, so it "
+             << "cannot be sharded; compute all that it may choose from, and "
+             << "choose with arith.select";
     if (!ruled)
       return op.emitError("'")
              << op.getName() << "' has no sharding rule, so it cannot be "

@@ -51,3 +51,22 @@ func.func @unused(%x: tensor<8xf32>) {
   return
 }
 func.func private @external(tensor<8xf32>) -> tensor<8xf32>
+
+// -----
+
+// The forward pass keeps its boundaries; a gradient passes them.
+// CHECK-LABEL: func.func @boundary_gradient(
+// CHECK-SAME: %[[X:.*]]: tensor<8xf32>, %[[G:.*]]: tensor<8xf32>) -> tensor<8xf32>
+// CHECK: %[[INPUT:.*]] = nn.boundary %[[X]] "input" "0" of "layer"
+// CHECK: nn.boundary %{{.*}} "output" "0" of "layer"
+// CHECK: %[[A:.*]] = arith.mulf %[[G]], %[[INPUT]]
+// CHECK: %[[B:.*]] = arith.mulf %[[G]], %[[INPUT]]
+// CHECK: %[[SUM:.*]] = arith.addf
+// CHECK-NOT: nn.boundary
+// CHECK: return %[[SUM]]
+func.func @boundary(%x: tensor<8xf32>) -> tensor<8xf32> {
+  %0 = nn.boundary %x "input" "0" of "layer" : tensor<8xf32>
+  %1 = arith.mulf %0, %0 : tensor<8xf32>
+  %2 = nn.boundary %1 "output" "0" of "layer" : tensor<8xf32>
+  return %2 : tensor<8xf32>
+}

@@ -196,3 +196,37 @@ func.func @partial_result(%r: tensor<8x64xf32>,
   %1 = arith.addf %r, %0 : tensor<8x64xf32>
   return %1 : tensor<8x64xf32>
 }
+
+// An adapter beside a row-parallel linear: its second matrix makes more of what is
+// partial, but the sum is reduced anyway.
+// CHECK-LABEL: func.func @adapter
+// CHECK: %[[BASE:.*]] = nn.contract %arg0, %arg1
+// CHECK-NEXT: %[[DOWN:.*]] = nn.contract %arg0, %arg2
+// CHECK-NEXT: %[[UP:.*]] = nn.contract %[[DOWN]], %arg3 {{.*}} partial = sum{"tp"}
+// CHECK-NEXT: %[[SCALED:.*]] = arith.negf %[[UP]] {{.*}} partial = sum{"tp"}
+// CHECK-NEXT: %[[SUM:.*]] = arith.addf %[[BASE]], %[[SCALED]] {{.*}} partial = sum{"tp"}
+// CHECK-NEXT: tp.reshard %[[SUM]]
+// CHECK-NEXT: return
+func.func @adapter(%x: tensor<8x24xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>},
+    %w: tensor<64x24xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>},
+    %a: tensor<4x24xf32>, %b: tensor<64x4xf32>) -> tensor<8x64xf32> {
+  %0 = nn.contract %x, %w "sk,nk->sn" : (tensor<8x24xf32>, tensor<64x24xf32>) -> tensor<8x64xf32>
+  %1 = nn.contract %x, %a "sk,nk->sn" : (tensor<8x24xf32>, tensor<4x24xf32>) -> tensor<8x4xf32>
+  %2 = nn.contract %1, %b "sk,nk->sn" : (tensor<8x4xf32>, tensor<64x4xf32>) -> tensor<8x64xf32>
+  %3 = arith.negf %2 : tensor<8x64xf32>
+  %4 = arith.addf %0, %3 : tensor<8x64xf32>
+  return %4 : tensor<8x64xf32>
+}
+
+// Alone, it is reduced while it is small.
+// CHECK-LABEL: func.func @adapter_alone
+// CHECK: %[[DOWN:.*]] = nn.contract %arg0, %arg1
+// CHECK-NEXT: tp.reshard %[[DOWN]]
+// CHECK-NEXT: nn.contract
+// CHECK-NEXT: return
+func.func @adapter_alone(%x: tensor<8x24xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>},
+    %a: tensor<4x24xf32>, %b: tensor<64x4xf32>) -> tensor<8x64xf32> {
+  %1 = nn.contract %x, %a "sk,nk->sn" : (tensor<8x24xf32>, tensor<4x24xf32>) -> tensor<8x4xf32>
+  %2 = nn.contract %1, %b "sk,nk->sn" : (tensor<8x4xf32>, tensor<64x4xf32>) -> tensor<8x64xf32>
+  return %2 : tensor<8x64xf32>
+}

@@ -66,17 +66,44 @@ func.func @needed_later(%x: tensor<2xf32>) -> tensor<8xf32> {
   %3 = math.exp %0 : tensor<8xf32>
   return %3 : tensor<8xf32>
 }
+// What the second needs is brought before the first's use, in its order.
 // CHECK-LABEL: func.func @used_before
-// CHECK-NEXT: tp.all_gather %arg0
-// CHECK-NEXT: math.exp
-// CHECK-NEXT: arith.negf
-// CHECK-NEXT: tp.all_gather
+// CHECK-NEXT: %[[NEGATIVE:.*]] = arith.negf %arg0
+// CHECK-NEXT: %[[SENT:.*]] = math.tanh %[[NEGATIVE]]
+// CHECK-NEXT: %[[BOTH:.*]]:2 = tp.all_gather %arg0, %[[SENT]]
+// CHECK-NEXT: math.exp %[[BOTH]]#0
 func.func @used_before(%x: tensor<2xf32>) -> tensor<8xf32> {
   %0 = tp.all_gather %x dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
   %3 = math.exp %0 : tensor<8xf32>
   %1 = arith.negf %x : tensor<2xf32>
-  %2 = tp.all_gather %1 dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
+  %4 = math.tanh %1 : tensor<2xf32>
+  %2 = tp.all_gather %4 dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
   return %3 : tensor<8xf32>
+}
+
+// Not if it depends on the first, or on another collective that is between.
+// CHECK-LABEL: func.func @depends
+// CHECK-COUNT-2: = tp.all_gather {{.*}} (tensor<2xf32>) ->
+func.func @depends(%x: tensor<2xf32>, %y: tensor<2xf32>) -> tensor<8xf32> {
+  %0 = tp.all_gather %x dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
+  %1 = nn.slice %0 offsets [2] strides [1] : (tensor<8xf32>) -> tensor<2xf32>
+  %2 = arith.addf %1, %y : tensor<2xf32>
+  %3 = tp.all_gather %2 dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
+  return %3 : tensor<8xf32>
+}
+// CHECK-LABEL: func.func @between
+// CHECK: tp.all_gather %arg0 {{.*}} (tensor<2xf32>) ->
+// CHECK-NEXT: math.exp
+// CHECK-NEXT: tp.all_reduce %arg1
+// CHECK-NEXT: arith.negf
+// CHECK-NEXT: tp.all_gather {{.*}} (tensor<2xf32>) ->
+func.func @between(%x: tensor<2xf32>, %y: tensor<2xf32>) -> (tensor<8xf32>, tensor<8xf32>) {
+  %0 = tp.all_gather %x dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
+  %1 = math.exp %0 : tensor<8xf32>
+  %2 = tp.all_reduce %y sum over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<2xf32>
+  %3 = arith.negf %2 : tensor<2xf32>
+  %4 = tp.all_gather %3 dims [0] over [#tp.axis<"tp">] of @mesh : (tensor<2xf32>) -> tensor<8xf32>
+  return %1, %4 : tensor<8xf32>, tensor<8xf32>
 }
 
 // The gathers wait for the negation, so what reduces one of them comes too late

@@ -38,7 +38,7 @@ func.func @result(%x: tensor<6xf32> {tp.sharding = #tp.sharding<@mesh, [{"x"}]>}
 
 tp.mesh @mesh = <["x"=2, "y"=3]>
 func.func @pads(%x: tensor<5xf32> {tp.sharding = #tp.sharding<@mesh, [{"x"} pad 6]>}) -> tensor<5xf32> {
-  // expected-error @+1 {{dim 0 is padded to 12 here and to 6 before; a tensor is padded once}}
+  // expected-error-re @+1 {{{{^}}dim 0 is padded to 12 here and to 6 before; a tensor is padded once}}
   %0 = tp.reshard %x to <@mesh, [{"x", "y"} pad 12]> : tensor<5xf32>
   return %0 : tensor<5xf32>
 }

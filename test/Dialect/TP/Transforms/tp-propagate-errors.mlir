@@ -157,3 +157,17 @@ func.func @no_mesh(%x: tensor<?xf32>) -> tensor<?xf32> {
   %0 = "my.op"(%x) : (tensor<?xf32>) -> tensor<?xf32>
   return %0 : tensor<?xf32>
 }
+
+// -----
+
+tp.mesh @mesh = <["tp"=2]>
+func.func @branch(%c: i1, %x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  // expected-error @+1 {{'scf.if' decides at run time what is computed, so it cannot be sharded; compute all that it may choose from, and choose with arith.select}}
+  %0 = scf.if %c -> tensor<4x8xf32> {
+    %1 = math.exp %x : tensor<4x8xf32>
+    scf.yield %1 : tensor<4x8xf32>
+  } else {
+    scf.yield %x : tensor<4x8xf32>
+  }
+  return %0 : tensor<4x8xf32>
+}

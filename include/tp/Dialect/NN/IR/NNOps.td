@@ -547,12 +547,14 @@ def NN_TopKOp : NN_Op<"top_k",
 // Module boundaries
 //===----------------------------------------------------------------------===//
 
-def NN_BoundaryOp : NN_Op<"boundary", ["splitFactor"], [SameOperandsAndResultType]> {
+def NN_BoundaryOp : NN_Op<"boundary", ["splitFactor"],
+                          [SameOperandsAndResultType, Derivative]> {
   let summary = "an input or output of a module";
   let description = [{
     The identity; plans and reports speak of it. `direction` is "input" or
     "output"; `name` is the position ("0") or keyword of the argument. When a dim
-    is split by normalisation, `origin_dims` keeps the original dim of each.
+    is split by normalisation, `origin_dims` keeps the original dim of each. The
+    gradient passes as it is: nothing is asked of it.
 
     ```mlir
     %1 = nn.boundary %0 "output" "0" of "model.layers.0.self_attn.q_proj"

@@ -278,7 +278,9 @@ def TPMergeCollectives : Pass<"tp-merge-collectives", "::mlir::func::FuncOp"> {
     (at most four, what the runtime sends at once), if none depends on another and
     as long as the message stays below `bytes`. It stands where the first of them
     stood, or as soon after it as all operands are there, and never after the first
-    use of a result: what is computed waits no longer than before.
+    use of a result. What a later one sends is computed before that use, if that
+    takes a few ops which do not depend on it: two norms one after the other reduce
+    once.
 
     Before:
     ```mlir
