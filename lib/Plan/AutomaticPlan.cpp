@@ -112,47 +112,6 @@ void tp::forEachWholeDim(func::FuncOp function,
   }
 }
 
-/// The factors that are parts of compound dims.
-static llvm::SmallBitVector compoundFactors(const ShardingRule &rule) {
-  llvm::SmallBitVector compound(rule.factors.size());
-  for (const auto *tensors : {&rule.operands, &rule.results})
-    for (const TensorFactors &dims : *tensors)
-      for (const DimFactors &factors : dims)
-        if (factors.size() > 1)
-          for (unsigned factor : factors)
-            compound.set(factor);
-  return compound;
-}
-
-SmallVector<Operation *> tp::findUnpadded(func::FuncOp function,
-                                          const DimClasses &classes) {
-  SmallVector<Operation *> unpadded(classes.size(), nullptr);
-  for (Operation &op : function.getBody().front()) {
-    auto ruled = dyn_cast<ShardingRuleOpInterface>(op);
-    if (!ruled)
-      continue;
-    ShardingRule rule = ruled.getShardingRule();
-    llvm::SmallBitVector compound = compoundFactors(rule);
-    auto visit = [&](Value value, const TensorFactors &dims) {
-      for (auto [i, factors] : llvm::enumerate(dims)) {
-        const Factor *factor =
-            factors.empty() ? nullptr : &rule.factors[factors.front()];
-        bool isPaddable = factor && (factor->masked ||
-                                     (!compound.test(factors.front()) &&
-                                      factor->kind != FactorKind::Replicate));
-        Operation *&known = unpadded[classes.classOf(value, i)];
-        if (!isPaddable && !known)
-          known = &op;
-      }
-    };
-    for (auto [value, dims] : llvm::zip(op.getOperands(), rule.operands))
-      visit(value, dims);
-    for (auto [value, dims] : llvm::zip(op.getResults(), rule.results))
-      visit(value, dims);
-  }
-  return unpadded;
-}
-
 DimGroups::DimGroups(func::FuncOp function, const DimClasses &classes,
                      int64_t devices, const llvm::DenseSet<unsigned> &without)
     : owner(classes.size(), ~0u) {

@@ -60,11 +60,6 @@ private:
 void forEachWholeDim(func::FuncOp function,
                      function_ref<void(Value, unsigned)> visit);
 
-/// For every class of dims the first op that cannot take padding along it; null
-/// where all can, as they are or written out.
-SmallVector<Operation *> findUnpadded(func::FuncOp function,
-                                      const DimClasses &classes);
-
 /// Chooses the groups to share an axis out over: so that the work of every
 /// contraction is shared out, those that send the fewest bytes for it first,
 /// and then what is left of the large parameters, for their storage. Returns

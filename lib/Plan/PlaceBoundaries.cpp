@@ -9,22 +9,25 @@
 using namespace mlir;
 using namespace mlir::tp;
 
+void PlacingContext::remark(const Twine &text, const Request &request,
+                            StringRef instead) const {
+  std::string tensor = text.str();
+  std::string kind = StringRef(tensor).split(' ').first.str();
+  if (said.insert(kind + " " + request.source()).second)
+    emitRemark(UnknownLoc::get(mesh.getContext()))
+        << tensor << " (asked by " << request.source() << "); " << instead
+        << ", here and wherever else the entry asks it and cannot have it";
+}
+
 LogicalResult PlacingContext::unmet(const Twine &text, const Request &request,
                                     StringRef instead) const {
-  Location loc = UnknownLoc::get(mesh.getContext());
   if (mayWeaken) {
-    // Once for an entry and a kind of tensor, not for every layer.
-    std::string tensor = text.str();
-    std::string kind = StringRef(tensor).split(' ').first.str();
-    if (said.insert(kind + " " + request.source()).second)
-      emitRemark(loc) << tensor << " (asked by " << request.source() << "); "
-                      << instead << ", here and wherever else the entry asks it"
-                      << " and cannot have it";
+    remark(text, request, instead);
     return success();
   }
-  return emitError(loc) << text << " (asked by " << request.source()
-                        << "); with \"when_unmet\": \"remark\" in the plan, "
-                        << instead;
+  return emitError(UnknownLoc::get(mesh.getContext()))
+         << text << " (asked by " << request.source()
+         << "); with \"when_unmet\": \"remark\" in the plan, " << instead;
 }
 
 std::string tp::tooFewFor(int64_t dim, int64_t extent, int64_t devices) {
@@ -36,24 +39,13 @@ std::string tp::tooFewFor(int64_t dim, int64_t extent, int64_t devices) {
          " devices, sizes up to " + std::to_string(extent) + " work";
 }
 
-std::string tp::cannotPad(int64_t dim, int64_t extent, int64_t devices,
-                          Operation *op) {
-  int64_t padded = llvm::divideCeil(extent, devices) * devices;
-  std::string size = std::to_string(extent);
-  return "dim " + std::to_string(dim) + " of size " + size +
-         " would be padded to " + std::to_string(padded) + ", which '" +
-         op->getName().getStringRef().str() +
-         "' cannot handle; a number of devices that divides " + size + " works";
-}
-
 BoundaryPlacer::BoundaryPlacer(
     func::FuncOp function, const PlacingContext &context,
     const DimClasses &classes, ArrayRef<Axes> classAxes,
-    ArrayRef<Operation *> unpadded,
     const llvm::DenseMap<unsigned, PlacedParameter> &placed,
     const llvm::DenseMap<unsigned, SmallVector<Request, 2>> &asked)
     : function(function), context(context), classes(classes),
-      classAxes(classAxes), unpadded(unpadded), placed(placed), asked(asked) {
+      classAxes(classAxes), placed(placed), asked(asked) {
   for (unsigned i = 0; i < function.getNumArguments(); ++i) {
     auto parameter =
         function.getArgAttrOfType<nn::ParameterAttr>(i, nn::kParameterName);
@@ -69,18 +61,16 @@ BoundaryPlacer::BoundaryPlacer(
   }
 }
 
-LogicalResult BoundaryPlacer::run() {
+void BoundaryPlacer::run() {
   SmallVector<nn::BoundaryOp> boundaries(function.getOps<nn::BoundaryOp>());
   for (nn::BoundaryOp op : boundaries) {
-    if (failed(place(op)))
-      return failure();
+    place(op);
     op.getResult().replaceAllUsesWith(op.getInput());
     op.erase();
   }
-  return success();
 }
 
-LogicalResult BoundaryPlacer::place(nn::BoundaryOp op) {
+void BoundaryPlacer::place(nn::BoundaryOp op) {
   SmallVector<Request, 2> requests = readRequests(op->getAttr(kRequestName));
   OpBuilder builder(op);
   for (int64_t stage : {0, 1}) {
@@ -90,21 +80,19 @@ LogicalResult BoundaryPlacer::place(nn::BoundaryOp op) {
         now.push_back(request);
     if (now.empty())
       continue;
-    FailureOr<std::optional<ShardingAttr>> sharding = shardingFor(op, now);
-    if (failed(sharding))
-      return failure();
-    if (!*sharding)
+    ShardingAttr sharding = shardingFor(op, now);
+    if (!sharding)
       continue;
     // What comes into the model comes as it is taken to be.
     auto argument = dyn_cast<BlockArgument>(op.getInput());
     if (argument && op.getModule() == kRootModule && stage == 0) {
-      function.setArgAttr(argument.getArgNumber(), kShardingName, **sharding);
+      function.setArgAttr(argument.getArgNumber(), kShardingName, sharding);
       continue;
     }
     bool isLazy = llvm::all_of(
         now, [](const Request &request) { return request.isLazy; });
     auto constraint =
-        ConstraintOp::create(builder, op.getLoc(), op.getInput(), **sharding,
+        ConstraintOp::create(builder, op.getLoc(), op.getInput(), sharding,
                              isLazy ? builder.getUnitAttr() : UnitAttr());
     Request about = now.front();
     constraint->setAttr(
@@ -119,19 +107,13 @@ LogicalResult BoundaryPlacer::place(nn::BoundaryOp op) {
                                   builder.getStringAttr(about.style))}));
     op.getInputMutable().assign(constraint);
   }
-  return success();
 }
 
-FailureOr<std::optional<ShardingAttr>>
-BoundaryPlacer::shardingFor(nn::BoundaryOp op, ArrayRef<Request> requests) {
+ShardingAttr BoundaryPlacer::shardingFor(nn::BoundaryOp op,
+                                         ArrayRef<Request> requests) {
   ArrayRef<int64_t> shape = op.getType().getShape();
   Placement placement = Placement::replicated(shape);
   bool isAny = false;
-  std::string what =
-      op.getDirection().str() + " \"" + op.getName().str() + "\" of " +
-      (op.getModule() == kRootModule ? "the model"
-                                     : "\"" + op.getModule().str() + "\"") +
-      ": ";
   SmallVector<StringRef> names;
   for (const Request &request : requests)
     names.push_back(request.axis);
@@ -146,45 +128,30 @@ BoundaryPlacer::shardingFor(nn::BoundaryOp op, ArrayRef<Request> requests) {
     if (request.isReplicated() || devices < 2)
       continue;
     SmallVector<unsigned> dims;
-    int64_t extent = 1;
     for (unsigned i = 0; i < shape.size(); ++i)
-      if ((op.getOriginDims() ? (*op.getOriginDims())[i] : i) == request.dim) {
+      if ((op.getOriginDims() ? (*op.getOriginDims())[i] : i) == request.dim)
         dims.push_back(i);
-        extent *= shape[i];
-      }
-    if (extent < devices) {
-      if (failed(context.unmet(what + tooFewFor(request.dim, extent, devices),
-                               request, "nothing is asked of it")))
-        return failure();
-      continue;
-    }
-    DimAxes parts = partsFor(op, request, dims);
-    std::string why = hindrance(op, placement.dims, parts);
-    if (!why.empty()) {
-      if (failed(context.unmet(what + why, request, "nothing is asked of it")))
-        return failure();
+    int64_t extent = 1;
+    for (unsigned i : dims)
+      extent *= shape[i];
+    // One token at a time, say: it is on every device, which costs no more.
+    if (extent == 1) {
+      context.remark(op.getDirection() + " \"" + op.getName() + "\" of " +
+                         (op.getModule() == kRootModule
+                              ? "the model"
+                              : "\"" + op.getModule() + "\"") +
+                         ": dim " + Twine(request.dim) + " is a single element",
+                     request, "it stays whole");
       continue;
     }
     isAny = true;
-    for (auto [i, axes] : llvm::enumerate(parts))
+    for (auto [i, axes] : llvm::enumerate(partsFor(op, request, dims)))
       placement.dims[i].append(axes);
   }
   if (!isAny)
-    return std::optional<ShardingAttr>();
-  return std::optional<ShardingAttr>(toSharding(
-      placement, context.meshName, context.mesh, shape, op.getContext()));
-}
-
-std::string BoundaryPlacer::hindrance(nn::BoundaryOp op, ArrayRef<Axes> own,
-                                      ArrayRef<Axes> parts) {
-  for (auto [i, extent] : llvm::enumerate(op.getType().getShape())) {
-    int64_t devices = sizeOf(own[i]) * sizeOf(parts[i]);
-    Operation *fixed = unpadded[classes.classOf(op.getResult(), i)];
-    if (fixed && !parts[i].empty() && extent % devices)
-      return cannotPad(op.getOriginDims() ? (*op.getOriginDims())[i] : i,
-                       extent, devices, fixed);
-  }
-  return {};
+    return {};
+  return toSharding(placement, context.meshName, context.mesh, shape,
+                    op.getContext());
 }
 
 /// The parts of the request's axis for every dim of the value. `dims` are those

@@ -269,14 +269,13 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
   /// Storage over further axes, whoever decided the rest.
   LogicalResult decideStorage(func::FuncOp function) {
     DimClasses classes(function);
-    SmallVector<Operation *> unpadded = findUnpadded(function, classes);
     for (BlockArgument argument : function.getArguments()) {
       auto parameter = parameterOf(function, argument);
       if (!parameter)
         continue;
       for (const Request &request : requestsOf(function, argument))
         if (request.isStorage && stored.insert(keyOf(parameter)).second &&
-            failed(store(parameter, argument, request, classes, unpadded)))
+            failed(store(parameter, argument, request)))
           return failure();
     }
     return success();
@@ -403,34 +402,28 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
 
   /// Storage over a further axis: of the dim that was asked for, or else the
   /// first, that it divides without padding, which would pad all its uses; or
-  /// else of the dim that is padded least and of which no op minds it.
+  /// else of the dim that is padded least.
   LogicalResult store(nn::ParameterAttr parameter, BlockArgument argument,
-                      const Request &request, const DimClasses &classes,
-                      ArrayRef<Operation *> unpadded) {
+                      const Request &request) {
     PlacedParameter &entry = entryOf(parameter, argument);
     int64_t devices = context.mesh.getAxisSize(request.axis);
     ArrayRef<int64_t> shape = shapeOf(argument.getType());
     if (devices < 2)
       return success();
+    if (shape.empty())
+      return context.unmet(nameOf(parameter) + ": a scalar has no dim to shard",
+                           request, "all of the devices store it");
     // Padding, then whether another dim was asked for, then the dim.
     using Score = std::tuple<double, bool, unsigned>;
     std::optional<Score> best;
     for (auto [i, stored] : llvm::enumerate(parameter.getDims().asArrayRef())) {
       int64_t parts = sizeOf(entry.use[i]) * devices;
-      bool isPadded = shape[i] % parts != 0;
-      if (isPadded && unpadded[classes.classOf(argument, i)])
-        continue;
       double padded = double(llvm::divideCeil(shape[i], parts) * parts);
       Score score{padded / double(shape[i]), stored != request.dim,
                   unsigned(i)};
       if (!best || score < *best)
         best = score;
     }
-    if (!best)
-      return context.unmet(nameOf(parameter) + ": " + Twine(devices) +
-                               " devices divide none of its dims, and each "
-                               "has an op that cannot handle padding",
-                           request, "all of them store it");
     unsigned dim = std::get<2>(*best);
     if (std::get<0>(*best) > 1)
       note(Note::Padded, parameter, request);
@@ -511,17 +504,15 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
     }
     if (plan == "auto" || plan == "file")
       keepPicked(function, classes, classAxes, placed);
-    SmallVector<Operation *> unpadded = findUnpadded(function, classes);
-    if (failed(placeBatch(function, classes, unpadded, classAxes)))
+    if (failed(placeBatch(function, classes, classAxes)))
       return failure();
     llvm::DenseMap<unsigned, Users> users;
     for (BlockArgument argument : function.getArguments())
       if (auto it = placed.find(argument.getArgNumber()); it != placed.end())
         users[argument.getArgNumber()] = findUsers(argument, it->second);
-    BoundaryPlacer boundaries(function, context, classes, classAxes, unpadded,
-                              placed, asked);
-    if (failed(boundaries.run()))
-      return failure();
+    BoundaryPlacer boundaries(function, context, classes, classAxes, placed,
+                              asked);
+    boundaries.run();
     for (BlockArgument argument : function.getArguments()) {
       auto it = placed.find(argument.getArgNumber());
       if (it != placed.end() &&
@@ -632,7 +623,6 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
 
   /// The axes for the batch shard what is called "batch".
   LogicalResult placeBatch(func::FuncOp function, const DimClasses &classes,
-                           ArrayRef<Operation *> unpadded,
                            SmallVectorImpl<Axes> &classAxes) {
     Axes axes;
     for (auto &[name, role] : roles)
@@ -651,23 +641,15 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
       for (auto [i, dimName] : llvm::enumerate(names)) {
         if (dimName != StringAttr::get(&getContext(), "batch"))
           continue;
-        if (sizeOf(axes) > shape[i]) {
-          InFlightDiagnostic error = emit();
-          error << "mesh axis \"" << axes.front().name << "\" of size "
-                << sizeOf(axes) << " is larger than the batch of " << shape[i];
-          if (shape[i] > 1)
-            return error << "; sizes up to " << shape[i] << " work";
-          return error << ", which cannot be sharded; leave the axis out, or "
-                       << "name it otherwise, as an axis of a plan";
+        if (sizeOf(axes) > shape[i] && !isBatchSmall) {
+          isBatchSmall = true; // Said once.
+          emitRemark(function.getLoc())
+              << "mesh axis \"" << axes.front().name << "\" of size "
+              << sizeOf(axes) << " is larger than the batch of " << shape[i]
+              << ": the other devices along it compute padding";
         }
-        unsigned dimClass = classes.classOf(argument, i);
-        if (unpadded[dimClass] && shape[i] % sizeOf(axes))
-          return emit() << "mesh axis \"" << axes.front().name
-                        << "\" has the batch: "
-                        << cannotPad(i, shape[i], sizeOf(axes),
-                                     unpadded[dimClass]);
         dims[i] = axes;
-        classAxes[dimClass] = axes;
+        classAxes[classes.classOf(argument, i)] = axes;
         isBatch = true;
       }
       // State is left open: its other dims follow what is written to it.
@@ -689,6 +671,7 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
   std::map<std::tuple<std::string, std::string, Note>,
            std::pair<std::string, unsigned>>
       notes;
+  bool isBatchSmall = false;
 };
 
 } // namespace

@@ -37,6 +37,10 @@ struct PlacingContext {
   bool mayWeaken = false;
   mutable llvm::StringSet<> said; ///< entries that a remark was made of
 
+  /// Says that `instead` is done: once for an entry and a kind of tensor, not
+  /// for every layer. `text` begins with the tensor.
+  void remark(const Twine &text, const Request &request,
+              StringRef instead) const;
   /// An error, or where the plan allows it a remark that `instead` is done;
   /// success means that the caller does it. `text` begins with the tensor.
   LogicalResult unmet(const Twine &text, const Request &request,
@@ -63,35 +67,25 @@ keepWhole(func::FuncOp function, const PlacingContext &context,
 /// "dim 0 of size 32 cannot be sharded over 64 devices, sizes up to 32 work".
 std::string tooFewFor(int64_t dim, int64_t extent, int64_t devices);
 
-/// "dim 1 of size 7 would be padded to 8, which 'nn.slice' cannot handle; what
-/// divides 7 works".
-std::string cannotPad(int64_t dim, int64_t extent, int64_t devices,
-                      Operation *op);
-
 /// Turns the requests on the boundaries of one function into constraints, and
 /// removes all boundaries.
 class BoundaryPlacer {
 public:
   /// `classAxes`: for each class of dims, the axes of the batch and of the
-  /// parameters that are not gathered; `unpadded`: as findUnpadded gives it.
-  /// `placed`: by argument number.
+  /// parameters that are not gathered. `placed`: by argument number.
   BoundaryPlacer(
       func::FuncOp function, const PlacingContext &context,
       const DimClasses &classes, ArrayRef<Axes> classAxes,
-      ArrayRef<Operation *> unpadded,
       const llvm::DenseMap<unsigned, PlacedParameter> &placed,
       const llvm::DenseMap<unsigned, SmallVector<Request, 2>> &asked);
 
-  LogicalResult run();
+  void run();
 
 private:
-  LogicalResult place(nn::BoundaryOp op);
-  /// The sharding that the requests of one stage give, or nothing of them.
-  FailureOr<std::optional<ShardingAttr>>
-  shardingFor(nn::BoundaryOp op, ArrayRef<Request> requests);
-  /// What hinders sharding over `parts`; empty if nothing does.
-  std::string hindrance(nn::BoundaryOp op, ArrayRef<Axes> own,
-                        ArrayRef<Axes> parts);
+  void place(nn::BoundaryOp op);
+  /// The sharding that the requests of one stage give; null if they ask
+  /// nothing.
+  ShardingAttr shardingFor(nn::BoundaryOp op, ArrayRef<Request> requests);
   DimAxes partsFor(nn::BoundaryOp op, const Request &request,
                    ArrayRef<unsigned> dims);
   std::optional<DimAxes> partsOfModule(nn::BoundaryOp op,
@@ -102,7 +96,6 @@ private:
   const PlacingContext &context;
   const DimClasses &classes;
   ArrayRef<Axes> classAxes;
-  ArrayRef<Operation *> unpadded;
   const llvm::DenseMap<unsigned, PlacedParameter> &placed;
   const llvm::DenseMap<unsigned, SmallVector<Request, 2>> &asked;
   llvm::StringMap<SmallVector<unsigned, 2>> parametersOf; ///< by module

@@ -24,7 +24,7 @@ func.func private @whole_padded(%x: tensor<2x8xf32> {tp.global = tensor<2x5xf32>
 // CHECK-NEXT: %[[ALL:.*]] = tp.all_gather %[[Y]] dims [1]
 // CHECK-NEXT: %[[CUT:.*]] = tp.resize %[[ALL]] dim 1 : (tensor<2x8xf32>) -> tensor<2x5xf32>
 // CHECK-NEXT: nn.slice %[[CUT]]
-func.func @calls_sharded(%x: tensor<2x5xf32>) -> tensor<2x4xf32> {
+func.func @calls_sharded(%x: tensor<2x5xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>}) -> tensor<2x4xf32> {
   %0 = tp.call @sharded(%x) : (tensor<2x5xf32>) -> tensor<2x5xf32>
   %1 = nn.slice %0 offsets [0, 1] strides [1, 1] : (tensor<2x5xf32>) -> tensor<2x4xf32>
   return %1 : tensor<2x4xf32>
