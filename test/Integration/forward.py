@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,21 @@ from safetensors_writer import write_checkpoint
 
 RANKS = (1, 2, 3, 4)
 REFERENCE_TOLERANCE, RANKS_TOLERANCE = 1e-4, 1e-5
+
+
+# Between layers the sequence is sharded, however short it is.
+SEQUENCE_PARALLEL = {
+    "model.embed_tokens": "rowwise_rep",
+    "model.layers.*.input_layernorm": "sequence_parallel",
+    "model.layers.*.post_attention_layernorm": "sequence_parallel",
+    "model.layers.*.self_attn.[qkv]_proj": "colwise",
+    "model.layers.*.self_attn.o_proj": "rowwise",
+    "model.layers.*.mlp.gate_proj": "colwise",
+    "model.layers.*.mlp.up_proj": "colwise",
+    "model.layers.*.mlp.down_proj": "rowwise",
+    "model.norm": "sequence_parallel",
+    "lm_head": "colwise_rep",
+}
 
 
 def random_ids(length: int, batch: int = 2) -> np.ndarray:
@@ -94,12 +110,17 @@ def uneven(ranks: int) -> Callable[[Tools], None]:
     def case(tools: Tools) -> None:
         os.environ["TPRT_POISON"] = "1"
         make_variant("uneven", tools.work / "model")
+        plan = tools.work / "plan.json"
+        plan.write_text(json.dumps(SEQUENCE_PARALLEL))
         shapes = [(1, 1), (1, 2), (2, 5), (3, 13), (1, 37)]
         for batch, length in shapes:
             ids = random_ids(length, batch)
             expected = Llama(tools.work / "model", np.float64).logits(ids)
             logits = tools.forward(tools.work / "model", ids, f"--mesh=tp={ranks}")
             check_close(logits, expected, REFERENCE_TOLERANCE, f"{batch} x {length} positions")
+            if length < 6:
+                logits = tools.forward(tools.work / "model", ids, f"--mesh=tp={ranks}", f"--plan={plan}")
+                check_close(logits, expected, REFERENCE_TOLERANCE, f"{batch} x {length} positions, sequence parallel")
         ids = random_ids(13, batch=3)
         expected = Llama(tools.work / "model", np.float64).logits(ids)
         logits = tools.forward(tools.work / "model", ids, f"--mesh=dp=2,tp={ranks}")
