@@ -1,0 +1,478 @@
+//===- World.cpp - this process among those it was launched with ----------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "World.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <ctime>
+#include <sched.h>
+
+using namespace tprt;
+
+static constexpr int64_t controlTag = 1, gatherTag = 2, broadcastTag = 3;
+
+static Clock::duration seconds(double count) {
+  return std::chrono::duration_cast<Clock::duration>(
+      std::chrono::duration<double>(count));
+}
+
+/// While it exists the watch ends the process if it takes too long.
+class World::Blocking {
+public:
+  Blocking(World &world, const char *what) : world(world) {
+    world.blockedSince = Clock::now().time_since_epoch().count();
+    world.blockedIn = what;
+  }
+  ~Blocking() { world.blockedIn = nullptr; }
+
+private:
+  World &world;
+};
+
+//===----------------------------------------------------------------------===//
+// Joining and leaving
+//===----------------------------------------------------------------------===//
+
+World::World(const tprt_transport &transport, const Launch &launch,
+             double timeout)
+    : transport(transport), launch(launch), timeoutSeconds(timeout) {
+  watcher = std::thread([this] { watch(); });
+  try {
+    start();
+  } catch (...) {
+    {
+      std::lock_guard<std::mutex> lock(mutex);
+      stopping = true;
+    }
+    watcher.join();
+    throw;
+  }
+}
+
+void World::start() {
+  std::lock_guard<std::mutex> lock(io);
+  Blocking blocking(*this, "joining the other processes");
+  tprt_error error = {};
+  call(transport.start(&endpoint, &error), error);
+  checkSize();
+  busyAt.resize(size_t(size()));
+  alarms.resize(size_t(size()));
+  listen();
+}
+
+void World::introduce() {
+  // A name under which the files of all ranks are found.
+  int64_t id = std::chrono::system_clock::now().time_since_epoch().count();
+  broadcast(&id, sizeof id, "the start");
+  job = join("tprt-flight-", id);
+}
+
+void World::checkSize() const {
+  if (endpoint.size == launch.size || launch.launcher.empty())
+    return;
+  raise(TPRT_UNSUPPORTED, launch.launcher, " launched ", launch.size,
+        " processes, but ", endpoint.description, " sees ", endpoint.size,
+        launch.launcher == "srun"
+            ? ": launch with 'srun --mpi=pmix', or with mpirun"
+            : ": launch with the mpirun of the same MPI");
+}
+
+World::~World() {
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    stopping = true;
+  }
+  watcher.join();
+}
+
+void World::call(tprt_status status, const tprt_error &error) const {
+  if (status != TPRT_OK)
+    raise(status, error.message);
+}
+
+tprt_channel *World::split(int64_t color, int64_t key) {
+  std::lock_guard<std::mutex> lock(io);
+  Blocking blocking(*this, "splitting the processes into groups");
+  tprt_channel *channel = nullptr;
+  tprt_error error = {};
+  call(transport.split(color, key, &channel, &error), error);
+  return channel;
+}
+
+void World::attach(RunState *state) {
+  std::lock_guard<std::mutex> lock(io);
+  attached = state;
+  if (state && failed())
+    state->fail(TPRT_FAILED, "the run failed elsewhere");
+}
+
+/// Nobody sends any more but to himself.
+void World::leave() {
+  {
+    std::lock_guard<std::mutex> lock(io);
+    isLeaving = true;
+    post(Notice::Leave, rank());
+  }
+  auto deadline = Clock::now() + seconds(timeoutSeconds);
+  while (Clock::now() < deadline) {
+    {
+      std::lock_guard<std::mutex> lock(io);
+      pollControl();
+      if (!listening && posted.empty())
+        return;
+    }
+    sched_yield();
+  }
+  raise(TPRT_FAILED, "messages were not delivered within ", timeoutSeconds,
+        " s");
+}
+
+void World::close(int code) {
+  if (code == 0) {
+    check("", [](auto &) { return std::string(); }, "the end");
+    leave();
+    std::lock_guard<std::mutex> lock(io);
+    Blocking blocking(*this, "leaving the other processes");
+    tprt_error error = {};
+    call(transport.finish(&error), error);
+    return;
+  }
+  alarm(Notice::HostError, TPRT_FAILED, "ended");
+  // The spokesman's message must be out before everybody ends.
+  if (!isSpokesman()) {
+    std::unique_lock<std::mutex> lock(mutex);
+    changed.wait_for(lock, std::chrono::seconds(2), [this] { return ended; });
+  }
+  endProcess();
+}
+
+//===----------------------------------------------------------------------===//
+// What processes tell of themselves; with `io` held
+//===----------------------------------------------------------------------===//
+
+Notice World::describeSelf(Notice::Kind kind) const {
+  Notice notice;
+  notice.kind = kind;
+  notice.rank = rank();
+  notice.progress = recorder.progress();
+  return notice;
+}
+
+void World::listen() {
+  tprt_error error = {};
+  call(transport.receive(endpoint.control, -1, controlTag, &incoming,
+                         sizeof incoming, &listening, &error),
+       error);
+}
+
+void World::post(Notice::Kind kind, int64_t to) {
+  posted.emplace_back();
+  Posted &message = posted.back();
+  message.notice = kind == Notice::Alarm ? own : describeSelf(kind);
+  tprt_error error = {};
+  if (transport.send(endpoint.control, to, controlTag, &message.notice,
+                     sizeof message.notice, &message.request,
+                     &error) != TPRT_OK)
+    posted.pop_back(); // Whoever waits for it finds that it does not come.
+}
+
+void World::handle(const Notice &notice) {
+  if (notice.rank < 0 || notice.rank >= size())
+    return;
+  switch (notice.kind) {
+  case Notice::Question:
+    return post(Notice::Status, notice.rank);
+  case Notice::Status:
+    if (notice.progress.phase == Progress::Host ||
+        notice.progress.phase == Progress::Computing)
+      busyAt[size_t(notice.rank)] = Clock::now();
+    return;
+  case Notice::Alarm:
+    // The first counts, but an error is more than to have been told of one.
+    if (std::optional<Notice> &known = alarms[size_t(notice.rank)];
+        !known || known->cause == Notice::Told)
+      known = notice;
+    return;
+  default:
+    return;
+  }
+}
+
+void World::pollControl() {
+  int64_t done = 1, bytes = 0;
+  tprt_error error = {};
+  // A few at a time: the caller has other things to look at.
+  for (int i = 0; i < 8 && listening && done; ++i) {
+    call(transport.test(listening, &done, &bytes, &error), error);
+    if (!done)
+      break;
+    listening = nullptr;
+    Notice notice = incoming;
+    if (notice.kind == Notice::Leave && isLeaving)
+      break;
+    listen();
+    if (bytes == int64_t(sizeof notice))
+      handle(notice);
+  }
+  for (auto it = posted.begin(); it != posted.end();) {
+    call(transport.test(it->request, &done, &bytes, &error), error);
+    it = done ? posted.erase(it) : std::next(it);
+  }
+}
+
+void World::askAbout(const std::vector<Transfers::Open> &open) {
+  for (const Transfers::Open &one : open)
+    post(Notice::Question, one.rank);
+}
+
+bool World::areBusy(const std::vector<Transfers::Open> &open) const {
+  auto since = Clock::now() - seconds(timeoutSeconds / 2);
+  for (const Transfers::Open &one : open)
+    if (busyAt[size_t(one.rank)] < since)
+      return false;
+  return true;
+}
+
+//===----------------------------------------------------------------------===//
+// Transfers
+//===----------------------------------------------------------------------===//
+
+Transfers::~Transfers() {
+  if (open.empty() || kept.empty())
+    return;
+  // A message that was given up may still be written or read.
+  std::lock_guard<std::mutex> lock(world.io);
+  world.abandoned.splice(world.abandoned.end(), kept);
+}
+
+char *Transfers::keep(size_t bytes) {
+  kept.emplace_back(bytes);
+  return kept.back().data();
+}
+
+void Transfers::send(tprt_channel *channel, int64_t member, int64_t rank,
+                     int64_t tag, const void *data, int64_t bytes) {
+  std::lock_guard<std::mutex> lock(world.io);
+  int64_t sent = 0;
+  do {
+    int64_t size = std::min(bytes - sent, world.endpoint.largest);
+    tprt_request *request = nullptr;
+    tprt_error error = {};
+    world.call(world.transport.send(channel, member, tag,
+                                    static_cast<const char *>(data) + sent,
+                                    size, &request, &error),
+               error);
+    open.push_back({request, rank, false});
+    sent += size;
+  } while (sent < bytes);
+}
+
+void Transfers::receive(tprt_channel *channel, int64_t member, int64_t rank,
+                        int64_t tag, void *data, int64_t bytes) {
+  std::lock_guard<std::mutex> lock(world.io);
+  int64_t received = 0;
+  do {
+    int64_t size = std::min(bytes - received, world.endpoint.largest);
+    tprt_request *request = nullptr;
+    tprt_error error = {};
+    world.call(world.transport.receive(channel, member, tag,
+                                       static_cast<char *>(data) + received,
+                                       size, &request, &error),
+               error);
+    open.push_back({request, rank, true});
+    received += size;
+  } while (received < bytes);
+}
+
+namespace {
+/// Looks often at first, then less so: ranks may outnumber the cores.
+class Pause {
+public:
+  explicit Pause(int spins) : spins(spins) {}
+  void rest() {
+    if (++round <= spins)
+      return;
+    if (round <= spins + 2000) {
+      sched_yield();
+      return;
+    }
+    timespec time = {0, 50'000};
+    nanosleep(&time, nullptr);
+  }
+  /// Whether it is time to look at what is rarely there.
+  bool isSometimes() const { return round % 16 == 0 || round > spins; }
+
+private:
+  const int spins;
+  int round = 0;
+};
+} // namespace
+
+void Transfers::wait(Patience patience) {
+  const auto began = Clock::now();
+  const auto limit = began + 10 * seconds(world.timeoutSeconds);
+  auto deadline = began + seconds(world.timeoutSeconds);
+  auto question = began + seconds(world.timeoutSeconds / 4);
+  const bool isCrowded =
+      world.localSize() > int64_t(std::thread::hardware_concurrency());
+  Pause pause(isCrowded ? 20 : 2000);
+  while (true) {
+    {
+      std::lock_guard<std::mutex> lock(world.io);
+      if (pause.isSometimes())
+        world.pollControl();
+      for (size_t i = 0; i < open.size();) {
+        int64_t done = 0, bytes = 0;
+        tprt_error error = {};
+        world.call(world.transport.test(open[i].request, &done, &bytes, &error),
+                   error);
+        if (!done) {
+          ++i;
+          continue;
+        }
+        open[i] = open.back();
+        open.pop_back();
+      }
+      if (open.empty())
+        return;
+      auto now = Clock::now();
+      if (patience == Patient && now > question) {
+        world.askAbout(open);
+        question = now + seconds(world.timeoutSeconds / 4);
+      }
+      if (patience == Patient && now > deadline && now < limit &&
+          world.areBusy(open))
+        deadline = now + seconds(world.timeoutSeconds / 2);
+    }
+    if (world.failed())
+      raise(TPRT_ELSEWHERE, "the run failed elsewhere");
+    if (Clock::now() > deadline)
+      world.giveUp(open);
+    pause.rest();
+  }
+}
+
+void World::giveUp(const std::vector<Transfers::Open> &open) {
+  std::vector<int64_t> ranks;
+  for (const Transfers::Open &one : open)
+    ranks.push_back(one.rank);
+  std::sort(ranks.begin(), ranks.end());
+  ranks.erase(std::unique(ranks.begin(), ranks.end()), ranks.end());
+  std::string message =
+      join("waited ", timeoutSeconds, " s for ranks ", joinSizes(ranks));
+  alarm(Notice::Waited, TPRT_FAILED, message);
+  raise(TPRT_FAILED, message);
+}
+
+//===----------------------------------------------------------------------===//
+// Exchanges of the host
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// The first message of a text: its size, and as much of it as fits.
+struct FirstMessage {
+  static constexpr int64_t most = 4096;
+  int64_t size;
+  char text[most];
+
+  static int64_t bytes(int64_t size) {
+    return int64_t(offsetof(FirstMessage, text)) + std::min(size, most);
+  }
+};
+
+/// Marks what the host waits for.
+class Meeting {
+public:
+  Meeting(Recorder &recorder, const char *what)
+      : recorder(recorder), what(what) {
+    recorder.enterMeeting(what);
+  }
+  ~Meeting() { recorder.enterHost(what); }
+
+private:
+  Recorder &recorder;
+  const char *what;
+};
+} // namespace
+
+std::vector<std::string> World::gather(const std::string &mine,
+                                       const char *what) {
+  Meeting meeting(recorder, what);
+  const int64_t all = size();
+  std::vector<std::string> texts(rank() == 0 ? size_t(all) : 0);
+  if (rank() != 0) {
+    Transfers transfers(*this);
+    const int64_t length = int64_t(mine.size());
+    char *memory = transfers.keep(sizeof(int64_t) + mine.size());
+    std::memcpy(memory, &length, sizeof length);
+    std::memcpy(memory + sizeof length, mine.data(), mine.size());
+    const int64_t first = FirstMessage::bytes(length);
+    transfers.send(everybody(), 0, 0, gatherTag, memory, first);
+    if (length > FirstMessage::most)
+      transfers.send(everybody(), 0, 0, gatherTag, memory + first,
+                     length - FirstMessage::most);
+    transfers.wait(Transfers::Patient);
+    return texts;
+  }
+  texts[0] = mine;
+  Transfers firsts(*this);
+  std::vector<FirstMessage *> messages(static_cast<size_t>(all));
+  for (int64_t from = 1; from < all; ++from) {
+    char *memory = firsts.keep(sizeof(FirstMessage));
+    messages[size_t(from)] = reinterpret_cast<FirstMessage *>(memory);
+    firsts.receive(everybody(), from, from, gatherTag, memory,
+                   sizeof(FirstMessage));
+  }
+  firsts.wait(Transfers::Patient);
+  Transfers rest(*this);
+  std::vector<std::pair<int64_t, char *>> parts;
+  for (int64_t from = 1; from < all; ++from) {
+    const FirstMessage &message = *messages[size_t(from)];
+    texts[size_t(from)].assign(
+        message.text, size_t(std::min(message.size, FirstMessage::most)));
+    int64_t left = message.size - FirstMessage::most;
+    if (left <= 0)
+      continue;
+    parts.push_back({from, rest.keep(size_t(left))});
+    rest.receive(everybody(), from, from, gatherTag, parts.back().second, left);
+  }
+  rest.wait(Transfers::Patient);
+  for (auto [from, part] : parts)
+    texts[size_t(from)].append(
+        part, size_t(messages[size_t(from)]->size - FirstMessage::most));
+  return texts;
+}
+
+void World::broadcast(void *data, int64_t bytes, const char *what) {
+  Meeting meeting(recorder, what);
+  Transfers transfers(*this);
+  char *memory = transfers.keep(size_t(bytes));
+  if (rank() == 0) {
+    std::memcpy(memory, data, size_t(bytes));
+    for (int64_t to = 1; to < size(); ++to)
+      transfers.send(everybody(), to, to, broadcastTag, memory, bytes);
+  } else {
+    transfers.receive(everybody(), 0, 0, broadcastTag, memory, bytes);
+  }
+  transfers.wait(Transfers::Patient);
+  if (rank() != 0)
+    std::memcpy(data, memory, size_t(bytes));
+}
+
+void World::check(const std::string &mine, const Judge &judge,
+                  const char *what) {
+  std::vector<std::string> texts = gather(mine, what);
+  char answer[sizeof Notice::message] = {};
+  if (rank() == 0)
+    judge(texts).copy(answer, sizeof answer - 1);
+  broadcast(answer, sizeof answer, what);
+  if (!*answer)
+    return;
+  alarm(Notice::Error, TPRT_FAILED, answer);
+  raise(TPRT_FAILED, answer);
+}
