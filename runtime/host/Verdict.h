@@ -19,8 +19,9 @@ struct Notice {
   enum Kind : int64_t {
     Question, ///< asks for a Status
     Status,
-    Alarm, ///< the run has failed; everybody answers with one of his own
-    Leave  ///< to oneself: nobody listens any more
+    Alarm,   ///< the run has failed; everybody answers with one of his own
+    Settled, ///< to those who said nothing: the verdict is there without them
+    Leave    ///< to oneself: nobody listens any more
   };
   enum Cause : int64_t {
     Told,      ///< by another's alarm

@@ -18,7 +18,9 @@
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 using namespace tprt;
 
@@ -40,17 +42,40 @@ static Clock::duration seconds(double count) {
 
 static volatile std::sig_atomic_t terminated = 0;
 
+static struct sigaction before = {}; ///< the host's own action
+
 static void noteSignal(int) { terminated = 1; }
 
-/// A launcher ends what is left of a job with SIGTERM. Somebody else's handler
-/// stays.
+/// A launcher ends what is left of a job with SIGTERM, a moment before it ends
+/// it for good: long enough to say why. Then it is the host's turn.
 static void watchSignal() {
   struct sigaction old = {};
-  if (sigaction(SIGTERM, nullptr, &old) != 0 || old.sa_handler != SIG_DFL)
+  if (sigaction(SIGTERM, nullptr, &old) != 0 || old.sa_handler == SIG_IGN ||
+      old.sa_handler == noteSignal)
     return;
+  before = old;
   struct sigaction action = {};
   action.sa_handler = noteSignal;
   sigaction(SIGTERM, &action, nullptr);
+}
+
+/// What would have happened without the watch.
+static void passSignalOn() {
+  sigaction(SIGTERM, &before, nullptr);
+  ::raise(SIGTERM);
+}
+
+/// A launcher that ends a job may drop what it has not yet read of it.
+static void drainErrors() {
+  std::fflush(stderr);
+  int unread = 1;
+  for (int i = 0; i < 50 && unread > 0; ++i) {
+    if (ioctl(STDERR_FILENO, FIONREAD, &unread) != 0)
+      return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  // What it has read it has still to pass on.
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
 }
 
 //===----------------------------------------------------------------------===//
@@ -92,10 +117,10 @@ void World::watchBlocking() {
   double patience = timeoutSeconds + (launch.rank == 0 ? 0 : 1);
   if (Clock::now() < since + seconds(patience))
     return;
-  std::fprintf(stderr,
-               "error: rank %lld: waited %g s for the other processes while "
-               "%s\n",
-               static_cast<long long>(launch.rank), timeoutSeconds, what);
+  std::string message = join("rank ", launch.rank, ": waited ", timeoutSeconds,
+                             " s for the other processes while ", what);
+  std::fprintf(stderr, "error: %s\n", message.c_str());
+  drainErrors();
   transport.abandon(1);
 }
 
@@ -108,7 +133,8 @@ void World::alarm(Notice::Cause cause, tprt_status status,
   std::lock_guard<std::mutex> lock(io);
   // An error of one's own is told even if the run has failed elsewhere: it may
   // be the same, and then it is nobody's in particular.
-  const bool isError = cause == Notice::Error || cause == Notice::HostError;
+  const bool isError = (cause == Notice::Error || cause == Notice::HostError) &&
+                       status != TPRT_ELSEWHERE;
   const bool isNews = isError && own.cause == Notice::Told && !isSettled;
   if (failed() && !isNews)
     return;
@@ -124,7 +150,7 @@ void World::alarm(Notice::Cause cause, tprt_status status,
       post(Notice::Alarm, to);
   alarmed.store(true, std::memory_order_release);
   if (attached)
-    attached->fail(TPRT_FAILED, message);
+    attached->fail(status, message);
 }
 
 /// Whether nobody has more to say: one that was told while it was busy may find
@@ -145,7 +171,7 @@ void World::watchFailure() {
       isTold |= lock && alarm.has_value();
   }
   if (isTold)
-    alarm(Notice::Told, TPRT_FAILED, "the run failed elsewhere");
+    alarm(Notice::Told, TPRT_ELSEWHERE, "the run failed elsewhere");
   if (!failed())
     return;
   std::unique_lock<std::mutex> lock(mutex);
@@ -169,14 +195,23 @@ void World::settle() {
   Verdict verdict;
   {
     std::lock_guard<std::mutex> lock(io);
+    // One that was stopped finds here what the others did without it.
+    while (pollControl()) {
+    }
     double patience = terminated ? hearingAfterSignal : hearing;
-    if (!heardAll() && Clock::now() < alarmedAt + seconds(patience))
+    if (!settledBy && !heardAll() &&
+        Clock::now() < alarmedAt + seconds(patience))
       return;
     std::vector<const Notice *> heard;
     for (const std::optional<Notice> &alarm : alarms)
       heard.push_back(alarm ? &*alarm : nullptr);
     verdict = conclude(heard, timeoutSeconds);
     isSettled = true;
+    if (settledBy)
+      verdict.spokesman = *settledBy;
+    for (int64_t to = 0; to < size(); ++to)
+      if (!alarms[size_t(to)])
+        post(Notice::Settled, to);
   }
   std::string file = writeRecorder();
   if (!file.empty())
@@ -202,6 +237,9 @@ void World::endProcess() {
     ended = true;
     changed.notify_all();
   }
+  drainErrors();
+  if (terminated)
+    passSignalOn();
   // Not while another thread is in the transport, unless it stays there.
   std::unique_lock<std::mutex> lock(io, std::defer_lock);
   for (int i = 0; i < 20 && !lock.try_lock(); ++i)

@@ -108,7 +108,7 @@ void World::attach(RunState *state) {
   std::lock_guard<std::mutex> lock(io);
   attached = state;
   if (state && failed())
-    state->fail(TPRT_FAILED, "the run failed elsewhere");
+    state->fail(TPRT_ELSEWHERE, "the run failed elsewhere");
 }
 
 /// Nobody sends any more but to himself.
@@ -198,12 +198,16 @@ void World::handle(const Notice &notice) {
         !known || known->cause == Notice::Told)
       known = notice;
     return;
+  case Notice::Settled:
+    settledBy = notice.rank;
+    return;
   default:
     return;
   }
 }
 
-void World::pollControl() {
+bool World::pollControl() {
+  bool heard = false;
   int64_t done = 1, bytes = 0;
   tprt_error error = {};
   // A few at a time: the caller has other things to look at.
@@ -216,6 +220,7 @@ void World::pollControl() {
     if (notice.kind == Notice::Leave && isLeaving)
       break;
     listen();
+    heard = true;
     if (bytes == int64_t(sizeof notice))
       handle(notice);
   }
@@ -223,6 +228,7 @@ void World::pollControl() {
     call(transport.test(it->request, &done, &bytes, &error), error);
     it = done ? posted.erase(it) : std::next(it);
   }
+  return heard;
 }
 
 void World::askAbout(const std::vector<Transfers::Open> &open) {
@@ -400,9 +406,20 @@ private:
 };
 } // namespace
 
-std::vector<std::string> World::gather(const std::string &mine,
+/// Cuts off what a text was gathered for; an Error if that is something else
+/// than here.
+static void checkMeeting(std::string &text, int64_t rank, const char *what) {
+  const size_t end = text.find('\0');
+  if (text.compare(0, end, what) != 0)
+    raise(TPRT_FAILED, "the ranks differ: rank ", rank, " has come to ",
+          text.substr(0, end), ", rank 0 to ", what);
+  text.erase(0, end + 1);
+}
+
+std::vector<std::string> World::gather(const std::string &text,
                                        const char *what) {
   Meeting meeting(recorder, what);
+  const std::string mine = what + std::string(1, '\0') + text;
   const int64_t all = size();
   std::vector<std::string> texts(rank() == 0 ? size_t(all) : 0);
   if (rank() != 0) {
@@ -419,7 +436,7 @@ std::vector<std::string> World::gather(const std::string &mine,
     transfers.wait(Transfers::Patient);
     return texts;
   }
-  texts[0] = mine;
+  texts[0] = text;
   Transfers firsts(*this);
   std::vector<FirstMessage *> messages(static_cast<size_t>(all));
   for (int64_t from = 1; from < all; ++from) {
@@ -445,6 +462,8 @@ std::vector<std::string> World::gather(const std::string &mine,
   for (auto [from, part] : parts)
     texts[size_t(from)].append(
         part, size_t(messages[size_t(from)]->size - FirstMessage::most));
+  for (int64_t from = 1; from < all; ++from)
+    checkMeeting(texts[size_t(from)], from, what);
   return texts;
 }
 

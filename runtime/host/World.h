@@ -144,7 +144,8 @@ private:
   void start();
   void checkSize() const;
   void call(tprt_status status, const tprt_error &error) const;
-  void pollControl();
+  /// Whether anything was heard.
+  bool pollControl();
   void handle(const Notice &notice);
   void listen();
   void post(Notice::Kind kind, int64_t rank);
@@ -182,6 +183,7 @@ private:
   std::vector<Clock::time_point> busyAt; ///< when a rank last said so
   std::vector<std::optional<Notice>> alarms;
   Notice own;                             ///< what this rank's alarm says
+  std::optional<int64_t> settledBy;       ///< the others, without this rank
   bool isSettled = false;                 ///< what is heard now changes nothing
   std::list<std::vector<char>> abandoned; ///< memory of messages given up
   RunState *attached = nullptr;
