@@ -33,9 +33,9 @@ Session::Session(const char *text, tprt_lookup lookup, void *context,
   const int64_t numRanks = manifest.mesh.numRanks();
   if (world && world->size() != numRanks)
     raise(TPRT_INVALID, "the program's mesh has ", numRanks,
-          numRanks == 1 ? " rank" : " ranks", ", but there are ",
-          world->size(), " processes: launch ", numRanks,
-          ", or give it a mesh of ", world->size());
+          numRanks == 1 ? " rank" : " ranks", ", but there are ", world->size(),
+          " processes: launch ", numRanks, ", or give it a mesh of ",
+          world->size());
   if (!world && numRanks > maxGroupSize)
     raise(TPRT_UNSUPPORTED, "a mesh of ", numRanks,
           " ranks; threads of one process can be up to ", maxGroupSize);

@@ -46,6 +46,9 @@ public:
 
   World *processes() const { return world.get(); }
 
+  /// After stop(), for a session that stays where it is until the process ends.
+  void forgetWorld() { world.reset(); }
+
 private:
   /// A buffer of the host that goes to or comes from all ranks.
   struct Binding {
@@ -92,7 +95,7 @@ private:
     return manifest.mesh.block(ranks[slot]->index, dims);
   }
 
-  const std::shared_ptr<World> world; ///< null: ranks are threads
+  std::shared_ptr<World> world; ///< null: ranks are threads
   const Manifest manifest;
   const Layout layout;
   const double timeout;

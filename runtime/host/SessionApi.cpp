@@ -101,6 +101,6 @@ void tprt_session_destroy(tprt_session *session) {
   // process ends soon.
   World *world = session->session->processes();
   if (world && world->failed())
-    return;
+    return session->session->forgetWorld();
   delete session;
 }

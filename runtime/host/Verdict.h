@@ -34,6 +34,8 @@ struct Notice {
   int64_t rank = 0;
   int64_t cause = Told;
   int64_t status = TPRT_FAILED;
+  /// Of a Status: how many waits lead from here to a rank that is busy.
+  int64_t distance = 0;
   Progress progress;
   char message[640] = {};
 };

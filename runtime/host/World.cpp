@@ -60,7 +60,8 @@ void World::start() {
   tprt_error error = {};
   call(transport.start(&endpoint, &error), error);
   checkSize();
-  busyAt.resize(size_t(size()));
+  heardOf.resize(size_t(size()));
+  distance = size();
   alarms.resize(size_t(size()));
   listen();
 }
@@ -160,6 +161,9 @@ Notice World::describeSelf(Notice::Kind kind) const {
   notice.kind = kind;
   notice.rank = rank();
   notice.progress = recorder.progress();
+  const bool waits = notice.progress.phase == Progress::Meeting ||
+                     notice.progress.phase == Progress::Exchanging;
+  notice.distance = waits ? distance : 0;
   return notice;
 }
 
@@ -188,9 +192,7 @@ void World::handle(const Notice &notice) {
   case Notice::Question:
     return post(Notice::Status, notice.rank);
   case Notice::Status:
-    if (notice.progress.phase == Progress::Host ||
-        notice.progress.phase == Progress::Computing)
-      busyAt[size_t(notice.rank)] = Clock::now();
+    heardOf[size_t(notice.rank)] = {Clock::now(), notice.distance};
     return;
   case Notice::Alarm:
     // The first counts, but an error is more than to have been told of one.
@@ -236,12 +238,18 @@ void World::askAbout(const std::vector<Transfers::Open> &open) {
     post(Notice::Question, one.rank);
 }
 
-bool World::areBusy(const std::vector<Transfers::Open> &open) const {
+/// Whether every one of these has lately said that it is busy, or that it waits
+/// for such a one. Ranks that wait for one another in a circle get ever further
+/// from being busy, and soon too far.
+bool World::areBusy(const std::vector<Transfers::Open> &open) {
   auto since = Clock::now() - seconds(timeoutSeconds / 2);
-  for (const Transfers::Open &one : open)
-    if (busyAt[size_t(one.rank)] < since)
-      return false;
-  return true;
+  distance = 1;
+  for (const Transfers::Open &one : open) {
+    const Heard &heard = heardOf[size_t(one.rank)];
+    int64_t far = heard.at < since ? size() : heard.distance + 1;
+    distance = std::min(std::max(distance, far), size());
+  }
+  return distance < size();
 }
 
 //===----------------------------------------------------------------------===//
@@ -320,6 +328,10 @@ private:
 } // namespace
 
 void Transfers::wait(Patience patience) {
+  {
+    std::lock_guard<std::mutex> lock(world.io);
+    world.distance = world.size();
+  }
   const auto began = Clock::now();
   const auto limit = began + 10 * seconds(world.timeoutSeconds);
   auto deadline = began + seconds(world.timeoutSeconds);
@@ -348,6 +360,7 @@ void Transfers::wait(Patience patience) {
         return;
       auto now = Clock::now();
       if (patience == Patient && now > question) {
+        world.areBusy(open);
         world.askAbout(open);
         question = now + seconds(world.timeoutSeconds / 4);
       }

@@ -151,7 +151,7 @@ private:
   void post(Notice::Kind kind, int64_t rank);
   Notice describeSelf(Notice::Kind kind) const;
   void askAbout(const std::vector<Transfers::Open> &open);
-  bool areBusy(const std::vector<Transfers::Open> &open) const;
+  bool areBusy(const std::vector<Transfers::Open> &open);
   [[noreturn]] void giveUp(const std::vector<Transfers::Open> &open);
   void leave();
 
@@ -180,7 +180,12 @@ private:
   Notice incoming;
   tprt_request *listening = nullptr;
   bool isLeaving = false;
-  std::vector<Clock::time_point> busyAt; ///< when a rank last said so
+  struct Heard {
+    Clock::time_point at = {};
+    int64_t distance = 0;
+  };
+  std::vector<Heard> heardOf; ///< the last Status of each rank
+  int64_t distance = 0;       ///< see Notice; the number of ranks is too far
   std::vector<std::optional<Notice>> alarms;
   Notice own;                             ///< what this rank's alarm says
   std::optional<int64_t> settledBy;       ///< the others, without this rank
