@@ -282,6 +282,7 @@ void Transfers::send(tprt_channel *channel, int64_t member, int64_t rank,
                                     size, &request, &error),
                error);
     open.push_back({request, rank, false});
+    bytesBegun += size;
     sent += size;
   } while (sent < bytes);
 }
@@ -299,19 +300,27 @@ void Transfers::receive(tprt_channel *channel, int64_t member, int64_t rank,
                                        size, &request, &error),
                error);
     open.push_back({request, rank, true});
+    bytesBegun += size;
     received += size;
   } while (received < bytes);
 }
 
 namespace {
-/// Looks often at first, then less so: ranks may outnumber the cores.
+/// How a rank waits, which may be for one that has no core of its own: it spins
+/// if all have one, then lets others run, and sleeps once a message is later
+/// than a slow copy of it would be. Before, it must not: MPI moves a large
+/// message a piece for each look.
 class Pause {
 public:
-  explicit Pause(int spins) : spins(spins) {}
-  void rest() {
+  Pause(bool isCrowded, Clock::time_point began, int64_t bytes)
+      : spins(isCrowded ? 20 : 2000),
+        sleepsFrom(began + std::chrono::milliseconds(20) +
+                   std::chrono::microseconds(bytes / 50)) {}
+
+  void rest(Clock::time_point now) {
     if (++round <= spins)
       return;
-    if (round <= spins + 2000) {
+    if (now < sleepsFrom) {
       sched_yield();
       return;
     }
@@ -319,10 +328,11 @@ public:
     nanosleep(&time, nullptr);
   }
   /// Whether it is time to look at what is rarely there.
-  bool isSometimes() const { return round % 16 == 0 || round > spins; }
+  bool isSometimes() const { return round % 16 == 15; }
 
 private:
   const int spins;
+  const Clock::time_point sleepsFrom;
   int round = 0;
 };
 } // namespace
@@ -338,7 +348,7 @@ void Transfers::wait(Patience patience) {
   auto question = began + seconds(world.timeoutSeconds / 4);
   const bool isCrowded =
       world.localSize() > int64_t(std::thread::hardware_concurrency());
-  Pause pause(isCrowded ? 20 : 2000);
+  Pause pause(isCrowded, began, bytesBegun);
   while (true) {
     {
       std::lock_guard<std::mutex> lock(world.io);
@@ -370,9 +380,10 @@ void Transfers::wait(Patience patience) {
     }
     if (world.failed())
       raise(TPRT_ELSEWHERE, "the run failed elsewhere");
-    if (Clock::now() > deadline)
+    const auto now = Clock::now();
+    if (now > deadline)
       world.giveUp(open);
-    pause.rest();
+    pause.rest(now);
   }
 }
 

@@ -72,6 +72,7 @@ private:
   };
   World &world;
   std::vector<Open> open;
+  int64_t bytesBegun = 0;
   std::list<std::vector<char>> kept;
 };
 

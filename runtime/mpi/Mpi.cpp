@@ -79,6 +79,9 @@ static tprt_status start(tprt_endpoint *endpoint, tprt_error *error) {
   // Open MPI would read large messages straight out of the sender's memory, and
   // end the process, without a word of ours, if the sender has died.
   setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none", /*overwrite=*/0);
+  // Instead they go through shared memory, in pieces that are larger than usual
+  // because ranks that outnumber the cores take turns at each.
+  setenv("OMPI_MCA_btl_vader_max_send_size", "131072", /*overwrite=*/0);
   int provided = MPI_THREAD_SINGLE;
   tprt_status status =
       check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided),
