@@ -99,7 +99,7 @@ void World::watch() {
     }
     if (transfer)
       transfer.unlock();
-    if (terminated && listening && !failed())
+    if (terminated && joined && !failed())
       alarm(Notice::Signal, TPRT_FAILED, "SIGTERM");
     watchFailure();
     lock.lock();
@@ -167,8 +167,9 @@ void World::watchFailure() {
   bool isTold = false;
   if (!failed()) {
     std::unique_lock<std::mutex> lock(io, std::try_to_lock);
-    for (const std::optional<Notice> &alarm : alarms)
-      isTold |= lock && alarm.has_value();
+    if (lock)
+      for (const std::optional<Notice> &alarm : alarms)
+        isTold |= alarm.has_value();
   }
   if (isTold)
     alarm(Notice::Told, TPRT_ELSEWHERE, "the run failed elsewhere");

@@ -64,6 +64,7 @@ void World::start() {
   distance = size();
   alarms.resize(size_t(size()));
   listen();
+  joined = true;
 }
 
 void World::introduce() {
@@ -337,53 +338,80 @@ private:
 };
 } // namespace
 
-void Transfers::wait(Patience patience) {
-  {
-    std::lock_guard<std::mutex> lock(world.io);
-    world.distance = world.size();
+/// How long a wait may last.
+struct Transfers::Limits {
+  Clock::duration timeout;
+  Clock::time_point began, looked, question, deadline, last;
+
+  explicit Limits(double timeoutSeconds)
+      : timeout(seconds(timeoutSeconds)), began(Clock::now()), looked(began),
+        question(began + timeout / 4), deadline(began + timeout),
+        last(began + 10 * timeout) {}
+
+  /// Time in which this process was stopped, or had no core, does not count:
+  /// the others may have come meanwhile.
+  void look(Clock::time_point now) {
+    if (now - looked > timeout / 8) {
+      deadline += now - looked;
+      last += now - looked;
+    }
+    looked = now;
   }
-  const auto began = Clock::now();
-  const auto limit = began + 10 * seconds(world.timeoutSeconds);
-  auto deadline = began + seconds(world.timeoutSeconds);
-  auto question = began + seconds(world.timeoutSeconds / 4);
+};
+
+/// Whether all are done; with `io` held.
+bool Transfers::testAll() {
+  for (size_t i = 0; i < open.size();) {
+    int64_t done = 0, bytes = 0;
+    tprt_error error = {};
+    world.call(world.transport.test(open[i].request, &done, &bytes, &error),
+               error);
+    if (!done) {
+      ++i;
+      continue;
+    }
+    open[i] = open.back();
+    open.pop_back();
+  }
+  return open.empty();
+}
+
+/// Asks from time to time what the others do, and gives them more of it if they
+/// are busy; with `io` held.
+void Transfers::bePatient(Limits &limits) {
+  if (limits.looked > limits.question) {
+    world.areBusy(open); // so that whoever asks this rank is told
+    world.askAbout(open);
+    limits.question = limits.looked + limits.timeout / 4;
+  }
+  if (limits.looked > limits.deadline && limits.looked < limits.last &&
+      world.areBusy(open))
+    limits.deadline = limits.looked + limits.timeout / 2;
+}
+
+void Transfers::wait(Patience patience) {
+  Limits limits(world.timeoutSeconds);
   const bool isCrowded =
       world.localSize() > int64_t(std::thread::hardware_concurrency());
-  Pause pause(isCrowded, began, bytesBegun);
-  while (true) {
+  Pause pause(isCrowded, limits.began, bytesBegun);
+  for (bool isFirst = true;; isFirst = false) {
     {
       std::lock_guard<std::mutex> lock(world.io);
+      if (isFirst)
+        world.distance = world.size();
       if (pause.isSometimes())
         world.pollControl();
-      for (size_t i = 0; i < open.size();) {
-        int64_t done = 0, bytes = 0;
-        tprt_error error = {};
-        world.call(world.transport.test(open[i].request, &done, &bytes, &error),
-                   error);
-        if (!done) {
-          ++i;
-          continue;
-        }
-        open[i] = open.back();
-        open.pop_back();
-      }
-      if (open.empty())
+      if (testAll())
         return;
-      auto now = Clock::now();
-      if (patience == Patient && now > question) {
-        world.areBusy(open);
-        world.askAbout(open);
-        question = now + seconds(world.timeoutSeconds / 4);
-      }
-      if (patience == Patient && now > deadline && now < limit &&
-          world.areBusy(open))
-        deadline = now + seconds(world.timeoutSeconds / 2);
+      limits.look(Clock::now());
+      if (patience == Patient)
+        bePatient(limits);
     }
     if (world.failed())
       raise(TPRT_ELSEWHERE, "the run failed elsewhere");
-    const auto now = Clock::now();
-    if (now > deadline)
+    if (limits.looked > limits.deadline)
       world.giveUp(open);
-    pause.rest(now);
+    pause.rest(limits.looked);
   }
 }
 

@@ -65,6 +65,10 @@ public:
 
 private:
   friend class World;
+  struct Limits;
+  bool testAll();
+  void bePatient(Limits &limits);
+
   struct Open {
     tprt_request *request;
     int64_t rank;
@@ -194,6 +198,7 @@ private:
   std::list<std::vector<char>> abandoned; ///< memory of messages given up
   RunState *attached = nullptr;
 
+  std::atomic<bool> joined{false}; ///< the others can be told
   std::atomic<bool> alarmed{false};
   std::atomic<const char *> blockedIn{nullptr};
   std::atomic<int64_t> blockedSince{0}; ///< of Clock, in its own unit

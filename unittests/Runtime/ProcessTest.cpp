@@ -332,12 +332,12 @@ TEST(Process, patience) {
       3,
       [](Process &process) {
         if (process.rank == 1)
-          std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+          std::this_thread::sleep_for(std::chrono::milliseconds(3500));
         process.world->world->gather("", "a test");
         int64_t value = 0;
         process.world->world->broadcast(&value, sizeof value, "a test");
       },
-      0.6));
+      2));
 }
 
 /// Nobody is busy when all wait for one another, however patiently.
