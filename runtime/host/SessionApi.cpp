@@ -93,14 +93,23 @@ tprt_status tprt_session_counters(tprt_session *session, char **json,
 
 void tprt_free(void *pointer) { std::free(pointer); }
 
+/// Keeps a session until the process ends, which is soon: messages that were
+/// given up may still reach its memory.
+static void keepForever(tprt_session *session) {
+  static std::mutex mutex;
+  static auto *kept = new std::vector<std::unique_ptr<tprt_session>>;
+  std::lock_guard<std::mutex> lock(mutex);
+  session->session->forgetWorld();
+  kept->emplace_back(session);
+}
+
 void tprt_session_destroy(tprt_session *session) {
   if (!session)
     return;
   callGuarded(nullptr, [&] { session->session->stop(); });
-  // Messages that were given up may still reach the memory of this session; the
-  // process ends soon.
   World *world = session->session->processes();
   if (world && world->failed())
-    return session->session->forgetWorld();
-  delete session;
+    keepForever(session);
+  else
+    delete session;
 }

@@ -37,21 +37,27 @@ def prepare(tools: Tools) -> None:
     np.save(tools.work / "other.npy", other)
 
 
-def signalled(tools: Tools, which: signal.Signals) -> None:
+def killed(tools: Tools) -> None:
+    """Ten times over."""
     prepare(tools)
-    for ranks, victim in ((2, 1), (4, 0), (4, 2)):
+    draw = random.Random(5)
+    for i in range(10):
+        ranks = (2, 3, 4)[i % 3]
+        victim = draw.randrange(ranks)
         job = Job(tools, [ENDLESS] * ranks)
         job.await_tokens()
-        os.kill(job.pid(victim), which)
+        time.sleep(draw.uniform(0, 0.5))
+        os.kill(job.pid(victim), signal.SIGKILL)
         job.expect_failure(SILENT.format(victim), WHERE)
 
 
-def killed(tools: Tools) -> None:
-    signalled(tools, signal.SIGKILL)
-
-
 def stopped(tools: Tools) -> None:
-    signalled(tools, signal.SIGSTOP)
+    prepare(tools)
+    for ranks, victim in ((2, 1), (4, 0)):
+        job = Job(tools, [ENDLESS] * ranks)
+        job.await_tokens()
+        os.kill(job.pid(victim), signal.SIGSTOP)
+        job.expect_failure(SILENT.format(victim), WHERE)
 
 
 def at_random(tools: Tools, times: int, seed: int) -> None:
@@ -190,7 +196,7 @@ if __name__ == "__main__":
         {
             "killed": killed,
             "stopped": stopped,
-            "random": lambda tools: at_random(tools, 6, 1),
+            "random": lambda tools: at_random(tools, 4, 1),
             "random-many": lambda tools: at_random(tools, 60, 2),
             "weights": weights,
             "parameter": parameter,
