@@ -34,7 +34,9 @@ static std::string chooseTransport(const std::string &ranks,
   return "mpi";
 }
 
-/// Before there is a world, the launch says who speaks for all.
+/// Before there is a world nobody can say who speaks for all. What is wrong
+/// with the first process is likely wrong with all, and by the time that the
+/// others would say so the launcher has ended them.
 template <typename Body>
 static tprt_status guardedLaunch(tprt_error *error, Body &&body) {
   Launch launch;
@@ -42,7 +44,9 @@ static tprt_status guardedLaunch(tprt_error *error, Body &&body) {
     launch = readLaunch();
     body(launch);
   });
-  return status != TPRT_OK && launch.rank != 0 ? TPRT_ELSEWHERE : status;
+  if (status != TPRT_OK && launch.rank != 0)
+    std::this_thread::sleep_for(std::chrono::seconds(5));
+  return status;
 }
 
 tprt_status tprt_world_open(const char *ranks, const tprt_options *options,

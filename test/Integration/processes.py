@@ -121,7 +121,7 @@ def launchers(tools: Tools) -> None:
     result = tools.run("tp-run", *command, "--mesh=tp=2", env=os.environ | torchrun)
     check(result.returncode == 1 and "torchrun launched 2 processes" in result.stderr, result.stderr)
     other = tools.run("tp-run", *command, "--mesh=tp=2", env=os.environ | torchrun | {"RANK": "1"})
-    check(other.returncode == 1 and other.stderr == "", other.stderr)
+    check(other.returncode == 1 and other.stderr == result.stderr, other.stderr)
     # One that was asked for by name, and one process of it.
     run_processes(tools, 1, *command, "--ranks=mpi", "--mesh=tp=1")
     threads = tools.run("tp-run", *command, "--mesh=tp=2", "--ranks=threads", env=os.environ | torchrun)
