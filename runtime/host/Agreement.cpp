@@ -28,10 +28,11 @@ uint64_t tprt::hashBytes(const void *data, size_t bytes) {
   // Four chains, because one would wait for its own multiplications.
   uint64_t chains[4] = {1, 2, 3, bytes};
   const char *place = static_cast<const char *>(data);
-  for (; bytes >= sizeof chains; bytes -= sizeof chains) {
+  constexpr size_t step = 4 * sizeof(uint64_t);
+  for (; bytes >= step; bytes -= step) {
     uint64_t words[4];
-    std::memcpy(words, place, sizeof words);
-    place += sizeof words;
+    std::memcpy(words, place, step);
+    place += step;
     for (int i = 0; i < 4; ++i)
       chains[i] = mix(chains[i], words[i]);
   }

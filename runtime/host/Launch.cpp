@@ -103,8 +103,8 @@ static bool parseAxes(const std::string &mesh, std::vector<AxisText> &axes) {
     if (!isStar && (size.empty() || size.size() > 9 || size[0] == '0' ||
                     size.find_first_not_of("0123456789") != std::string::npos))
       return false;
-    axes.push_back(
-        {axis.substr(0, equals), isStar ? 0 : std::atoll(size.c_str())});
+    axes.push_back({axis.substr(0, equals),
+                    isStar ? 0 : std::strtoll(size.c_str(), nullptr, 10)});
     begin = end + 1;
   }
   return true;

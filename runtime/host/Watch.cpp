@@ -89,16 +89,18 @@ void World::watch() {
   while (!stopping) {
     lock.unlock();
     watchBlocking();
-    std::unique_lock<std::mutex> transfer(io, std::try_to_lock);
-    if (transfer && listening) {
+    std::string trouble;
+    {
+      std::unique_lock<std::mutex> transfer(io, std::try_to_lock);
       try {
-        pollControl();
-      } catch (const Error &) {
-        // Whoever waits for a message finds that it does not come.
+        if (transfer && listening)
+          pollControl();
+      } catch (const Error &error) {
+        trouble = error.what();
       }
     }
-    if (transfer)
-      transfer.unlock();
+    if (!trouble.empty())
+      alarm(Notice::HostError, TPRT_FAILED, trouble);
     if (terminated && joined && !failed())
       alarm(Notice::Signal, TPRT_FAILED, "SIGTERM");
     watchFailure();
@@ -176,7 +178,7 @@ void World::watchFailure() {
   if (!failed())
     return;
   std::unique_lock<std::mutex> lock(mutex);
-  const bool isOver = outcome.has_value();
+  const bool isOver = outcome != nullptr;
   lock.unlock();
   if (!isOver)
     return settle();
@@ -219,13 +221,13 @@ void World::settle() {
     verdict.message += "; the last collectives are in " + file;
   std::lock_guard<std::mutex> lock(mutex);
   settledAt = Clock::now();
-  outcome = std::move(verdict);
+  outcome = std::make_unique<const Verdict>(std::move(verdict));
   changed.notify_all();
 }
 
 const Verdict &World::verdict() {
   std::unique_lock<std::mutex> lock(mutex);
-  changed.wait(lock, [this] { return outcome.has_value(); });
+  changed.wait(lock, [this] { return outcome != nullptr; });
   told = true;
   return *outcome;
 }

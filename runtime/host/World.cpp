@@ -479,7 +479,7 @@ std::vector<std::string> World::gather(const std::string &text,
     const int64_t length = int64_t(mine.size());
     char *memory = transfers.keep(sizeof(int64_t) + mine.size());
     std::memcpy(memory, &length, sizeof length);
-    std::memcpy(memory + sizeof length, mine.data(), mine.size());
+    mine.copy(memory + sizeof length, mine.size());
     const int64_t first = FirstMessage::bytes(length);
     transfers.send(everybody(), 0, 0, gatherTag, memory, first);
     if (length > FirstMessage::most)

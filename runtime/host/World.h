@@ -206,7 +206,7 @@ private:
 
   mutable std::mutex mutex; ///< of what follows
   std::condition_variable changed;
-  std::optional<Verdict> outcome;
+  std::unique_ptr<const Verdict> outcome;
   bool told = false; ///< the verdict was fetched
   bool ended = false;
   bool stopping = false;

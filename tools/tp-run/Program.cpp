@@ -397,8 +397,8 @@ void tp::printStart(const Report &report, tprt_world *world) {
     std::string coordinates;
     int64_t rest = rank;
     for (auto &axis : llvm::reverse(report.axes)) {
-      coordinates = std::to_string(rest % axis.second) +
-                    (coordinates.empty() ? "" : ",") + coordinates;
+      coordinates.insert(0, std::to_string(rest % axis.second) +
+                                (coordinates.empty() ? "" : ","));
       rest /= axis.second;
     }
     os << " " << rank << " (" << coordinates << ")";
