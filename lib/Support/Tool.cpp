@@ -33,9 +33,17 @@ void tp::progressDone() {
   showsProgress = false;
 }
 
+static raw_ostream *errorStream = nullptr;
+
+void tp::setErrorStream(raw_ostream &os) { errorStream = &os; }
+
+static raw_ostream &errors() {
+  return errorStream ? *errorStream : llvm::errs();
+}
+
 void tp::printError(const Twine &message) {
   progressDone();
-  llvm::errs() << "error: " << message << "\n";
+  errors() << "error: " << message << "\n";
 }
 
 static StringRef nameOf(DiagnosticSeverity severity) {
@@ -54,10 +62,10 @@ static StringRef nameOf(DiagnosticSeverity severity) {
 
 LogicalResult tp::printDiagnostic(Diagnostic &diagnostic) {
   progressDone();
-  llvm::errs() << nameOf(diagnostic.getSeverity()) << ": ";
+  errors() << nameOf(diagnostic.getSeverity()) << ": ";
   if (StringRef module = moduleOf(diagnostic.getLocation()); !module.empty())
-    llvm::errs() << module << ": ";
-  llvm::errs() << diagnostic << "\n";
+    errors() << module << ": ";
+  errors() << diagnostic << "\n";
   for (Diagnostic &note : diagnostic.getNotes())
     (void)printDiagnostic(note);
   return success();

@@ -28,6 +28,8 @@ public:
             "; the program was made for ", joinSizes(origin.shape));
   }
 
+  std::string identity() const override { return checkpoint->checksum(); }
+
   void fill(const Argument &argument, const Block &block,
             void *target) const override {
     const Origin &origin = argument.origin;

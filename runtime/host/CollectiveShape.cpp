@@ -7,10 +7,13 @@
 #include "CollectiveShape.h"
 
 #include "Checked.h"
+#include "Manifest.h"
 #include "Numeric.h"
 #include "Reduce.h"
 #include "StridedCopy.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <cstring>
 
 using namespace tprt;
@@ -105,6 +108,67 @@ int64_t tprt::ringBytes(const tprt_collective_desc &desc, int64_t groupSize) {
   default: // permute: everything goes to one other
     return int64_t(bytes);
   }
+}
+
+int64_t tprt::descriptorBytes(const tprt_collective_desc &desc) {
+  return int64_t(offsetof(tprt_collective_desc, buffers)) +
+         desc.num_buffers * int64_t(sizeof(tprt_collective_buffer));
+}
+
+static bool sameBuffer(const tprt_collective_buffer &a,
+                       const tprt_collective_buffer &b) {
+  return a.dtype == b.dtype && a.rank == b.rank && a.dim == b.dim &&
+         a.split_dim == b.split_dim &&
+         std::memcmp(a.shape, b.shape, size_t(a.rank) * sizeof *a.shape) == 0;
+}
+
+bool tprt::sameCollective(const tprt_collective_desc &a,
+                          const tprt_collective_desc &b) {
+  if (a.kind != b.kind || a.id != b.id || a.group != b.group ||
+      a.source_group != b.source_group || a.reduction != b.reduction ||
+      a.num_buffers != b.num_buffers)
+    return false;
+  for (int64_t i = 0; i < a.num_buffers; ++i)
+    if (!sameBuffer(a.buffers[i], b.buffers[i]))
+      return false;
+  return true;
+}
+
+std::string tprt::describeCollective(const tprt_collective_desc &desc) {
+  std::string text = join(collectiveKindName(desc.kind), " ", desc.id, " of ");
+  for (int64_t b = 0; b < desc.num_buffers; ++b) {
+    const tprt_collective_buffer &buffer = desc.buffers[b];
+    text += join(b ? ", " : "", dtypeName(buffer.dtype), " ",
+                 joinSizes(std::vector<int64_t>(buffer.shape,
+                                                buffer.shape + buffer.rank)));
+  }
+  return text;
+}
+
+ReducedPart::ReducedPart(const tprt_collective_buffer &buffer, int64_t member,
+                         int64_t members) {
+  CollectiveShape shape(buffer);
+  // Multiples of a cache line, so that no line is written by two members.
+  int64_t each = (shape.elements / members + 64) / 64 * 64;
+  int64_t begin = std::min(shape.elements, each * member);
+  elements = std::min(shape.elements - begin, each);
+  offset = begin * shape.elementBytes;
+  bytes = elements * shape.elementBytes;
+}
+
+void tprt::cutPiece(const tprt_collective_buffer &buffer, int64_t dim,
+                    int64_t index, int64_t groupSize, const void *input,
+                    void *piece) noexcept {
+  tprt_collective_buffer along = buffer;
+  along.dim = dim;
+  CollectiveShape shape(along);
+  const int64_t run =
+      shape.extent / groupSize * shape.inner * shape.elementBytes;
+  for (int64_t o = 0; o < shape.outer; ++o)
+    std::memcpy(static_cast<char *>(piece) + o * run,
+                static_cast<const char *>(input) +
+                    (o * groupSize + index) * run,
+                size_t(run));
 }
 
 static void gather(const tprt_collective_buffer &buffer, int64_t groupSize,

@@ -10,6 +10,7 @@
 #include "Abi.h"
 
 #include <cstdint>
+#include <string>
 
 namespace tprt {
 
@@ -41,6 +42,29 @@ int64_t inputBytes(const tprt_collective_desc &desc);
 
 /// What a device sends under a ring algorithm: rounded up once for all tensors.
 int64_t ringBytes(const tprt_collective_desc &desc, int64_t groupSize);
+
+/// The bytes of a descriptor that are in use.
+int64_t descriptorBytes(const tprt_collective_desc &desc);
+
+/// Whether two members take part in the same collective.
+bool sameCollective(const tprt_collective_desc &a,
+                    const tprt_collective_desc &b);
+
+/// "all_reduce 3 of f32 [2, 5], bf16 [7]".
+std::string describeCollective(const tprt_collective_desc &desc);
+
+/// The part of a tensor that one member of a large all_reduce reduces.
+struct ReducedPart {
+  int64_t offset, bytes, elements;
+
+  ReducedPart(const tprt_collective_buffer &buffer, int64_t member,
+              int64_t members);
+};
+
+/// Copies the piece with this index, of `groupSize` equal ones along a dim, out
+/// of a tensor: dense.
+void cutPiece(const tprt_collective_buffer &buffer, int64_t dim, int64_t index,
+              int64_t groupSize, const void *input, void *piece) noexcept;
 
 /// Makes this member's output of one tensor from the inputs of all members, in
 /// the group's order. Everything but all_reduce. `source` is the member that a

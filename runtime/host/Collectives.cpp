@@ -53,6 +53,8 @@ static void runCollective(tprt_rank *rank, const tprt_collective_desc &desc,
     source = other.index();
   }
   const CollectiveInfo &info = count(rank, desc, group.size());
+  if (rank->recorder)
+    rank->recorder->begin(info, inputBytes(desc));
   try {
     if (group.size() == 1)
       copyThrough(desc, inputs, outputs);
@@ -63,6 +65,8 @@ static void runCollective(tprt_rank *rank, const tprt_collective_desc &desc,
           "': ", error.what());
   }
   rank->lastCollective = &info;
+  if (rank->recorder)
+    rank->recorder->end();
 }
 
 extern "C" void tprt_collective(tprt_rank *rank,

@@ -11,21 +11,33 @@
 
 using namespace tprt;
 
+void CollectiveCounter::include(const CollectiveCounter &other) {
+  executions = std::max(executions, other.executions);
+  bytesSent = std::max(bytesSent, other.bytesSent);
+}
+
+Session::Counters Session::countersHere() const {
+  Counters largest;
+  for (const Entry &entry : manifest.entries)
+    largest.emplace_back(entry.collectives.size());
+  for (const auto &rank : ranks)
+    for (size_t e = 0; e < largest.size(); ++e)
+      for (size_t c = 0; c < largest[e].size(); ++c)
+        largest[e][c].include(rank->entries[e].collectives[c]);
+  return largest;
+}
+
 std::string Session::counters() {
   std::lock_guard<std::mutex> lock(mutex);
   awaitIdle();
+  const auto counters = world ? collectCounters() : countersHere();
   using Json = nlohmann::ordered_json;
   Json entries = Json::array();
   for (size_t e = 0; e < manifest.entries.size(); ++e) {
     const Entry &entry = manifest.entries[e];
     Json collectives = Json::array();
     for (size_t c = 0; c < entry.collectives.size(); ++c) {
-      CollectiveCounter largest;
-      for (const auto &rank : ranks) {
-        const CollectiveCounter &counter = rank->entries[e].collectives[c];
-        largest.executions = std::max(largest.executions, counter.executions);
-        largest.bytesSent = std::max(largest.bytesSent, counter.bytesSent);
-      }
+      const CollectiveCounter &largest = counters[e][c];
       collectives.push_back({{"id", entry.collectives[c].id},
                              {"executions", largest.executions},
                              {"bytes_sent", largest.bytesSent}});

@@ -25,6 +25,9 @@ public:
   /// An Error if this source cannot give that parameter.
   virtual void check(const Argument &argument) const = 0;
 
+  /// What tells this source from others; cheap.
+  virtual std::string identity() const = 0;
+
   /// Fills one rank's block of a parameter, padding with zeros.
   virtual void fill(const Argument &argument, const Block &block,
                     void *target) const = 0;

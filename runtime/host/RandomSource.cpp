@@ -109,6 +109,8 @@ public:
             dtypeName(argument.dtype));
   }
 
+  std::string identity() const override { return join("random ", seed); }
+
   void fill(const Argument &argument, const Block &block,
             void *target) const override {
     std::memset(target, 0, size_t(argument.localBytes()));

@@ -9,6 +9,7 @@
 
 #include "Communicator.h"
 #include "Manifest.h"
+#include "Recorder.h"
 #include "RunState.h"
 
 #include <cstdlib>
@@ -45,6 +46,9 @@ private:
 struct CollectiveCounter {
   int64_t executions = 0;
   int64_t bytesSent = 0; ///< by one execution, the largest
+
+  /// The larger of both.
+  void include(const CollectiveCounter &other);
 };
 
 /// An entry of the manifest as a rank sees it while it runs.
@@ -74,6 +78,7 @@ struct tprt_rank {
   std::vector<tprt::EntryCounters> entries;
   tprt::EntryCounters *current = nullptr;               ///< the entry that runs
   const tprt::CollectiveInfo *lastCollective = nullptr; ///< for messages
+  tprt::Recorder *recorder = nullptr; ///< of a rank that is a process
   tprt::Scratch scratch;
 };
 

@@ -8,8 +8,10 @@
 
 #include "Checked.h"
 #include "CollectiveShape.h"
+#include "ProcessCommunicator.h"
 #include "ThreadCommunicator.h"
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <thread>
@@ -21,13 +23,21 @@ using namespace tprt;
 //===----------------------------------------------------------------------===//
 
 Session::Session(const char *text, tprt_lookup lookup, void *context,
-                 double timeoutSeconds)
-    : manifest(parseManifest(text)), layout(manifest), timeout(timeoutSeconds),
+                 double timeoutSeconds, std::shared_ptr<World> processes,
+                 uint64_t fingerprint)
+    : world(std::move(processes)), manifest(parseManifest(text)),
+      layout(manifest), timeout(timeoutSeconds),
       executions(manifest.entries.size()) {
   if (!lookup)
     raise(TPRT_INVALID, "no lookup function");
-  if (manifest.mesh.numRanks() > maxGroupSize)
-    raise(TPRT_UNSUPPORTED, "a mesh of ", manifest.mesh.numRanks(),
+  const int64_t numRanks = manifest.mesh.numRanks();
+  if (world && world->size() != numRanks)
+    raise(TPRT_INVALID, "the program's mesh has ", numRanks,
+          numRanks == 1 ? " rank" : " ranks", ", but there are ", world->size(),
+          " processes: launch ", numRanks, ", or give it a mesh of ",
+          world->size());
+  if (!world && numRanks > maxGroupSize)
+    raise(TPRT_UNSUPPORTED, "a mesh of ", numRanks,
           " ranks; threads of one process can be up to ", maxGroupSize);
   for (const Entry &entry : manifest.entries) {
     code.push_back(lookup(entry.symbol.c_str(), context));
@@ -35,13 +45,21 @@ Session::Session(const char *text, tprt_lookup lookup, void *context,
       raise(TPRT_INVALID, "entry '", entry.name, "': there is no symbol '",
             entry.symbol, "'");
   }
-  for (int64_t rank = 0; rank < manifest.mesh.numRanks(); ++rank)
+  if (world) {
+    compareProgram(text, fingerprint);
+    ranks.push_back(
+        std::make_unique<tprt_rank>(world->rank(), state, manifest));
+    ranks.front()->recorder = &world->recorder;
+    makeProcessGroups();
+    return;
+  }
+  for (int64_t rank = 0; rank < numRanks; ++rank)
     ranks.push_back(std::make_unique<tprt_rank>(rank, state, manifest));
-  makeGroups();
+  makeThreadGroups();
 }
 
 /// One shared group for each set of ranks that agree outside the group's axes.
-void Session::makeGroups() {
+void Session::makeThreadGroups() {
   // Spinning only helps while the others are running at the same time.
   const size_t cores = std::thread::hardware_concurrency();
   const int spins = ranks.size() <= cores ? 4000 : 50;
@@ -59,6 +77,22 @@ void Session::makeGroups() {
   }
 }
 
+/// One sub-communicator for each group, split in the manifest's order.
+void Session::makeProcessGroups() {
+  tprt_rank &rank = *ranks.front();
+  for (const std::vector<AxisPart> &parts : manifest.groups) {
+    std::vector<int64_t> members = manifest.mesh.members(rank.index, parts);
+    int64_t index = manifest.mesh.coordinate(rank.index, parts);
+    // The lowest rank is a colour that no other group has.
+    int64_t color = *std::min_element(members.begin(), members.end());
+    if (int64_t(members.size()) > maxGroupSize)
+      raise(TPRT_UNSUPPORTED, "a group of ", members.size(), " ranks");
+    tprt_channel *channel = world->split(color, index);
+    rank.groups.push_back(std::make_unique<ProcessCommunicator>(
+        *world, channel, std::move(members), index));
+  }
+}
+
 void Session::start() {
   workers = std::make_unique<Workers>(ranks.size());
   state.onFailure([this] {
@@ -67,9 +101,13 @@ void Session::start() {
         group->wake();
     workers->notify();
   });
+  if (world)
+    world->attach(&state);
 }
 
 void Session::stop() {
+  if (world)
+    world->attach(nullptr);
   if (workers)
     workers->stop(timeout);
 }
@@ -100,9 +138,13 @@ void Session::onAllRanks(Workers::Job job) {
     guarded(rank, "", [&] { job(index); });
   });
   bool idle = workers->wait(state, timeout);
+  if (world)
+    world->recorder.enterHost("the host's work");
   if (!state.failed())
     return;
   Error error = state.error();
+  if (world)
+    world->alarm(Notice::Error, error.status(), error.what());
   if (idle)
     raise(error.status(), error.what());
   raise(error.status(), error.what(), "; ranks ", joinSizes(workers->busy()),
@@ -117,15 +159,17 @@ void Session::reserve() {
   if (!reservations.empty())
     return;
   const int64_t each = layout.totalBytes;
+  // Processes on one machine share its memory.
+  const int64_t numHere = world ? world->localSize() : int64_t(ranks.size());
   auto sizes = [&] {
-    return join(ranks.size(), " ranks need ", each, " bytes each (parameters ",
-                layout.parameterRegion.bytes, ", state ",
-                layout.stateRegion.bytes, ", arena ", layout.arenaRegion.bytes,
-                ", inputs and outputs ", layout.transferRegion.bytes, ")");
+    return join(numHere, numHere == 1 ? " rank needs " : " ranks need ", each,
+                " bytes each (parameters ", layout.parameterRegion.bytes,
+                ", state ", layout.stateRegion.bytes, ", arena ",
+                layout.arenaRegion.bytes, ", inputs and outputs ",
+                layout.transferRegion.bytes, ")");
   };
   int64_t total, available = availableMemory();
-  if (__builtin_mul_overflow(each, int64_t(ranks.size()), &total) ||
-      total > available)
+  if (__builtin_mul_overflow(each, numHere, &total) || total > available)
     raise(TPRT_OUT_OF_MEMORY, "out of memory: ", sizes(), "; ", available,
           " are available");
   std::vector<Reservation> blocks;
@@ -139,24 +183,24 @@ void Session::reserve() {
   reservations = std::move(blocks);
 }
 
-void Session::fillParameters(const ParameterSource &source, size_t rank) {
+void Session::fillParameters(const ParameterSource &source, size_t slot) {
   for (const Layout::Parameter &parameter : layout.parameters) {
     if (state.failed())
       return;
     const Argument &argument = *parameter.argument;
     try {
-      source.fill(argument, manifest.mesh.block(int64_t(rank), argument.dims),
-                  block(rank) + parameter.offset);
+      source.fill(argument, blockOf(slot, argument.dims),
+                  block(slot) + parameter.offset);
     } catch (const Error &error) {
       raise(error.status(), "parameter '", argument.name, "': ", error.what());
     }
   }
-  zeroState(rank);
+  zeroState(slot);
 }
 
-void Session::zeroState(size_t rank) {
+void Session::zeroState(size_t slot) {
   if (layout.stateRegion.bytes > 0)
-    std::memset(block(rank) + layout.stateRegion.offset, 0,
+    std::memset(block(slot) + layout.stateRegion.offset, 0,
                 size_t(layout.stateRegion.bytes));
 }
 
@@ -173,9 +217,13 @@ void Session::load(const char *path, uint64_t seed) {
             "': ", error.what());
     }
   }
+  if (world)
+    compareSources(*source);
   reserve();
   loaded = false;
-  onAllRanks([this, source](size_t rank) { fillParameters(*source, rank); });
+  onAllRanks([this, source](size_t slot) { fillParameters(*source, slot); });
+  if (world)
+    compareParameters();
   loaded = true;
 }
 
@@ -184,7 +232,7 @@ void Session::reset() {
   awaitIdle();
   if (!loaded)
     raise(TPRT_INVALID, "the session is not loaded");
-  onAllRanks([this](size_t rank) { zeroState(rank); });
+  onAllRanks([this](size_t slot) { zeroState(slot); });
 }
 
 //===----------------------------------------------------------------------===//
@@ -192,18 +240,18 @@ void Session::reset() {
 //===----------------------------------------------------------------------===//
 
 /// On the rank's thread.
-void Session::runEntry(size_t entry, size_t rank) {
+void Session::runEntry(size_t entry, size_t slot) {
   const Layout::EntryBuffers &buffers = layout.entries[entry];
   std::vector<void *> arguments, results;
   for (int64_t offset : buffers.arguments)
-    arguments.push_back(block(rank) + offset);
+    arguments.push_back(block(slot) + offset);
   for (int64_t offset : buffers.results)
-    results.push_back(block(rank) + offset);
-  ranks[rank]->current = &ranks[rank]->entries[entry];
+    results.push_back(block(slot) + offset);
+  ranks[slot]->current = &ranks[slot]->entries[entry];
   if (poisonsArena && layout.arenaRegion.bytes > 0)
-    std::memset(block(rank) + layout.arenaRegion.offset, 0xff,
+    std::memset(block(slot) + layout.arenaRegion.offset, 0xff,
                 size_t(layout.arenaRegion.bytes));
-  code[entry](ranks[rank].get(), block(rank) + layout.arenaRegion.offset,
+  code[entry](ranks[slot].get(), block(slot) + layout.arenaRegion.offset,
               arguments.data(), results.data());
 }
 
@@ -216,8 +264,15 @@ void Session::run(const char *name, const tprt_buffer *inputs, size_t numInputs,
   awaitIdle();
   if (!loaded)
     raise(TPRT_INVALID, "the session is not loaded");
+  if (world)
+    compareRun(entry, sent, fetched);
   sendInputs(sent);
-  onAllRanks([this, entry](size_t rank) { runEntry(entry, rank); });
-  fetchOutputs(fetched);
+  if (world)
+    world->recorder.enterEntry(manifest.entries[entry], executions[entry]);
+  onAllRanks([this, entry](size_t slot) { runEntry(entry, slot); });
+  if (world)
+    collectOutputs(fetched);
+  else
+    fetchOutputs(fetched);
   ++executions[entry];
 }

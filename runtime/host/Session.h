@@ -12,6 +12,7 @@
 #include "Parameters.h"
 #include "Rank.h"
 #include "Workers.h"
+#include "World.h"
 
 #include <cstdlib>
 #include <memory>
@@ -24,8 +25,11 @@ namespace tprt {
 /// Errors are exceptions here; SessionApi.cpp turns them into statuses.
 class Session : public std::enable_shared_from_this<Session> {
 public:
+  /// With a world, this process is one rank of its mesh; otherwise all ranks
+  /// are threads of this process.
   Session(const char *manifest, tprt_lookup lookup, void *context,
-          double timeoutSeconds);
+          double timeoutSeconds, std::shared_ptr<World> world,
+          uint64_t fingerprint);
 
   /// Starts the threads; apart from the constructor because they share the
   /// session.
@@ -40,6 +44,11 @@ public:
   /// Ends the threads.
   void stop();
 
+  World *processes() const { return world.get(); }
+
+  /// After stop(), for a session that stays where it is until the process ends.
+  void forgetWorld() { world.reset(); }
+
 private:
   /// A buffer of the host that goes to or comes from all ranks.
   struct Binding {
@@ -48,26 +57,45 @@ private:
     void *data;
   };
 
-  void makeGroups();
+  void makeThreadGroups();
+  void makeProcessGroups();
   void reserve();
   size_t findEntry(const char *name) const;
   std::vector<Binding> bindInputs(size_t entry, const tprt_buffer *inputs,
                                   size_t count) const;
   std::vector<Binding> bindOutputs(size_t entry, const tprt_buffer *outputs,
                                    size_t count) const;
+  /// Of each entry's collectives, the largest rank's.
+  using Counters = std::vector<std::vector<CollectiveCounter>>;
+  Counters countersHere() const;
+
+  // `slot` is a rank's place among those of this process.
   void sendInputs(const std::vector<Binding> &inputs);
   void fetchOutputs(const std::vector<Binding> &outputs);
-  void runEntry(size_t entry, size_t rank);
-  void zeroState(size_t rank);
-  void fillParameters(const ParameterSource &source, size_t rank);
+  void runEntry(size_t entry, size_t slot);
+  void zeroState(size_t slot);
+  void fillParameters(const ParameterSource &source, size_t slot);
+
+  // SessionProcesses.cpp: nothing to do if all ranks are here.
+  void compareProgram(const char *manifest, uint64_t fingerprint);
+  void compareSources(const ParameterSource &source);
+  void compareParameters();
+  void compareRun(size_t entry, const std::vector<Binding> &inputs,
+                  const std::vector<Binding> &outputs);
+  void collectOutputs(const std::vector<Binding> &outputs);
+  Counters collectCounters();
 
   /// Waits until no rank works any more for a run that was given up.
   void awaitIdle();
 
   /// Runs a job on all ranks; throws the error of the first rank that fails.
   void onAllRanks(Workers::Job job);
-  char *block(size_t rank) const { return reservations[rank].data(); }
+  char *block(size_t slot) const { return reservations[slot].data(); }
+  Block blockOf(size_t slot, const std::vector<Dim> &dims) const {
+    return manifest.mesh.block(ranks[slot]->index, dims);
+  }
 
+  std::shared_ptr<World> world; ///< null: ranks are threads
   const Manifest manifest;
   const Layout layout;
   const double timeout;
@@ -75,9 +103,9 @@ private:
   const bool poisonsArena = std::getenv("TPRT_POISON") != nullptr;
   std::vector<tprt_entry> code; ///< of each entry
   RunState state;
-  std::vector<std::unique_ptr<tprt_rank>> ranks;
-  std::vector<Reservation> reservations; ///< one a rank, once loaded
-  std::vector<int64_t> executions;       ///< of each entry
+  std::vector<std::unique_ptr<tprt_rank>> ranks; ///< of this process
+  std::vector<Reservation> reservations;         ///< one a rank, once loaded
+  std::vector<int64_t> executions;               ///< of each entry
   bool loaded = false;
   std::unique_ptr<Workers> workers;
   std::mutex mutex; ///< one call of the session API at a time

@@ -23,7 +23,7 @@ size_t Session::findEntry(const char *name) const {
 
 /// An Error unless a buffer of the host is what the program takes or gives.
 static void checkBuffer(const std::string &where, const tprt_buffer &buffer,
-                        const ValueType &type) {
+                        const ValueType &type, bool hasData = true) {
   if (buffer.dtype != type.dtype)
     raise(TPRT_INVALID, where, " has dtype ", dtypeName(buffer.dtype),
           "; the program has ", dtypeName(type.dtype));
@@ -34,7 +34,7 @@ static void checkBuffer(const std::string &where, const tprt_buffer &buffer,
   if (shape != type.shape())
     raise(TPRT_INVALID, where, " has shape ", joinSizes(shape),
           "; the program has ", joinSizes(type.shape()));
-  if (!buffer.data && type.globalBytes() > 0)
+  if (hasData && !buffer.data && type.globalBytes() > 0)
     raise(TPRT_INVALID, where, " has no data");
 }
 
@@ -94,7 +94,9 @@ std::vector<Session::Binding> Session::bindOutputs(size_t index,
         findValue(where + "there is no output", entry.results, outputs[i].name,
                   [](const Result &of) { return of.kind == Result::Output; });
     const Result &type = entry.results[result];
-    checkBuffer(where + "output '" + type.name + "'", outputs[i], type);
+    // Of several processes the first gets the outputs.
+    checkBuffer(where + "output '" + type.name + "'", outputs[i], type,
+                /*hasData=*/!world || world->rank() == 0);
     bindings.push_back(
         {&type, layout.entries[index].results[result], outputs[i].data});
   }
@@ -106,10 +108,9 @@ std::vector<Session::Binding> Session::bindOutputs(size_t index,
 
 void Session::sendInputs(const std::vector<Binding> &inputs) {
   for (const Binding &input : inputs)
-    for (size_t rank = 0; rank < ranks.size(); ++rank)
-      cutBlock(*input.type,
-               manifest.mesh.block(int64_t(rank), input.type->dims), input.data,
-               block(rank) + input.offset);
+    for (size_t slot = 0; slot < ranks.size(); ++slot)
+      cutBlock(*input.type, blockOf(slot, input.type->dims), input.data,
+               block(slot) + input.offset);
 }
 
 void Session::fetchOutputs(const std::vector<Binding> &outputs) {

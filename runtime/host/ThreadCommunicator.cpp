@@ -6,8 +6,6 @@
 
 #include "ThreadCommunicator.h"
 
-#include "Manifest.h"
-#include "Numeric.h"
 #include "Reduce.h"
 
 #include <cstring>
@@ -25,38 +23,12 @@ ThreadGroup::ThreadGroup(std::vector<int64_t> ranks, int spins)
     : memberRanks(std::move(ranks)), members(memberRanks.size()),
       meeting(memberRanks.size(), spins) {}
 
-/// The bytes of a descriptor that are in use.
-static size_t usedBytes(const tprt_collective_desc &desc) {
-  return offsetof(tprt_collective_desc, buffers) +
-         size_t(desc.num_buffers) * sizeof(tprt_collective_buffer);
-}
-
-static bool sameBuffer(const tprt_collective_buffer &a,
-                       const tprt_collective_buffer &b) {
-  return a.dtype == b.dtype && a.rank == b.rank && a.dim == b.dim &&
-         a.split_dim == b.split_dim &&
-         std::memcmp(a.shape, b.shape, size_t(a.rank) * sizeof *a.shape) == 0;
-}
-
-/// Whether two members take part in the same collective.
-static bool agree(const tprt_collective_desc &a,
-                  const tprt_collective_desc &b) {
-  if (a.kind != b.kind || a.id != b.id || a.group != b.group ||
-      a.source_group != b.source_group || a.reduction != b.reduction ||
-      a.num_buffers != b.num_buffers)
-    return false;
-  for (int64_t i = 0; i < a.num_buffers; ++i)
-    if (!sameBuffer(a.buffers[i], b.buffers[i]))
-      return false;
-  return true;
-}
-
 void ThreadCommunicator::publish(const tprt_collective_desc &desc, bool staged,
                                  const void *const *inputs,
                                  void *const *outputs) {
   parity ^= 1;
   Slot &slot = slotOf(me);
-  std::memcpy(&slot.desc, &desc, usedBytes(desc));
+  std::memcpy(&slot.desc, &desc, size_t(descriptorBytes(desc)));
   std::vector<char> &staging = group->members[me].staging[parity];
   size_t needed =
       size_t(inputBytes(desc) + desc.num_buffers * stagingAlignment);
@@ -90,27 +62,15 @@ bool ThreadCommunicator::enter() {
   raise(TPRT_FAILED, "waited ", timeout, " s for ranks ", joinSizes(absent));
 }
 
-/// "all_reduce 3 of f32 [2, 5], bf16 [7]".
-static std::string describe(const tprt_collective_desc &desc) {
-  std::string text = join(collectiveKindName(desc.kind), " ", desc.id, " of ");
-  for (int64_t b = 0; b < desc.num_buffers; ++b) {
-    const tprt_collective_buffer &buffer = desc.buffers[b];
-    text += join(b ? ", " : "", dtypeName(buffer.dtype), " ",
-                 joinSizes(std::vector<int64_t>(buffer.shape,
-                                                buffer.shape + buffer.rank)));
-  }
-  return text;
-}
-
 /// Every member compares everybody with the first, so that all find the same.
 void ThreadCommunicator::checkAgreement() {
   const tprt_collective_desc &first = slotOf(0).desc;
   for (int64_t i = 1; i < size(); ++i) {
     const tprt_collective_desc &other = slotOf(i).desc;
-    if (!agree(first, other))
+    if (!sameCollective(first, other))
       raise(TPRT_FAILED, "the ranks disagree: rank ", group->ranks()[0],
-            " is in ", describe(first), ", rank ", group->ranks()[i], " in ",
-            describe(other));
+            " is in ", describeCollective(first), ", rank ", group->ranks()[i],
+            " in ", describeCollective(other));
   }
 }
 
@@ -149,29 +109,12 @@ void ThreadCommunicator::reduceAll(const tprt_collective_desc &desc,
   }
 }
 
-namespace {
-/// The part of a tensor that one member reduces.
-struct Part {
-  int64_t offset, elements, elementBytes;
-
-  Part(const tprt_collective_buffer &buffer, int64_t member, int64_t members) {
-    CollectiveShape shape(buffer);
-    // Multiples of a cache line, so that no line is written by two members.
-    int64_t each = (shape.elements / members + 64) / 64 * 64;
-    int64_t begin = std::min(shape.elements, each * member);
-    elements = std::min(shape.elements - begin, each);
-    elementBytes = shape.elementBytes;
-    offset = begin * elementBytes;
-  }
-};
-} // namespace
-
 /// Each member reduces one part and then fetches the others. Works in place: a
 /// part of an input is read by its reducer alone, who then overwrites it.
 void ThreadCommunicator::reduceAllInParts(const tprt_collective_desc &desc) {
   const void *sources[maxGroupSize];
   for (int64_t b = 0; b < desc.num_buffers; ++b) {
-    Part part(desc.buffers[b], me, size());
+    ReducedPart part(desc.buffers[b], me, size());
     for (int64_t i = 0; i < size(); ++i)
       sources[i] = static_cast<const char *>(slotOf(i).inputs[b]) + part.offset;
     reduceInOrder(desc.buffers[b].dtype, desc.reduction, sources, size(),
@@ -181,12 +124,12 @@ void ThreadCommunicator::reduceAllInParts(const tprt_collective_desc &desc) {
   group->barrier().meet(size_t(me));
   for (int64_t b = 0; b < desc.num_buffers; ++b)
     for (int64_t i = 0; i < size(); ++i) {
-      Part part(desc.buffers[b], i, size());
+      ReducedPart part(desc.buffers[b], i, size());
       if (i == me || part.elements == 0)
         continue;
       std::memcpy(static_cast<char *>(slotOf(me).outputs[b]) + part.offset,
                   static_cast<char *>(slotOf(i).outputs[b]) + part.offset,
-                  size_t(part.elements * part.elementBytes));
+                  size_t(part.bytes));
     }
   group->barrier().meet(size_t(me));
 }

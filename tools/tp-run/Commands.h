@@ -38,6 +38,9 @@ struct RunOptions {
   ProgramOptions program;
   bool check = false;
   std::string report; ///< a file for the runtime's own report
+
+  /// Of several processes the first reads outputs and tells the user.
+  bool isFirst() const { return tprt_world_rank(program.world) == 0; }
 };
 
 /// Runs an entry point on files. Returns the exit status.

@@ -21,19 +21,20 @@ FailureOr<Programs> tp::createPrograms(const RunOptions &run,
     return failure();
   }
   Programs programs;
-  if (run.check) {
-    if (source->isLocal) {
-      printError("--check needs the module before it was sharded");
-      return failure();
-    }
+  if (run.check && source->isLocal) {
+    printError("--check needs the module before it was sharded");
+    return failure();
+  }
+  if (run.check && run.isFirst()) {
     OwningOpRef<ModuleOp> copy(source->module->clone());
     ProgramOptions whole = run.program;
     whole.plan = "auto";
+    whole.world = nullptr; // in this process
     programs.unsharded = Program::create(std::move(copy), *source, "", whole);
     if (!programs.unsharded)
       return failure();
   }
-  if (!run.program.mesh.empty())
+  if (!run.program.mesh.empty() && run.isFirst())
     llvm::errs() << "plan: " << run.program.plan << "\n";
   programs.main = Program::create(std::move(source->module), *source,
                                   run.program.mesh, run.program);
@@ -48,6 +49,8 @@ bool tp::writeReport(const RunOptions &run, Program &program) {
   FailureOr<Report> report = program.report();
   if (failed(report))
     return false;
+  if (!run.isFirst())
+    return true;
   return writeOutput(run.report,
                      [&](raw_ostream &os) { printJson(*report, os); });
 }
@@ -163,7 +166,7 @@ int tp::runForward(RunOptions run, const ForwardOptions &options,
     good = compare(outputs, reference);
   }
   for (const NamedFile &file : options.outputs)
-    if (!writeNpy(file.path, outputs[file.name]))
+    if (run.isFirst() && !writeNpy(file.path, outputs[file.name]))
       return 1;
   if (!writeReport(run, *programs->main))
     return 1;

@@ -21,7 +21,8 @@ struct Candidates {
 /// Feeds tokens to @prefill and @decode, keeping the position.
 class Feeder {
 public:
-  explicit Feeder(Programs &programs) : programs(programs) {}
+  Feeder(Programs &programs, bool isFirst)
+      : programs(programs), isFirst(isFirst) {}
 
   /// Checks that the program is one that generates.
   bool check() {
@@ -88,6 +89,8 @@ private:
     if (programs.unsharded && !checkStep(entry, inputs, outputs))
       return false;
     position += int64_t(tokens.size());
+    if (!isFirst)
+      return true;
     const Array &values = outputs["top_values"], &best = outputs["top_ids"];
     int64_t count = batch ? best.size() / batch : 0;
     next = Candidates();
@@ -111,6 +114,7 @@ private:
   }
 
   Programs &programs;
+  const bool isFirst; ///< of the processes: only it gets candidates
   int64_t batch = 1, chunk = 0, position = 0;
   bool good = true;
 };
@@ -123,6 +127,15 @@ std::optional<int64_t> cacheCapacity(const ProgramOptions &options) {
 }
 
 } // namespace
+
+/// What the first process has drawn, to all.
+static bool broadcastToken(tprt_world *world, int32_t &token) {
+  tprt_error error = {};
+  if (tprt_world_broadcast(world, &token, sizeof(token), &error) == TPRT_OK)
+    return true;
+  printError(error.message);
+  return false;
+}
 
 int tp::runGenerate(RunOptions run, const GenerateOptions &options,
                     MLIRContext *context) {
@@ -150,13 +163,14 @@ int tp::runGenerate(RunOptions run, const GenerateOptions &options,
   FailureOr<Programs> programs = createPrograms(run, context);
   if (failed(programs))
     return 1;
-  Feeder feeder(*programs);
+  Feeder feeder(*programs, run.isFirst());
   if (!feeder.check())
     return 1;
   Candidates next;
   if (!feeder.prefill(options.prompt, next))
     return 1;
-  if (samples && options.sampling.topK > int64_t(next.ids.size())) {
+  if (samples && run.isFirst() &&
+      options.sampling.topK > int64_t(next.ids.size())) {
     printError("--top-k=" + Twine(options.sampling.topK) +
                ", but the module answers " + Twine(next.ids.size()) +
                " candidates a step; import it with --top-k=" +
@@ -165,18 +179,25 @@ int tp::runGenerate(RunOptions run, const GenerateOptions &options,
   }
   Sampler sampler(options.sampling);
   for (int64_t i = 0; i < options.tokens; ++i) {
-    int32_t token = sampler.draw(next.values, next.ids);
-    llvm::outs() << (i ? " " : "") << token;
-    llvm::outs().flush();
+    int32_t token = 0;
+    if (run.isFirst()) {
+      token = sampler.draw(next.values, next.ids);
+      llvm::outs() << (i ? " " : "") << token;
+      llvm::outs().flush();
+    }
+    if (!broadcastToken(run.program.world, token))
+      return 1;
     bool ends = llvm::is_contained(options.endOfSequence, int64_t(token));
     if (ends || i + 1 == options.tokens)
       break;
     if (!feeder.decode(token, next)) {
-      llvm::outs() << "\n";
+      if (run.isFirst())
+        llvm::outs() << "\n";
       return 1;
     }
   }
-  llvm::outs() << "\n";
+  if (run.isFirst())
+    llvm::outs() << "\n";
   llvm::outs().flush();
   if (llvm::outs().has_error()) {
     llvm::outs().clear_error();

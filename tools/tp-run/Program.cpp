@@ -17,6 +17,7 @@
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/SourceMgr.h"
+#include "llvm/Support/xxhash.h"
 
 using namespace mlir;
 using namespace mlir::tp;
@@ -195,6 +196,16 @@ static LogicalResult shard(ModuleOp module, StringRef mesh, StringRef plan) {
   return manager.run(module);
 }
 
+/// What the manifest does not tell of a program: its code.
+static uint64_t fingerprintOf(ModuleOp module) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  // Not the module's own attributes: they say where the weights are.
+  for (Operation &op : *module.getBody())
+    op.print(os);
+  return llvm::xxh3_64bits(text);
+}
+
 static tprt_entry lookupEntry(const char *symbol, void *context) {
   return reinterpret_cast<tprt_entry>(
       static_cast<JitProgram *>(context)->lookup(symbol));
@@ -204,6 +215,7 @@ std::unique_ptr<Program> Program::create(OwningOpRef<ModuleOp> module,
                                          const Source &source, StringRef mesh,
                                          const ProgramOptions &options) {
   auto program = std::make_unique<Program>();
+  program->isFirst = tprt_world_rank(options.world) == 0;
   // The program's own marks of a mesh win over the command line's; a plan file
   // may bring one.
   bool hasMesh = !module->getOps<MeshOp>().empty();
@@ -220,6 +232,8 @@ std::unique_ptr<Program> Program::create(OwningOpRef<ModuleOp> module,
     if (failed(report))
       return nullptr;
     program->fromIR = *report;
+    if (program->isFirst)
+      printStart(*report, options.world);
   }
   progress("compiling");
   FailureOr<std::unique_ptr<JitProgram>> code = JitProgram::compile(*module);
@@ -230,6 +244,9 @@ std::unique_ptr<Program> Program::create(OwningOpRef<ModuleOp> module,
   tprt_error error = {};
   tprt_options runtime = {};
   runtime.timeout_seconds = options.timeout;
+  runtime.world = options.world;
+  if (options.world)
+    runtime.fingerprint = fingerprintOf(*module);
   if (tprt_session_create(program->code->manifest().c_str(), lookupEntry,
                           program->code.get(), &runtime, &program->session,
                           &error) != TPRT_OK) {
@@ -275,7 +292,12 @@ bool Program::run(StringRef entry, const Arrays &inputs, Arrays &outputs) {
     in.push_back(bufferOf(input.first, input.second));
   for (const Slot &slot : it->second.outputs) {
     Array &array = outputs[slot.name];
-    array.reset(slot.dtype, slot.shape);
+    if (isFirst) {
+      array.reset(slot.dtype, slot.shape);
+    } else {
+      array.dtype = slot.dtype;
+      array.shape = slot.shape;
+    }
     out.push_back(bufferOf(slot.name, array));
   }
   tprt_error error = {};
@@ -347,6 +369,41 @@ FailureOr<Report> Program::report() {
     return failure();
   }
   return report;
+}
+
+//===----------------------------------------------------------------------===//
+// The start line
+//===----------------------------------------------------------------------===//
+
+void tp::printStart(const Report &report, tprt_world *world) {
+  constexpr int64_t most = 16;
+  int64_t ranks = 1;
+  std::string mesh, names;
+  for (auto &[name, size] : report.axes) {
+    ranks *= size;
+    mesh += (mesh.empty() ? "" : ",") + name + "=" + std::to_string(size);
+    names += (names.empty() ? "" : ",") + name;
+  }
+  llvm::raw_ostream &os = llvm::errs();
+  os << "start: runtime " << TPRT_VERSION << ", LLVM " << LLVM_VERSION_STRING
+     << ", " << tprt_world_description(world) << "; mesh " << mesh << ", "
+     << ranks << (world ? " processes" : " threads") << "; (" << names
+     << ") of ranks:";
+  for (int64_t rank = 0; rank < ranks; ++rank) {
+    if (ranks > most && rank == most - 1) {
+      os << " ...";
+      rank = ranks - 1;
+    }
+    std::string coordinates;
+    int64_t rest = rank;
+    for (auto &axis : llvm::reverse(report.axes)) {
+      coordinates.insert(0, std::to_string(rest % axis.second) +
+                                (coordinates.empty() ? "" : ","));
+      rest /= axis.second;
+    }
+    os << " " << rank << " (" << coordinates << ")";
+  }
+  os << "\n";
 }
 
 //===----------------------------------------------------------------------===//

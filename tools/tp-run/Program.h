@@ -25,6 +25,7 @@ struct ProgramOptions {
   std::optional<uint64_t> randomWeights;
   ImportOptions import; ///< of a model that is a checkpoint
   double timeout = 60;
+  tprt_world *world = nullptr; ///< the processes that are its ranks
 };
 
 /// An input or output of an entry point, in global terms.
@@ -67,7 +68,8 @@ public:
   const std::map<std::string, Entry> &entries() const { return entryPoints; }
 
   /// Runs an entry point. Inputs must have the right names, types and shapes;
-  /// all outputs are returned. False after printing what is wrong.
+  /// all outputs are returned, of several processes on the first. False after
+  /// printing what is wrong.
   bool run(StringRef entry, const Arrays &inputs, Arrays &outputs);
 
   /// The report, with the runtime's own counters in it.
@@ -75,10 +77,14 @@ public:
 
 private:
   std::map<std::string, Entry> entryPoints;
+  bool isFirst = true; ///< of the processes
   std::unique_ptr<JitProgram> code;
   std::optional<Report> fromIR;
   tprt_session *session = nullptr;
 };
+
+/// One line of versions, mesh and ranks on standard error.
+void printStart(const Report &report, tprt_world *world);
 
 /// Compares what two programs answered: a line a tensor on standard error, and
 /// whether all are within the tolerance of their type.

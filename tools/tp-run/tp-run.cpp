@@ -39,6 +39,10 @@ static cl::opt<std::string>
 static cl::opt<double> timeout("timeout", BOTH, cl::init(60),
                                cl::value_desc("SECONDS"),
                                cl::desc("longest wait for another rank"));
+static cl::opt<std::string>
+    ranks("ranks", BOTH, cl::init("auto"), cl::value_desc("auto|threads|mpi"),
+          cl::desc("what a rank is; auto: a process under mpirun or srun, a "
+                   "thread otherwise"));
 static cl::opt<int64_t> batch("batch", BOTH, cl::init(1),
                               cl::desc("sequences at a time (checkpoints)"));
 static cl::opt<int64_t>
@@ -93,9 +97,21 @@ static bool readFiles(const cl::list<std::string> &texts, StringRef option,
   return true;
 }
 
+/// Fills in a '*' for the processes that there are.
+static bool readMesh(RunOptions &run) {
+  char text[1024];
+  tprt_error error = {};
+  if (tprt_resolve_mesh(run.program.world, mesh.c_str(), text, sizeof(text),
+                        &error) != TPRT_OK) {
+    printError("--mesh: " + Twine(error.message));
+    return false;
+  }
+  run.program.mesh = text;
+  return true;
+}
+
 static bool readOptions(RunOptions &run) {
   run.program.model = model;
-  run.program.mesh = mesh;
   run.program.plan = plan;
   run.program.weights = weights;
   run.program.timeout = timeout;
@@ -105,10 +121,6 @@ static bool readOptions(RunOptions &run) {
   run.program.import.dtype = dtype;
   run.check = check;
   run.report = report;
-  if (!(timeout > 0)) {
-    printError("--timeout must be positive");
-    return false;
-  }
   if (randomWeights.getNumOccurrences()) {
     uint64_t value;
     if (StringRef(randomWeights).getAsInteger(10, value)) {
@@ -118,11 +130,12 @@ static bool readOptions(RunOptions &run) {
     }
     run.program.randomWeights = value;
   }
-  return true;
+  return readMesh(run);
 }
 
-static int runCommand(MLIRContext &context) {
+static int runCommand(MLIRContext &context, tprt_world *world) {
   RunOptions run;
+  run.program.world = world;
   if (!readOptions(run))
     return 1;
   if (forward) {
@@ -146,19 +159,71 @@ static int runCommand(MLIRContext &context) {
   return runGenerate(run, options, &context);
 }
 
-int main(int argc, char **argv) {
-  llvm::InitLLVM init(argc, argv);
+static bool readCommandLine(int argc, char **argv) {
   if (!parseCommandLine(
           argc, argv,
           "compiles a model just in time and runs it on CPU ranks\n"))
-    return 1;
+    return false;
   if (!forward && !generate) {
     printError("say what to do: tp-run forward or tp-run generate; see --help");
+    return false;
+  }
+  if (!(timeout > 0)) {
+    printError("--timeout must be positive");
+    return false;
+  }
+  return true;
+}
+
+/// Leaves the other processes; `errors` is what this one has to say, without
+/// its first "error: ". One process prints what all fail of.
+static int leave(tprt_world *world, bool good, StringRef errors) {
+  tprt_error error = {};
+  tprt_status status =
+      good ? tprt_world_close(world, 0, &error)
+           : tprt_world_fail(world, errors.str().c_str(), &error);
+  if (status == TPRT_OK)
+    return 0;
+  if (status != TPRT_ELSEWHERE)
+    llvm::errs() << "error: " << error.message << "\n";
+  tprt_world_close(world, 1, &error);
+  return 1;
+}
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
+  // Nothing is said before it is known who says it.
+  std::string text;
+  llvm::raw_string_ostream errors(text);
+  setErrorStream(errors);
+  bool good = readCommandLine(argc, argv);
+  tprt_world *world = nullptr;
+  tprt_options options = {};
+  options.timeout_seconds = good ? double(timeout) : 0;
+  tprt_error error = {};
+  tprt_status opened =
+      tprt_world_open(good ? ranks.c_str() : "auto", &options, &world, &error);
+  if (opened != TPRT_OK && !world) {
+    if (opened != TPRT_ELSEWHERE)
+      llvm::errs() << (good ? "error: " + Twine(error.message) + "\n"
+                            : Twine(text));
     return 1;
   }
-  DialectRegistry registry;
-  tp::registerAllDialects(registry);
-  MLIRContext context(registry);
-  context.getDiagEngine().registerHandler(printDiagnostic);
-  return runCommand(context);
+  good = good && opened == TPRT_OK;
+  if (!world) {
+    llvm::errs() << text;
+    setErrorStream(llvm::errs());
+  }
+  if (good) {
+    DialectRegistry registry;
+    tp::registerAllDialects(registry);
+    MLIRContext context(registry);
+    context.getDiagEngine().registerHandler(printDiagnostic);
+    good = runCommand(context, world) == 0;
+  }
+  if (!world)
+    return good ? 0 : 1;
+  StringRef said = StringRef(text).trim();
+  said.consume_front("error: ");
+  return leave(world, good, said);
 }

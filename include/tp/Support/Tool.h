@@ -12,7 +12,11 @@
 
 namespace mlir::tp {
 
-/// "error: ..." on standard error.
+/// Where printError and printDiagnostic write to, standard error at first: for
+/// a tool that runs as several processes, of which one tells what is wrong.
+void setErrorStream(raw_ostream &os);
+
+/// "error: ..." on the error stream.
 void printError(const Twine &message);
 
 /// Reads the command line into the tool's llvm::cl options. What is wrong is

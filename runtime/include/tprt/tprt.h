@@ -59,7 +59,9 @@ typedef enum tprt_status {
   TPRT_IO = 2,            ///< a file cannot be read or written, or is damaged
   TPRT_OUT_OF_MEMORY = 3, ///< memory could not be reserved
   TPRT_FAILED = 4,        ///< a rank failed or did not answer in time
-  TPRT_UNSUPPORTED = 5    ///< understood, but not provided by this library
+  TPRT_UNSUPPORTED = 5,   ///< understood, but not provided by this library
+  TPRT_ELSEWHERE = 6 ///< the run of several processes failed, and another one
+                     ///< tells the user so
 } tprt_status;
 
 typedef enum tprt_reduction {
@@ -85,6 +87,9 @@ typedef struct tprt_rank tprt_rank;
 /// A program loaded on all ranks of its mesh.
 typedef struct tprt_session tprt_session;
 
+/// The processes that run a program together.
+typedef struct tprt_world tprt_world;
+
 /// A message for people. Filled whenever a function of the session API returns
 /// anything but TPRT_OK; always terminated, truncated if it must be.
 typedef struct tprt_error {
@@ -106,7 +111,59 @@ typedef tprt_entry (*tprt_lookup)(const char *symbol, void *context);
 
 typedef struct tprt_options {
   double timeout_seconds; ///< a rank that waits longer fails the run; 0: 60 s
+  tprt_world *world;      ///< null: all ranks are threads of this process
+  uint64_t fingerprint;   ///< of the compiled code, compared between processes
 } tprt_options;
+
+//===----------------------------------------------------------------------===//
+// Ranks that are processes
+//===----------------------------------------------------------------------===//
+//
+// Processes that mpirun or srun launched together, each one rank of the mesh.
+// Every process makes the same calls of the session and the world API, in the
+// same order; what must be the same everywhere (program, mesh, inputs, the
+// weights that several ranks hold) is compared. When any call fails on any
+// process the run has failed on all: their calls return the same message, one
+// of them with the status of the failure and the others with TPRT_ELSEWHERE.
+// The host prints the message of the former and calls tprt_world_close; a
+// process that does not is ended after two seconds. docs/processes.md says
+// more.
+
+/// Joins the processes. `ranks` is "threads", "mpi" or "auto": what the launch
+/// says. `world` stays null for threads, which is what every other function
+/// takes for one process. TPRT_UNSUPPORTED if the transport is not installed.
+tprt_status tprt_world_open(const char *ranks, const tprt_options *options,
+                            tprt_world **world, tprt_error *error);
+
+/// This process, from 0, and how many there are.
+int64_t tprt_world_rank(const tprt_world *world);
+int64_t tprt_world_size(const tprt_world *world);
+
+/// "Open MPI v4.1.4", or "threads".
+const char *tprt_world_description(const tprt_world *world);
+
+/// From rank 0 to all.
+tprt_status tprt_world_broadcast(tprt_world *world, void *data, size_t bytes,
+                                 tprt_error *error);
+
+/// An error of the host's: fails the run on all processes, with this message.
+tprt_status tprt_world_fail(tprt_world *world, const char *message,
+                            tprt_error *error);
+
+/// With code 0, waits for all processes and frees the world; sessions are
+/// destroyed before. With another code, or after a failure, ends all processes
+/// and does not return.
+tprt_status tprt_world_close(tprt_world *world, int code, tprt_error *error);
+
+/// Fills in the one size '*' of a mesh ("dp=*,tp=2") for the number of
+/// processes. An error names the sizes that work. Null is a world of threads,
+/// whose number is not known.
+tprt_status tprt_resolve_mesh(const tprt_world *world, const char *mesh,
+                              char *text, size_t size, tprt_error *error);
+
+//===----------------------------------------------------------------------===//
+// Sessions
+//===----------------------------------------------------------------------===//
 
 /// Makes a session from a manifest (JSON, described in docs/manifest.md) and
 /// starts its rank threads. Memory is reserved by tprt_session_load.
@@ -139,7 +196,9 @@ typedef struct tprt_buffer {
 
 /// Runs one entry point on all ranks. `inputs` are found by name and must have
 /// the manifest's dtype and shape; `outputs` are found by name and are filled
-/// (a subset may be asked for). Parameters and state belong to the session.
+/// (a subset may be asked for). Parameters and state belong to the session. Of
+/// several processes each gives all inputs and names all outputs; rank 0 gets
+/// them, elsewhere their `data` is not looked at.
 tprt_status tprt_session_run(tprt_session *session, const char *entry,
                              const tprt_buffer *inputs, size_t num_inputs,
                              tprt_buffer *outputs, size_t num_outputs,
@@ -152,7 +211,8 @@ tprt_status tprt_session_reset(tprt_session *session, tprt_error *error);
 /// {"entries":[{"name","executions","collectives":[{"id","executions",
 ///   "bytes_sent"}]}], "memory":{"parameters","state","arena"}}.
 /// `bytes_sent` is per device and per execution, the largest rank, by the ring
-/// algorithms' formula on the sizes that were really moved.
+/// algorithms' formula on the sizes that were really moved. Of several
+/// processes rank 0 has the largest of all, the others their own.
 tprt_status tprt_session_counters(tprt_session *session, char **json,
                                   tprt_error *error);
 

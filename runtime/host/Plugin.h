@@ -1,0 +1,24 @@
+//===- Plugin.h - opening transports --------------------------------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TPRT_HOST_PLUGIN_H
+#define TPRT_HOST_PLUGIN_H
+
+#include "Abi.h"
+#include "tprt/transport.h"
+
+#include <string>
+
+namespace tprt {
+
+/// Opens libtprt-NAME.so, which lies in the folder that TPRT_PLUGIN_PATH names
+/// or beside this library, and stays open. An Error of one line says what to
+/// install.
+const tprt_transport &openTransport(const std::string &name);
+
+} // namespace tprt
+
+#endif // TPRT_HOST_PLUGIN_H
