@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ApiGuard.h"
 #include "Session.h"
 
 #include "Blas.h"
@@ -21,35 +22,6 @@ struct tprt_session {
 
 static constexpr double defaultTimeout = 60;
 static constexpr double longestTimeout = 1e8; // years, and far from overflows
-
-static void setMessage(tprt_error *error, const char *message) noexcept {
-  if (!error)
-    return;
-  std::strncpy(error->message, message, sizeof error->message - 1);
-  error->message[sizeof error->message - 1] = '\0';
-}
-
-/// Runs the body of a function of the session API; no exception leaves it.
-template <typename Body>
-static tprt_status callGuarded(tprt_error *error, Body &&body) noexcept {
-  try {
-    body();
-    return TPRT_OK;
-  } catch (const Error &failure) {
-    const char *what = failure.what();
-    setMessage(error, *what ? what : "out of memory");
-    return failure.status();
-  } catch (const std::bad_alloc &) {
-    setMessage(error, "out of memory");
-    return TPRT_OUT_OF_MEMORY;
-  } catch (const std::exception &exception) {
-    setMessage(error, exception.what());
-    return TPRT_FAILED;
-  } catch (...) {
-    setMessage(error, "unknown exception");
-    return TPRT_FAILED;
-  }
-}
 
 static Session &check(tprt_session *session) {
   if (!session)
@@ -114,6 +86,34 @@ tprt_status tprt_session_counters(tprt_session *session, char **json,
       throw std::bad_alloc();
     std::memcpy(*json, text.c_str(), text.size() + 1);
   });
+}
+
+const char *tprt_session_entry(tprt_session *session, size_t index) {
+  return session ? session->session->entryName(index) : nullptr;
+}
+
+/// Fills what fits; 0 if `list` does not know the entry.
+template <typename List>
+static size_t describe(tprt_buffer *buffers, size_t capacity,
+                       List &&list) noexcept {
+  std::vector<tprt_buffer> all;
+  if (callGuarded(nullptr, [&] { all = list(); }) != TPRT_OK)
+    return 0;
+  for (size_t i = 0; buffers && i < std::min(capacity, all.size()); ++i)
+    buffers[i] = all[i];
+  return all.size();
+}
+
+size_t tprt_session_inputs(tprt_session *session, const char *entry,
+                           tprt_buffer *inputs, size_t capacity) {
+  return describe(inputs, capacity,
+                  [&] { return check(session).describeInputs(entry); });
+}
+
+size_t tprt_session_outputs(tprt_session *session, const char *entry,
+                            tprt_buffer *outputs, size_t capacity) {
+  return describe(outputs, capacity,
+                  [&] { return check(session).describeOutputs(entry); });
 }
 
 void tprt_free(void *pointer) { std::free(pointer); }
