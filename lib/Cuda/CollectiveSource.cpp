@@ -186,16 +186,18 @@ LogicalResult CollectiveWriter::write() {
   for (unsigned i = 0; i < op.getInputs().size(); ++i)
     if (failed(plan(i)))
       return failure();
-  bool unpacks = llvm::any_of(
-      transfers, [](const Transfer &t) { return !t.unpacking.empty(); });
-  if (op.getStarted() && (scratchBytes || unpacks))
-    return op.emitOpError("cannot be written as CUDA source: it is started, "
-                          "and its dim is not the first one");
+  // The scratch buffer is one for all: whoever uses it is waited for at once.
+  bool waits = !op.getStarted() || scratchBytes;
+  if (op.getStarted())
+    printer.tables.started[int64_t(op.getId())] = !waits;
 
-  printer.comment(
-      rt::stringifyCollectiveKind(op.getKind()) +
-      (reduces ? " of " + stringifyReduceKind(op.getReduction()) : Twine("")) +
-      " over " + printer.tables.groupNames[group] + ": " + op.getName());
+  std::string what = rt::stringifyCollectiveKind(op.getKind()).str();
+  if (reduces)
+    what += " of " + stringifyReduceKind(op.getReduction()).str();
+  what += " over " + printer.tables.groupNames[group];
+  if (!op.getName().empty())
+    what += ": " + op.getName().str();
+  printer.comment(what);
   for (const Transfer &transfer : transfers)
     if (!transfer.packing.empty())
       printer.line(transfer.packing);
@@ -209,7 +211,7 @@ LogicalResult CollectiveWriter::write() {
     printer.line(callOf(transfer));
   if (transfers.size() > 1)
     printer.line("TPRT_NCCL(rank, ncclGroupEnd());");
-  if (op.getStarted()) {
+  if (!waits) {
     int64_t id = int64_t(op.getId());
     printer.tables.events = std::max(printer.tables.events, id + 1);
     printer.line("TPRT_CUDA(rank, cudaEventRecord(rank->events[" + Twine(id) +
@@ -237,9 +239,16 @@ struct CollectiveSource
 
 struct WaitSource : SourceOpInterface::ExternalModel<WaitSource, rt::WaitOp> {
   LogicalResult printSource(Operation *op, SourcePrinter &printer) const {
+    int64_t id = int64_t(cast<rt::WaitOp>(op).getId());
+    auto started = printer.tables.started.find(id);
+    if (started == printer.tables.started.end())
+      return op->emitOpError("waits for collective ")
+             << id << ", which is not started before it";
+    if (!started->second)
+      return success();
     printer.line("TPRT_CUDA(rank, cudaStreamWaitEvent(rank->compute, "
                  "rank->events[" +
-                 Twine(int64_t(cast<rt::WaitOp>(op).getId())) + "]));");
+                 Twine(id) + "]));");
     return success();
   }
 };

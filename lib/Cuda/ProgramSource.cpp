@@ -312,6 +312,7 @@ LogicalResult ProgramWriter::writeEntry(func::FuncOp entry) {
   if (failed(checkEntry(entry)))
     return failure();
   SourcePrinter printer(os, tables);
+  tables.started.clear();
   for (StringRef name : {"rank", "arena", "arguments", "results", "plan"})
     (void)printer.freshName(name);
   printer.line("");

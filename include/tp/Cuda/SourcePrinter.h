@@ -8,6 +8,7 @@
 #define TP_CUDA_SOURCEPRINTER_H
 
 #include "mlir/IR/OpDefinition.h"
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/raw_ostream.h"
@@ -21,6 +22,9 @@ struct SourceTables {
   llvm::StringMap<unsigned> matmulNumbers;
   int64_t scratchBytes = 0; ///< of collectives that pack what they send
   int64_t events = 0;       ///< of collectives that are awaited later
+  /// The collectives of the current entry that are started, and whether there
+  /// is an event to wait for.
+  llvm::SmallDenseMap<int64_t, bool> started;
   /// "tp", "dp x tp": the axes of each group, and how many ranks it has.
   SmallVector<std::string> groupNames;
   SmallVector<int64_t> groupSizes;

@@ -77,6 +77,9 @@ tprt_status embedding(Rank *rank, const tprt_embedding_desc &desc,
   return TPRT_OK;
 }
 
+/// The transpose has the same descriptor.
+typedef tprt_embedding_desc tprt_embedding_gradient_desc;
+
 /// A thread has a column of the table: sums go in the order of the ids.
 template <typename T>
 __global__ void embeddingGradientKernel(tprt_embedding_desc desc,
@@ -98,7 +101,8 @@ __global__ void embeddingGradientKernel(tprt_embedding_desc desc,
 }
 
 template <typename T>
-tprt_status embedding_gradient(Rank *rank, const tprt_embedding_desc &desc,
+tprt_status embedding_gradient(Rank *rank,
+                               const tprt_embedding_gradient_desc &desc,
                                const int32_t *ids, const T *gradient,
                                int64_t start, T *table) {
   TPRT_LAUNCH(embeddingGradientKernel<T>, blocksFor(desc.width), kThreads,

@@ -57,7 +57,7 @@ private:
     if (status == TPRT_OK)
       return;
     std::fprintf(stderr, "simulation: %s\n", rank.message);
-    std::exit(3);
+    std::_Exit(3); // other ranks are waiting
   }
 
   Rank rank;
