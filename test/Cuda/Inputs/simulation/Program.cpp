@@ -86,8 +86,7 @@ const struct tprt_program_table::tprt_program_entry *symbols() {
 
 extern "C" {
 extern const tprt_program_table tp_program;
-const tprt_program_table tp_program = {
-    TPRT_VERSION, "",
+const tprt_program_table tp_program = {TPRT_VERSION, "",
 #include MANIFEST
-    , tp_cuda_program.numEntries, symbols()};
+                                       , tp_cuda_program.numEntries, symbols()};
 }

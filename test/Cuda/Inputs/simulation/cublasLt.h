@@ -20,11 +20,22 @@
 
 typedef enum { CUDA_R_32F, CUDA_R_64F, CUDA_R_16BF, CUDA_R_16F } cudaDataType_t;
 typedef enum { CUBLAS_COMPUTE_32F, CUBLAS_COMPUTE_64F } cublasComputeType_t;
-typedef enum { CUBLAS_STATUS_SUCCESS, CUBLAS_STATUS_INVALID_VALUE } cublasStatus_t;
+typedef enum {
+  CUBLAS_STATUS_SUCCESS,
+  CUBLAS_STATUS_INVALID_VALUE
+} cublasStatus_t;
 enum { CUBLAS_OP_N, CUBLAS_OP_T };
-typedef enum { CUBLASLT_MATMUL_DESC_TRANSA, CUBLASLT_MATMUL_DESC_TRANSB } cublasLtMatmulDescAttributes_t;
-typedef enum { CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET } cublasLtMatrixLayoutAttribute_t;
-typedef enum { CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES } cublasLtMatmulPreferenceAttributes_t;
+typedef enum {
+  CUBLASLT_MATMUL_DESC_TRANSA,
+  CUBLASLT_MATMUL_DESC_TRANSB
+} cublasLtMatmulDescAttributes_t;
+typedef enum {
+  CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT,
+  CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET
+} cublasLtMatrixLayoutAttribute_t;
+typedef enum {
+  CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES
+} cublasLtMatmulPreferenceAttributes_t;
 
 struct SimulatedProduct {
   cublasComputeType_t compute;
@@ -45,10 +56,18 @@ struct cublasLtMatmulHeuristicResult_t {
   cublasLtMatmulAlgo_t algo;
 };
 
-inline const char *cublasLtGetStatusString(cublasStatus_t) { return "simulated"; }
-inline cublasStatus_t cublasLtCreate(cublasLtHandle_t *) { return CUBLAS_STATUS_SUCCESS; }
-inline cublasStatus_t cublasLtDestroy(cublasLtHandle_t) { return CUBLAS_STATUS_SUCCESS; }
-inline cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *product, cublasComputeType_t compute, cudaDataType_t) {
+inline const char *cublasLtGetStatusString(cublasStatus_t) {
+  return "simulated";
+}
+inline cublasStatus_t cublasLtCreate(cublasLtHandle_t *) {
+  return CUBLAS_STATUS_SUCCESS;
+}
+inline cublasStatus_t cublasLtDestroy(cublasLtHandle_t) {
+  return CUBLAS_STATUS_SUCCESS;
+}
+inline cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *product,
+                                               cublasComputeType_t compute,
+                                               cudaDataType_t) {
   *product = new SimulatedProduct{compute, {}};
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -56,33 +75,60 @@ inline cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t product) {
   delete product;
   return CUBLAS_STATUS_SUCCESS;
 }
-inline cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t product, cublasLtMatmulDescAttributes_t which, const void *value, size_t bytes) {
+inline cublasStatus_t
+cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t product,
+                               cublasLtMatmulDescAttributes_t which,
+                               const void *value, size_t bytes) {
   if (bytes != sizeof(int32_t))
     return CUBLAS_STATUS_INVALID_VALUE;
   std::memcpy(&product->transposes[which], value, bytes);
   return CUBLAS_STATUS_SUCCESS;
 }
-inline cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *layout, cudaDataType_t type, uint64_t rows, uint64_t columns, int64_t leading) {
+inline cublasStatus_t
+cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *layout, cudaDataType_t type,
+                           uint64_t rows, uint64_t columns, int64_t leading) {
   if (leading < int64_t(rows))
     return CUBLAS_STATUS_INVALID_VALUE;
-  *layout = new SimulatedLayout{type, int64_t(rows), int64_t(columns), leading, 1, 0};
+  *layout =
+      new SimulatedLayout{type, int64_t(rows), int64_t(columns), leading, 1, 0};
   return CUBLAS_STATUS_SUCCESS;
 }
-inline cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
+inline cublasStatus_t
+cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
   delete layout;
   return CUBLAS_STATUS_SUCCESS;
 }
-inline cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t layout, cublasLtMatrixLayoutAttribute_t which, const void *value, size_t bytes) {
+inline cublasStatus_t
+cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t layout,
+                                 cublasLtMatrixLayoutAttribute_t which,
+                                 const void *value, size_t bytes) {
   bool isCount = which == CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT;
   if (bytes != (isCount ? sizeof layout->batch : sizeof layout->stride))
     return CUBLAS_STATUS_INVALID_VALUE;
-  std::memcpy(isCount ? static_cast<void *>(&layout->batch) : &layout->stride, value, bytes);
+  std::memcpy(isCount ? static_cast<void *>(&layout->batch) : &layout->stride,
+              value, bytes);
   return CUBLAS_STATUS_SUCCESS;
 }
-inline cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t *) { return CUBLAS_STATUS_SUCCESS; }
-inline cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t) { return CUBLAS_STATUS_SUCCESS; }
-inline cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t, cublasLtMatmulPreferenceAttributes_t, const void *, size_t) { return CUBLAS_STATUS_SUCCESS; }
-inline cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t, cublasLtMatrixLayout_t, cublasLtMatrixLayout_t, cublasLtMatrixLayout_t, cublasLtMatrixLayout_t, cublasLtMatmulPreference_t, int, cublasLtMatmulHeuristicResult_t *, int *count) {
+inline cublasStatus_t
+cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t *) {
+  return CUBLAS_STATUS_SUCCESS;
+}
+inline cublasStatus_t
+cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t) {
+  return CUBLAS_STATUS_SUCCESS;
+}
+inline cublasStatus_t
+cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t,
+                                     cublasLtMatmulPreferenceAttributes_t,
+                                     const void *, size_t) {
+  return CUBLAS_STATUS_SUCCESS;
+}
+inline cublasStatus_t
+cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t,
+                               cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
+                               cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
+                               cublasLtMatmulPreference_t, int,
+                               cublasLtMatmulHeuristicResult_t *, int *count) {
   *count = 1;
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -97,11 +143,15 @@ inline void narrow(float x, __nv_bfloat16 &to) { to = __float2bfloat16_rn(x); }
 inline void narrow(float x, __half &to) { to = __float2half_rn(x); }
 
 template <typename T, typename W>
-void simulateProduct(const SimulatedProduct &product, const void *alpha, const T *a, const SimulatedLayout &la, const T *b, const SimulatedLayout &lb, const void *beta, T *d, const SimulatedLayout &ld) {
+void simulateProduct(const SimulatedProduct &product, const void *alpha,
+                     const T *a, const SimulatedLayout &la, const T *b,
+                     const SimulatedLayout &lb, const void *beta, T *d,
+                     const SimulatedLayout &ld) {
   W scale, keep;
   std::memcpy(&scale, alpha, sizeof scale);
   std::memcpy(&keep, beta, sizeof keep);
-  bool ta = product.transposes[0] == CUBLAS_OP_T, tb = product.transposes[1] == CUBLAS_OP_T;
+  bool ta = product.transposes[0] == CUBLAS_OP_T,
+       tb = product.transposes[1] == CUBLAS_OP_T;
   int64_t inner = ta ? la.rows : la.columns;
   for (int64_t batch = 0; batch < ld.batch; ++batch)
     for (int64_t j = 0; j < ld.columns; ++j)
@@ -113,20 +163,32 @@ void simulateProduct(const SimulatedProduct &product, const void *alpha, const T
         for (int64_t k = 0; k < inner; ++k)
           sum += wide(left[k * leftStep]) * wide(right[k * rightStep]);
         T &target = d[batch * ld.stride + j * ld.leading + i];
-        narrow(scale * sum + (keep == 0 ? W(0) : keep * W(wide(target))), target);
+        narrow(scale * sum + (keep == 0 ? W(0) : keep * W(wide(target))),
+               target);
       }
 }
 
-inline cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t product, const void *alpha, const void *a, cublasLtMatrixLayout_t la, const void *b, cublasLtMatrixLayout_t lb, const void *beta, const void *c, cublasLtMatrixLayout_t lc, void *d, cublasLtMatrixLayout_t ld, const cublasLtMatmulAlgo_t *, void *, size_t, cudaStream_t) {
-  bool ta = product->transposes[0] == CUBLAS_OP_T, tb = product->transposes[1] == CUBLAS_OP_T;
-  bool agrees = (ta ? la->columns : la->rows) == ld->rows && (tb ? lb->rows : lb->columns) == ld->columns &&
-                (ta ? la->rows : la->columns) == (tb ? lb->columns : lb->rows) && c == d && lc == ld &&
-                la->batch == ld->batch && lb->batch == ld->batch;
+inline cublasStatus_t
+cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t product,
+               const void *alpha, const void *a, cublasLtMatrixLayout_t la,
+               const void *b, cublasLtMatrixLayout_t lb, const void *beta,
+               const void *c, cublasLtMatrixLayout_t lc, void *d,
+               cublasLtMatrixLayout_t ld, const cublasLtMatmulAlgo_t *, void *,
+               size_t, cudaStream_t) {
+  bool ta = product->transposes[0] == CUBLAS_OP_T,
+       tb = product->transposes[1] == CUBLAS_OP_T;
+  bool agrees =
+      (ta ? la->columns : la->rows) == ld->rows &&
+      (tb ? lb->rows : lb->columns) == ld->columns &&
+      (ta ? la->rows : la->columns) == (tb ? lb->columns : lb->rows) &&
+      c == d && lc == ld && la->batch == ld->batch && lb->batch == ld->batch;
   if (!agrees)
     return CUBLAS_STATUS_INVALID_VALUE;
   auto run = [&](auto type, auto accumulator) {
     using T = decltype(type);
-    simulateProduct<T, decltype(accumulator)>(*product, alpha, static_cast<const T *>(a), *la, static_cast<const T *>(b), *lb, beta, static_cast<T *>(d), *ld);
+    simulateProduct<T, decltype(accumulator)>(
+        *product, alpha, static_cast<const T *>(a), *la,
+        static_cast<const T *>(b), *lb, beta, static_cast<T *>(d), *ld);
   };
   switch (ld->type) {
   case CUDA_R_32F:

@@ -14,10 +14,18 @@ struct __half {
 
 inline float __half2float(__half value) { return float(value.value); }
 inline __half __float2half_rn(float value) { return {_Float16(value)}; }
-inline __half operator+(__half a, __half b) { return {_Float16(a.value + b.value)}; }
-inline __half operator-(__half a, __half b) { return {_Float16(a.value - b.value)}; }
-inline __half operator*(__half a, __half b) { return {_Float16(a.value * b.value)}; }
-inline __half operator/(__half a, __half b) { return {_Float16(a.value / b.value)}; }
+inline __half operator+(__half a, __half b) {
+  return {_Float16(a.value + b.value)};
+}
+inline __half operator-(__half a, __half b) {
+  return {_Float16(a.value - b.value)};
+}
+inline __half operator*(__half a, __half b) {
+  return {_Float16(a.value * b.value)};
+}
+inline __half operator/(__half a, __half b) {
+  return {_Float16(a.value / b.value)};
+}
 inline __half operator-(__half a) { return {_Float16(-a.value)}; }
 
 #endif // SIMULATION_CUDA_FP16_H

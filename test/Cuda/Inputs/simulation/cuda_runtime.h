@@ -43,13 +43,16 @@ template <typename Kernel> struct Launch {
     }
   }
 };
-template <typename Kernel> Launch<Kernel> launch(Kernel *kernel, int64_t blocks) {
+template <typename Kernel>
+Launch<Kernel> launch(Kernel *kernel, int64_t blocks) {
   return {kernel, unsigned(blocks)};
 }
 #define TPRT_LAUNCH(kernel, blocks, threads, stream) launch(kernel, blocks)
 
 inline void __syncthreads() {}
-template <typename T> T __shfl_xor_sync(unsigned, T value, int) { return value; }
+template <typename T> T __shfl_xor_sync(unsigned, T value, int) {
+  return value;
+}
 inline int atomicCAS(int *address, int compare, int value) {
   int old = *address;
   if (old == compare)

@@ -15,7 +15,14 @@
 #include "tprt/tprt.h"
 
 typedef enum { ncclSuccess } ncclResult_t;
-typedef enum { ncclFloat32, ncclFloat64, ncclBfloat16, ncclFloat16, ncclInt32, ncclInt64 } ncclDataType_t;
+typedef enum {
+  ncclFloat32,
+  ncclFloat64,
+  ncclBfloat16,
+  ncclFloat16,
+  ncclInt32,
+  ncclInt64
+} ncclDataType_t;
 typedef enum { ncclSum, ncclMax, ncclMin, ncclProd } ncclRedOp_t;
 struct ncclUniqueId {};
 
@@ -27,8 +34,12 @@ struct SimulatedCommunicator {
 typedef SimulatedCommunicator *ncclComm_t;
 
 inline const char *ncclGetErrorString(ncclResult_t) { return "simulated"; }
-inline ncclResult_t ncclCommInitRank(ncclComm_t *, int, ncclUniqueId, int) { return ncclSuccess; }
-inline ncclResult_t ncclCommSplit(ncclComm_t, int, int, ncclComm_t *, void *) { return ncclSuccess; }
+inline ncclResult_t ncclCommInitRank(ncclComm_t *, int, ncclUniqueId, int) {
+  return ncclSuccess;
+}
+inline ncclResult_t ncclCommSplit(ncclComm_t, int, int, ncclComm_t *, void *) {
+  return ncclSuccess;
+}
 inline ncclResult_t ncclCommDestroy(ncclComm_t) { return ncclSuccess; }
 
 /// The calls of a group travel as one, as the program has it.
@@ -59,7 +70,11 @@ inline ncclResult_t ncclGroupEnd() {
   return ncclSuccess;
 }
 
-inline ncclResult_t simulateCollective(tprt_collective_kind kind, const void *send, void *receive, int64_t count, ncclDataType_t type, ncclRedOp_t operation, ncclComm_t communicator) {
+inline ncclResult_t simulateCollective(tprt_collective_kind kind,
+                                       const void *send, void *receive,
+                                       int64_t count, ncclDataType_t type,
+                                       ncclRedOp_t operation,
+                                       ncclComm_t communicator) {
   const int64_t reductions[] = {TPRT_SUM, TPRT_MAX, TPRT_MIN, TPRT_PRODUCT};
   SimulatedGroup &group = simulatedGroup;
   group.communicator = communicator;
@@ -75,14 +90,25 @@ inline ncclResult_t simulateCollective(tprt_collective_kind kind, const void *se
     group.run();
   return ncclSuccess;
 }
-inline ncclResult_t ncclAllReduce(const void *send, void *receive, size_t count, ncclDataType_t type, ncclRedOp_t operation, ncclComm_t communicator, cudaStream_t) {
-  return simulateCollective(TPRT_ALL_REDUCE, send, receive, int64_t(count), type, operation, communicator);
+inline ncclResult_t ncclAllReduce(const void *send, void *receive, size_t count,
+                                  ncclDataType_t type, ncclRedOp_t operation,
+                                  ncclComm_t communicator, cudaStream_t) {
+  return simulateCollective(TPRT_ALL_REDUCE, send, receive, int64_t(count),
+                            type, operation, communicator);
 }
-inline ncclResult_t ncclAllGather(const void *send, void *receive, size_t count, ncclDataType_t type, ncclComm_t communicator, cudaStream_t) {
-  return simulateCollective(TPRT_ALL_GATHER, send, receive, int64_t(count), type, ncclSum, communicator);
+inline ncclResult_t ncclAllGather(const void *send, void *receive, size_t count,
+                                  ncclDataType_t type, ncclComm_t communicator,
+                                  cudaStream_t) {
+  return simulateCollective(TPRT_ALL_GATHER, send, receive, int64_t(count),
+                            type, ncclSum, communicator);
 }
-inline ncclResult_t ncclReduceScatter(const void *send, void *receive, size_t count, ncclDataType_t type, ncclRedOp_t operation, ncclComm_t communicator, cudaStream_t) {
-  return simulateCollective(TPRT_REDUCE_SCATTER, send, receive, int64_t(count) * communicator->size, type, operation, communicator);
+inline ncclResult_t ncclReduceScatter(const void *send, void *receive,
+                                      size_t count, ncclDataType_t type,
+                                      ncclRedOp_t operation,
+                                      ncclComm_t communicator, cudaStream_t) {
+  return simulateCollective(TPRT_REDUCE_SCATTER, send, receive,
+                            int64_t(count) * communicator->size, type,
+                            operation, communicator);
 }
 
 #endif // SIMULATION_NCCL_H
