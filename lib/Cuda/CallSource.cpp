@@ -85,13 +85,13 @@ struct CoordinateSource : Base<CoordinateSource, rt::CoordinateOp> {
 struct LaunchSource : Base<LaunchSource, rt::LaunchOp> {
   LogicalResult printSource(Operation *op, SourcePrinter &printer) const {
     auto launch = cast<rt::LaunchOp>(op);
-    std::string shape = printer.tables.launches.lookup(launch.getKernel());
-    if (shape.empty())
+    std::string call = printer.tables.launches.lookup(launch.getKernel());
+    if (call.empty())
       return op->emitOpError("launches a kernel that is not for threads");
     std::string arguments;
     for (Value operand : op->getOperands())
       arguments += (arguments.empty() ? "" : ", ") + printer.nameOf(operand);
-    printer.line(launch.getKernel() + shape + "(" + arguments + ");");
+    printer.line(call + "(" + arguments + ");");
     printer.line("TPRT_LAUNCHED(rank);");
     return success();
   }

@@ -19,6 +19,7 @@
 #include "tp/Dialect/RT/IR/RT.h"
 #include "tp/Dialect/TP/IR/Placement.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 using namespace mlir::tp;
@@ -99,6 +100,9 @@ private:
   MeshAttr mesh;
   SourceTables tables;
   SmallVector<Axes> groups;
+  /// The C++ names of the entries.
+  llvm::StringMap<std::string> functions;
+  llvm::StringSet<> functionNames;
   /// How often a kernel is launched, and the module that does it first.
   llvm::StringMap<std::pair<unsigned, std::string>> launches;
 };
@@ -114,6 +118,27 @@ static std::string identifierOf(StringRef name) {
     result.insert(0, "_");
   return result;
 }
+
+/// Names that a variable of an entry cannot have: those of the function and of
+/// C++ itself.
+static constexpr StringLiteral kReserved[] = {
+    "rank",      "arena",    "arguments", "results",      "plan",
+    "at",        "alignas",  "alignof",   "and",          "asm",
+    "auto",      "bitand",   "bitor",     "bool",         "break",
+    "case",      "catch",    "char",      "class",        "compl",
+    "const",     "continue", "decltype",  "default",      "delete",
+    "do",        "double",   "else",      "enum",         "explicit",
+    "export",    "extern",   "false",     "float",        "for",
+    "friend",    "goto",     "if",        "inline",       "int",
+    "long",      "mutable",  "namespace", "new",          "noexcept",
+    "not",       "nullptr",  "operator",  "or",           "private",
+    "protected", "public",   "register",  "return",       "short",
+    "signed",    "sizeof",   "static",    "struct",       "switch",
+    "template",  "this",     "throw",     "true",         "try",
+    "typedef",   "typeid",   "typename",  "union",        "unsigned",
+    "using",     "virtual",  "void",      "volatile",     "while",
+    "xor",       "NULL",     "Matmul",    "int32_t",      "int64_t",
+    "int8_t",    "int16_t",  "__half",    "__nv_bfloat16"};
 
 /// "1x16x576 f32".
 static std::string describe(ShapedType type) {
@@ -197,8 +222,12 @@ LogicalResult ProgramWriter::writeKernel(func::FuncOp kernel) {
   auto grid = kernel->getAttrOfType<DenseI64ArrayAttr>(rt::kGridName);
   if (!grid || grid.size() != 2 || !kernel.getBody().hasOneBlock())
     return kernel.emitOpError("is not a kernel for threads");
+  if (identifierOf(kernel.getName()) != kernel.getName())
+    return kernel.emitOpError("cannot be written as CUDA source: its name is "
+                              "no identifier there");
   tables.launches[kernel.getName()] =
-      ("<<<" + Twine(grid[0]) + ", " + Twine(grid[1]) + ", 0, rank->compute>>>")
+      (kernel.getName() + "<<<" + Twine(grid[0]) + ", " + Twine(grid[1]) +
+       ", 0, rank->compute>>>")
           .str();
   SourcePrinter printer(os, tables);
   std::string parameters;
@@ -311,9 +340,13 @@ LogicalResult ProgramWriter::writeBody(func::FuncOp entry,
 LogicalResult ProgramWriter::writeEntry(func::FuncOp entry) {
   if (failed(checkEntry(entry)))
     return failure();
+  std::string function = "run_" + identifierOf(entry.getName());
+  while (!functionNames.insert(function).second)
+    function += "_";
+  functions[entry.getName()] = function;
   SourcePrinter printer(os, tables);
   tables.started.clear();
-  for (StringRef name : {"rank", "arena", "arguments", "results", "plan"})
+  for (StringRef name : kReserved)
     (void)printer.freshName(name);
   printer.line("");
   for (unsigned i = 0; i < entry.getNumResults(); ++i)
@@ -323,7 +356,7 @@ LogicalResult ProgramWriter::writeEntry(func::FuncOp entry) {
         printer.comment("results[" + Twine(i) + "]: " + name.getValue() + ", " +
                         describe(type) + placementOf(slot, type));
       }
-  return printer.braces("tprt_status run_" + identifierOf(entry.getName()) +
+  return printer.braces("tprt_status " + function +
                             "(Rank *rank, void *arena, void *const *arguments, "
                             "void *const *results)",
                         [&]() -> LogicalResult {
@@ -373,9 +406,10 @@ void ProgramWriter::writeTable() {
   SmallVector<func::FuncOp> entries = entriesOf(module);
   array("Entry", "entries", entries.size(), [&](size_t i) {
     auto arena = entries[i]->getAttrOfType<IntegerAttr>(rt::kArenaBytesName);
-    os << "{\"" << entries[i].getName() << "\", run_"
-       << identifierOf(entries[i].getName()) << ", "
-       << (arena ? arena.getInt() : 0) << "}";
+    os << "{\"";
+    os.write_escaped(entries[i].getName(), /*UseHexEscapes=*/false)
+        << "\", " << functions[entries[i].getName()] << ", "
+        << (arena ? arena.getInt() : 0) << "}";
   });
   os << "\n} // namespace\n\nextern \"C\" {\nextern const Program "
         "tp_cuda_program;\nconst Program tp_cuda_program = {TPRT_VERSION, "

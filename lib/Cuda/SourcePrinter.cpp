@@ -6,6 +6,7 @@
 
 #include "tp/Cuda/SourcePrinter.h"
 #include "mlir/IR/BuiltinTypes.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 using namespace mlir::tp;
@@ -17,6 +18,15 @@ void SourcePrinter::line(const Twine &text) {
   if (!whole.empty())
     os.indent(2 * depth) << whole;
   os << "\n";
+}
+
+void SourcePrinter::comment(const Twine &text) {
+  std::string whole = "// " + text.str();
+  // Neither may a comment end early nor go on: not even by a backslash.
+  for (char &c : whole)
+    if (!llvm::isPrint(c) || c == '\\')
+      c = '?';
+  line(whole);
 }
 
 LogicalResult SourcePrinter::braces(const Twine &head,

@@ -107,3 +107,11 @@ tp.mesh @other = <["dp"=2]>
 func.func @f(%x: memref<8xf32>) {
   return
 }
+
+// -----
+
+// expected-error @+1 {{cannot be written as CUDA source: its name is no identifier there}}
+func.func private @"a kernel"(%x: tensor<8xf32>) -> tensor<8xf32> attributes {rt.kernel} {
+  %0 = arith.negf %x : tensor<8xf32>
+  return %0 : tensor<8xf32>
+}

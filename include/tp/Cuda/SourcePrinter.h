@@ -28,7 +28,7 @@ struct SourceTables {
   /// "tp", "dp x tp": the axes of each group, and how many ranks it has.
   SmallVector<std::string> groupNames;
   SmallVector<int64_t> groupSizes;
-  /// "<<<16, 256, 0, rank->compute>>>" of each kernel.
+  /// "kernel_0<<<16, 256, 0, rank->compute>>>" of each kernel.
   llvm::StringMap<std::string> launches;
 
   unsigned addMatmul(const std::string &initialiser) {
@@ -49,7 +49,8 @@ public:
 
   /// An indented line.
   void line(const Twine &text);
-  void comment(const Twine &text) { line("// " + text); }
+  /// A line of comment; names in it may hold anything.
+  void comment(const Twine &text);
   /// Between braces: `head {` and `}`.
   LogicalResult braces(const Twine &head, function_ref<LogicalResult()> body);
 
