@@ -12,8 +12,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "SourceModels.h"
+#include "tp/Conversion/MemoryPlan.h"
 #include "tp/Cuda/SourcePrinter.h"
 #include "tp/Dialect/RT/IR/RT.h"
+#include <numeric>
 
 using namespace mlir;
 using namespace mlir::tp;
@@ -182,8 +184,26 @@ static StringRef cudaTypeOf(Type element) {
   return element.isF16() ? "CUDA_R_16F" : "";
 }
 
+/// The multiple of bytes at which the buffers of every call begin.
+static int64_t alignmentOf(rt::ContractOp op, const Product &product) {
+  int64_t bytes = rt::getElementBytes(op.getOut().getType().getElementType());
+  int64_t alignment = kBufferAlignment;
+  for (Value buffer : op->getOperands())
+    while (auto view = buffer.getDefiningOp<rt::ViewOp>()) {
+      if (view.getStart())
+        alignment = bytes;
+      buffer = view.getSource();
+    }
+  for (const Dims *loops : {&product.loops, &product.innerLoops})
+    for (const Dim &dim : *loops)
+      for (int64_t stride : {dim.a, dim.b, dim.c})
+        alignment = std::gcd(alignment, stride * bytes);
+  return alignment;
+}
+
 /// The initialiser of its tprt_cuda::MatmulShape.
-static std::string shapeOf(const Product &product, StringRef type) {
+static std::string shapeOf(const Product &product, StringRef type,
+                           int64_t alignment) {
   const Dim &batch = product.batch;
   bool exchanged = product.exchanged;
   std::string text;
@@ -195,7 +215,7 @@ static std::string shapeOf(const Product &product, StringRef type) {
         exchanged ? product.row.extent : product.column.extent,
         product.inner.extent, product.a.leading, product.b.leading,
         product.c.leading, batch.extent, exchanged ? batch.b : batch.a,
-        exchanged ? batch.a : batch.b, batch.c})
+        exchanged ? batch.a : batch.b, batch.c, alignment})
     os << ", " << number;
   os << "}";
   return text;
@@ -233,7 +253,8 @@ struct ContractSource
                              "contracted dims are no one dim in memory, and "
                              "sums would be rounded to ")
              << element << " on the way";
-    unsigned number = printer.tables.addMatmul(::shapeOf(*product, type));
+    unsigned number = printer.tables.addMatmul(
+        ::shapeOf(*product, type, alignmentOf(contract, *product)));
     printer.comment("\"" + contract.getEquation() + "\"");
     Pointers pointers{printer.nameOf(contract.getLhs()),
                       printer.nameOf(contract.getRhs()),

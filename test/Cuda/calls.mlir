@@ -74,5 +74,5 @@ func.func @packed(%x: memref<2x3xf32>, %y: memref<2x6xf32>) {
 // CHECK-NEXT: {1, {{[{][{]}}4, 2{{[}][}]}}} /* dp */,
 // CHECK-NEXT: {1, {{[{][{]}}1, 4{{[}][}]}}} /* tp */,
 // CHECK-NEXT: {2, {{[{][{]}}4, 2}, {1, 4{{[}][}]}}} /* dp x tp */,
-// CHECK: {CUDA_R_32F, true, false, 8, 4, 8, 24, 24, 8, 3, 8, 8, 32},
+// CHECK: {CUDA_R_32F, true, false, 8, 4, 8, 24, 24, 8, 3, 8, 8, 32, 64},
 // CHECK: const Program tp_cuda_program = {TPRT_VERSION, 8, 512, 4, 3, 1, 4, groups, matmuls, entries};

@@ -34,13 +34,15 @@ struct Group {
 };
 
 /// C = A * B of column-major matrices, C: rows x columns. A batch has as many,
-/// `stride` elements apart.
+/// `stride` elements apart. All matrices begin at multiples of `alignment`
+/// bytes.
 struct MatmulShape {
   cudaDataType_t type;
   bool transposeA, transposeB;
   int64_t rows, columns, inner;
   int64_t leadingA, leadingB, leadingC;
   int64_t batch, strideA, strideB, strideC;
+  int64_t alignment;
 };
 
 struct Rank;
@@ -211,6 +213,13 @@ inline tprt_status createMatmul(Rank *rank, const MatmulShape &shape,
   TPRT_CUBLAS(rank, cublasLtMatmulPreferenceSetAttribute(
                         preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
                         &rank->workspaceBytes, sizeof rank->workspaceBytes));
+  const uint32_t alignment = uint32_t(shape.alignment);
+  for (auto which : {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES,
+                     CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+                     CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES,
+                     CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES})
+    TPRT_CUBLAS(rank, cublasLtMatmulPreferenceSetAttribute(
+                          preference, which, &alignment, sizeof alignment));
   cublasLtMatmulHeuristicResult_t found = {};
   int count = 0;
   cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
