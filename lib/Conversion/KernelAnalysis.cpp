@@ -157,8 +157,20 @@ LogicalResult AccessWalk::run() {
   return success();
 }
 
-FailureOr<KernelShape> tp::analyseKernel(func::FuncOp kernel) {
+/// Whole vectors of at most what one load of a thread can bring.
+static int64_t lanesOfThreads(int64_t extent, int64_t widestElement) {
+  constexpr int64_t bytesOfLoad = 16;
+  int64_t lanes = std::max<int64_t>(1, bytesOfLoad / widestElement);
+  while (extent % lanes)
+    lanes /= 2;
+  return lanes;
+}
+
+FailureOr<KernelShape> tp::analyseKernel(func::FuncOp kernel, KernelForm form,
+                                         bool anyAlignment) {
   KernelShape shape;
+  shape.form = form;
+  int64_t widest = 1;
   std::optional<unsigned> rows;
   auto look = [&](Type type) {
     auto tensor = dyn_cast<RankedTensorType>(type);
@@ -166,7 +178,9 @@ FailureOr<KernelShape> tp::analyseKernel(func::FuncOp kernel) {
       return;
     if (tensor.getRank() >= int64_t(shape.space.size()))
       shape.space.assign(tensor.getShape().begin(), tensor.getShape().end());
-    if (rt::getElementBytes(tensor.getElementType()) > 4)
+    int64_t bytes = rt::getElementBytes(tensor.getElementType());
+    widest = std::max(widest, bytes);
+    if (bytes > 4)
       shape.lanes = 8;
   };
   llvm::for_each(kernel.getArgumentTypes(), look);
@@ -186,5 +200,8 @@ FailureOr<KernelShape> tp::analyseKernel(func::FuncOp kernel) {
   shape.rows = rows.value_or(shape.space.size());
   if (failed(AccessWalk(kernel, shape).run()))
     return failure();
+  if (form == KernelForm::Threads)
+    shape.lanes =
+        anyAlignment ? 1 : lanesOfThreads(shape.extents.back(), widest);
   return shape;
 }

@@ -79,6 +79,8 @@ SmallVector<Value> KernelWriter::emitPieces(ArrayRef<Value> carried,
 SmallVector<Value> KernelWriter::emitLoop(unsigned loop,
                                           ArrayRef<Value> carried,
                                           size_t perPiece, Step step) {
+  if (shape.form == KernelForm::Threads)
+    return emitOverThreads(loop, carried, step);
   if (loop == lastLoop())
     return emitPieces(carried, perPiece, step);
   return inLoop(shape.extents[loop], 1, carried, [&](ArrayRef<Value> values) {
@@ -153,6 +155,8 @@ void KernelWriter::emitReduction(Operation *op) {
                         builder, loc, combiningKindOf(kind), total, sum)
                   : sum;
   }
+  if (shape.form == KernelForm::Threads)
+    total = reduceBlock(total, kind);
   if (wide != element)
     total = arith::TruncFOp::create(builder, loc, element, total);
   reduced[op] = total;
@@ -168,7 +172,7 @@ void KernelWriter::emitStores() {
                  shapeOf(result.getType()).size() == shape.rows;
     (isRow ? rows : full).push_back({result, flat});
   }
-  auto storeAll = [&](ArrayRef<std::pair<Value, Value>> results) {
+  auto evaluateAll = [&](ArrayRef<std::pair<Value, Value>> results) {
     SmallVector<Value> values;
     for (auto [result, flat] : results) {
       size_t rank = shapeOf(result.getType()).size();
@@ -176,6 +180,10 @@ void KernelWriter::emitStores() {
           evaluate(result, llvm::to_vector(llvm::seq<int64_t>(0, rank))));
     }
     goTo(levels.size() - 1);
+    return values;
+  };
+  auto storeAll = [&](ArrayRef<std::pair<Value, Value>> results) {
+    SmallVector<Value> values = evaluateAll(results);
     for (auto [value, result] : llvm::zip(values, results))
       store(value, result.second, shapeOf(result.first.getType()));
   };
@@ -185,7 +193,13 @@ void KernelWriter::emitStores() {
                storeAll(full);
                return {};
              });
-  storeAll(rows);
+  if (shape.form == KernelForm::Loops || rows.empty())
+    return storeAll(rows);
+  SmallVector<Value> values = evaluateAll(rows);
+  inFirstThread([&] {
+    for (auto [value, result] : llvm::zip(values, rows))
+      store(value, result.second, shapeOf(result.first.getType()));
+  });
 }
 
 void KernelWriter::emitStages() {
@@ -210,7 +224,9 @@ void KernelWriter::emit() {
   levels.push_back({block, nullptr, Value(), {}});
   flattenBuffers();
   // Without reductions there is one stage, which is all loops.
-  if (shape.firstReducedLoop > lastLoop())
+  if (shape.form == KernelForm::Threads)
+    emitThreads();
+  else if (shape.firstReducedLoop > lastLoop())
     emitStores();
   else
     emitRows(0);
@@ -218,8 +234,9 @@ void KernelWriter::emit() {
   func::ReturnOp::create(builder, loc);
 }
 
-LogicalResult tp::emitKernel(func::FuncOp kernel) {
-  FailureOr<KernelShape> shape = analyseKernel(kernel);
+LogicalResult tp::emitKernel(func::FuncOp kernel, KernelForm form,
+                             bool anyAlignment) {
+  FailureOr<KernelShape> shape = analyseKernel(kernel, form, anyAlignment);
   if (failed(shape))
     return failure();
   SmallVector<Type> types;

@@ -1,4 +1,4 @@
-//===- KernelEmitter.h - writes a kernel as vectorised loops ----*- C++ -*-===//
+//===- KernelEmitter.h - writes a kernel as loops or threads ----*- C++ -*-===//
 //
 // Part of tp-mlir, under the Apache License v2.0.
 //
@@ -10,6 +10,12 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 namespace mlir::tp {
+
+/// What runs the points of a kernel's space.
+enum class KernelForm {
+  Loops,  ///< loops of one thread, the innermost vectorised
+  Threads ///< threads of a grid: a block for each row that is reduced
+};
 
 /// How a kernel's values run through its iteration space.
 struct KernelShape {
@@ -25,16 +31,28 @@ struct KernelShape {
   unsigned firstReducedLoop = 0;
   /// Elements in a full vector.
   int64_t lanes = 16;
+  KernelForm form = KernelForm::Loops;
+
+  /// The extents of the loops from `first` up to `end`, multiplied.
+  int64_t product(unsigned first, unsigned end) const {
+    return llvm::product_of(
+        ArrayRef<int64_t>(extents).slice(first, end - first));
+  }
 };
 
 /// Finds the shape of a kernel on tensors. Fails with a diagnostic on a body
 /// that is not a kernel's: an op that cannot be in one, or shapes that do not
-/// agree.
-FailureOr<KernelShape> analyseKernel(func::FuncOp kernel);
+/// agree. Threads only take vectors that are whole, and none if a buffer of the
+/// kernel may begin anywhere (`anyAlignment`).
+FailureOr<KernelShape> analyseKernel(func::FuncOp kernel,
+                                     KernelForm form = KernelForm::Loops,
+                                     bool anyAlignment = false);
 
 /// Replaces a kernel on tensors by one on buffers, arguments first, then
 /// results.
-LogicalResult emitKernel(func::FuncOp kernel);
+LogicalResult emitKernel(func::FuncOp kernel,
+                         KernelForm form = KernelForm::Loops,
+                         bool anyAlignment = false);
 
 } // namespace mlir::tp
 

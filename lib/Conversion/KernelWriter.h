@@ -19,6 +19,12 @@
 // a step are computed before the first is stored, and results of rows are
 // stored when the row is done.
 //
+// On threads there are no loops but those that a grid of any size needs to get
+// around: over all points, or over rows, one block each, and within a row over
+// its points. A reduction ends with one over the block, after which every
+// thread has read what it needs of the row, so that working in place stays
+// possible.
+//
 //===----------------------------------------------------------------------===//
 
 #ifndef TP_LIB_CONVERSION_KERNELWRITER_H
@@ -26,6 +32,7 @@
 
 #include "KernelEmitter.h"
 #include "mlir/IR/Builders.h"
+#include "tp/Dialect/TP/IR/TP.h"
 #include <map>
 
 namespace mlir::tp {
@@ -61,6 +68,16 @@ private:
 
   void emitRows(unsigned loop);
   void emitStages();
+  void emitThreads();
+  SmallVector<Value> emitOverThreads(unsigned loop, ArrayRef<Value> carried,
+                                     Step step);
+  SmallVector<Value>
+  inGrid(unsigned first, unsigned end, int64_t lanes, Value begin, Value stride,
+         ArrayRef<Value> carried,
+         function_ref<SmallVector<Value>(ArrayRef<Value>)> body);
+  void setInner(Block *block, Operation *inner);
+  Value reduceBlock(Value value, ReduceKind kind);
+  void inFirstThread(function_ref<void()> body);
   void emitReduction(Operation *op);
   void emitStores();
   SmallVector<Value> emitLoop(unsigned loop, ArrayRef<Value> carried,

@@ -139,15 +139,16 @@ static LogicalResult callLibrary(ModuleOp module) {
 namespace {
 
 struct RTExpandMathPass : public tp::impl::RTExpandMathBase<RTExpandMathPass> {
+  using RTExpandMathBase::RTExpandMathBase;
   void runOnOperation() override {
     for (auto kernel : getOperation().getOps<func::FuncOp>()) {
       if (!kernel->hasAttr(rt::kKernelName))
         continue;
-      if (failed(widen(kernel)) || failed(expand(kernel)))
+      if (failed(widen(kernel)) || (!keepFunctions && failed(expand(kernel))))
         return signalPassFailure();
       guardDivisions(kernel);
     }
-    if (failed(callLibrary(getOperation())))
+    if (!keepFunctions && failed(callLibrary(getOperation())))
       return signalPassFailure();
   }
 };

@@ -199,10 +199,9 @@ static const Family *findFamily(const Source &source) {
   return nullptr;
 }
 
-/// The checkpoint as seen from the directory that the module is written to.
 /// Links of parents are resolved, since `..` would not undo them; the last name
 /// is kept, since a link's target may be a nameless blob.
-static std::string getRelativePath(StringRef path, StringRef base) {
+std::string tp::getRelativePath(StringRef path, StringRef base) {
   namespace fs = std::filesystem;
   std::error_code ec;
   fs::path file = fs::absolute(path.str(), ec).lexically_normal();

@@ -407,6 +407,12 @@ Manifest tprt::parseManifest(const char *text) {
                 " of the runtime interface; this library has version ",
                 TPRT_VERSION);
   Manifest manifest;
+  if (reader.has("checkpoint")) {
+    ManifestReader checkpoint = reader.at("checkpoint");
+    manifest.checkpoint = checkpoint.stringAt("path");
+    if (checkpoint.has("checksum"))
+      manifest.checksum = checkpoint.stringAt("checksum");
+  }
   manifest.mesh = readMesh(reader.at("mesh"));
   manifest.groups = readGroups(reader, manifest.mesh);
   std::set<std::string> names;

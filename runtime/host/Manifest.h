@@ -81,6 +81,8 @@ struct Entry {
 };
 
 struct Manifest {
+  std::string checkpoint; ///< path; empty if the program names none
+  std::string checksum;   ///< of the checkpoint; empty if unknown
   Mesh mesh;
   std::vector<std::vector<AxisPart>> groups;
   std::vector<Entry> entries;

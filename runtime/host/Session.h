@@ -41,6 +41,11 @@ public:
   void reset();
   std::string counters();
 
+  /// What an entry takes or gives, without data; see tprt_session_inputs.
+  const char *entryName(size_t index) const;
+  std::vector<tprt_buffer> describeInputs(const char *entry) const;
+  std::vector<tprt_buffer> describeOutputs(const char *entry) const;
+
   /// Ends the threads.
   void stop();
 

@@ -91,6 +91,34 @@ tprt_status tprt_session_counters(tprt_session *session, char **json,
   });
 }
 
+const char *tprt_session_entry(tprt_session *session, size_t index) {
+  return session ? session->session->entryName(index) : nullptr;
+}
+
+/// Fills what fits; 0 if `list` does not know the entry.
+template <typename List>
+static size_t describe(tprt_buffer *buffers, size_t capacity,
+                       List &&list) noexcept {
+  std::vector<tprt_buffer> all;
+  if (callGuarded(nullptr, [&] { all = list(); }) != TPRT_OK)
+    return 0;
+  for (size_t i = 0; buffers && i < std::min(capacity, all.size()); ++i)
+    buffers[i] = all[i];
+  return all.size();
+}
+
+size_t tprt_session_inputs(tprt_session *session, const char *entry,
+                           tprt_buffer *inputs, size_t capacity) {
+  return describe(inputs, capacity,
+                  [&] { return check(session).describeInputs(entry); });
+}
+
+size_t tprt_session_outputs(tprt_session *session, const char *entry,
+                            tprt_buffer *outputs, size_t capacity) {
+  return describe(outputs, capacity,
+                  [&] { return check(session).describeOutputs(entry); });
+}
+
 void tprt_free(void *pointer) { std::free(pointer); }
 
 /// Keeps a session until the process ends, which is soon: messages that were

@@ -8,6 +8,8 @@
 #include "Session.h"
 #include "Transfer.h"
 
+#include <algorithm>
+
 using namespace tprt;
 
 size_t Session::findEntry(const char *name) const {
@@ -101,6 +103,37 @@ std::vector<Session::Binding> Session::bindOutputs(size_t index,
         {&type, layout.entries[index].results[result], outputs[i].data});
   }
   return bindings;
+}
+
+const char *Session::entryName(size_t index) const {
+  return index < manifest.entries.size() ? manifest.entries[index].name.c_str()
+                                         : nullptr;
+}
+
+static tprt_buffer describe(const ValueType &type) {
+  tprt_buffer buffer = {};
+  buffer.name = type.name.c_str();
+  buffer.dtype = type.dtype;
+  std::vector<int64_t> shape = type.shape();
+  buffer.rank = int64_t(shape.size());
+  std::copy(shape.begin(), shape.end(), buffer.shape);
+  return buffer;
+}
+
+std::vector<tprt_buffer> Session::describeInputs(const char *name) const {
+  std::vector<tprt_buffer> inputs;
+  for (const Argument &argument : manifest.entries[findEntry(name)].arguments)
+    if (argument.kind == Argument::Input)
+      inputs.push_back(describe(argument));
+  return inputs;
+}
+
+std::vector<tprt_buffer> Session::describeOutputs(const char *name) const {
+  std::vector<tprt_buffer> outputs;
+  for (const Result &result : manifest.entries[findEntry(name)].results)
+    if (result.kind == Result::Output)
+      outputs.push_back(describe(result));
+  return outputs;
 }
 
 // The host's own thread touches the host's buffers, and no other: a rank that

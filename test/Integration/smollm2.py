@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
-from support import ROOT, Tools, check, check_close, fail, main, smollm2
+from support import ROOT, Tools, check, check_close, fail, main, skip, smollm2
 
 from chat import load_chat
 from llama_numpy import Llama
@@ -124,5 +126,40 @@ def memory(tools: Tools) -> None:
         fail(line)
 
 
+def compiled(tools: Tools) -> None:
+    """Compiled ahead of time: the ids of the program that is compiled just in time."""
+    model = smollm2()
+    prompt = load_chat(model).encode([{"role": "user", "content": QUESTIONS[0]}])
+    module = tools.import_model(model, "--entry=generate", "--max-seq=128")
+    expected = tools.generate(module, prompt, 16, "--mesh=tp=3")
+    tools.output("tp-compile", module, "--mesh=tp=3", "-o", "program.so")
+    check(tools.generate("program.so", prompt, 16) == expected, "tp-run")
+    text = tools.output("tp-example-generate", "program.so", "16", *map(str, prompt))
+    check([int(word) for word in text.split()] == expected, "the host in C")
+
+
+def cuda(tools: Tools) -> None:
+    """CUDA source on a simulated GPU: the same ids again."""
+    compiler = next(filter(None, map(shutil.which, ("clang++-22", "clang++", "g++"))), None)
+    if not compiler:
+        skip("there is no C++ compiler")
+    model = smollm2()
+    prompt = load_chat(model).encode([{"role": "user", "content": QUESTIONS[0]}])
+    module = tools.import_model(model, "--entry=generate", "--max-seq=128")
+    expected = tools.generate(module, prompt, 8, "--mesh=tp=2")
+    tools.output("tp-opt", module, "--tp-shard=mesh=tp=2", "--tp-emit-cuda", "-o", "program.cu")
+    tools.output("tp-compile", module, "--mesh=tp=2", "-o", "cpu.so", "--manifest=program.json")
+    environment = dict(
+        os.environ,
+        CXX=compiler,
+        INCLUDE=str(ROOT / "runtime" / "include"),
+        LIBRARY=str(tools.bin.parent / "lib" / "libtprt.so"),
+    )
+    script = ROOT / "test" / "Cuda" / "Inputs" / "simulate.sh"
+    files = [str(tools.work / name) for name in ("program.cu", "program.json", "program.so")]
+    subprocess.run(["sh", str(script), *files], check=True, env=environment)
+    check(tools.generate("program.so", prompt, 8) == expected, "the simulated GPU")
+
+
 if __name__ == "__main__":
-    main({"greedy": greedy, "logits": logits, "chat": chat_example, "memory": memory})
+    main({"greedy": greedy, "logits": logits, "chat": chat_example, "memory": memory, "compiled": compiled, "cuda": cuda})

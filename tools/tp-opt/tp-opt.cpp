@@ -7,6 +7,7 @@
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Support/FileUtilities.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "tp/Cuda/Cuda.h"
 #include "tp/InitAll.h"
 #include "tp/Plan/Explain.h"
 #include "tp/Plan/Style.h"
@@ -37,6 +38,11 @@ static cl::opt<Explain> explainPlan(
                clEnumValN(Explain::Text, "text", "for people"),
                clEnumValN(Explain::Json, "json", "a plan file")));
 
+static cl::opt<bool> emitCuda(
+    "tp-emit-cuda",
+    cl::desc("Write, instead of the IR, the program that the passes leave as "
+             "CUDA source; a local program, or one at the runtime level"));
+
 static void printStyles(raw_ostream &os) {
   StringRef origin;
   for (const tp::Style &style : tp::StyleSet::registered().all()) {
@@ -57,11 +63,30 @@ static void printStyles(raw_ostream &os) {
   }
 }
 
+/// The passes of the command line, and source in place of their IR.
+static LogicalResult runAndEmitCuda(raw_ostream &os,
+                                    std::unique_ptr<llvm::MemoryBuffer> buffer,
+                                    DialectRegistry &registry,
+                                    MlirOptMainConfig config) {
+  MlirOptMainConfig passes = config;
+  config.setPassPipelineSetupFn([&](PassManager &manager) {
+    if (failed(passes.setupPassPipeline(manager)))
+      return failure();
+    manager.addPass(tp::createEmitCudaPass(os));
+    return success();
+  });
+  std::string ir;
+  llvm::raw_string_ostream unused(ir);
+  return MlirOptMain(unused, std::move(buffer), registry, config);
+}
+
 /// The passes of the command line, and an explanation on the way.
 static LogicalResult run(raw_ostream &os,
                          std::unique_ptr<llvm::MemoryBuffer> buffer,
                          DialectRegistry &registry) {
   MlirOptMainConfig config = MlirOptMainConfig::createFromCLOptions();
+  if (emitCuda)
+    return runAndEmitCuda(os, std::move(buffer), registry, config);
   if (explainPlan == Explain::No)
     return MlirOptMain(os, std::move(buffer), registry, config);
   std::vector<tp::PlanExplanation> explanations;
@@ -94,6 +119,7 @@ int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   DialectRegistry registry;
   tp::registerAllDialects(registry);
+  tp::registerSourceModels(registry);
   tp::registerAllPasses();
   auto [input, output] = registerAndParseCLIOptions(
       argc, argv, "tp-mlir optimiser driver\n", registry);

@@ -13,6 +13,18 @@ using namespace mlir::tp;
 
 FailureOr<Programs> tp::createPrograms(const RunOptions &run,
                                        MLIRContext *context) {
+  Programs programs;
+  if (isProgramFile(run.program.model)) {
+    if (run.check || !run.report.empty()) {
+      printError(StringRef(run.check ? "--check" : "--report") +
+                 " needs the module, not what tp-compile made of it");
+      return failure();
+    }
+    programs.main = Program::open(run.program);
+    if (!programs.main)
+      return failure();
+    return programs;
+  }
   FailureOr<Source> source = readSource(run.program, context);
   if (failed(source))
     return failure();
@@ -20,7 +32,6 @@ FailureOr<Programs> tp::createPrograms(const RunOptions &run,
     printError("the module is sharded already; --mesh says what it is to be");
     return failure();
   }
-  Programs programs;
   if (run.check && source->isLocal) {
     printError("--check needs the module before it was sharded");
     return failure();

@@ -5,15 +5,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "Program.h"
-#include "checkpoint/Checkpoint.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Parser/Parser.h"
-#include "mlir/Pass/PassManager.h"
-#include "mlir/Support/FileUtilities.h"
 #include "tp/Dialect/NN/IR/NN.h"
 #include "tp/Dialect/TP/IR/TP.h"
-#include "tp/Plan/Passes.h"
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/SourceMgr.h"
@@ -21,95 +15,6 @@
 
 using namespace mlir;
 using namespace mlir::tp;
-
-//===----------------------------------------------------------------------===//
-// Reading
-//===----------------------------------------------------------------------===//
-
-bool tp::isModuleFile(StringRef path) {
-  if (llvm::sys::fs::is_directory(path))
-    return false;
-  StringRef extension = llvm::sys::path::extension(path);
-  return extension == ".mlir" || extension == ".mlirbc";
-}
-
-static bool isLocalModule(ModuleOp module) {
-  bool found = false;
-  for (auto function : module.getOps<func::FuncOp>())
-    for (unsigned i = 0; i < function.getNumArguments(); ++i)
-      found |= function.getArgAttr(i, kGlobalName) != nullptr;
-  return found;
-}
-
-/// The checkpoint that a module names, relative to its own file; checked
-/// against what it was when the module was made.
-static LogicalResult findCheckpoint(Source &source, StringRef modulePath) {
-  auto name =
-      source.module.get()->getAttrOfType<StringAttr>(nn::kCheckpointName);
-  if (!name || name.getValue().empty())
-    return success();
-  SmallString<256> path(name.getValue());
-  if (llvm::sys::path::is_relative(path)) {
-    path = llvm::sys::path::parent_path(modulePath);
-    llvm::sys::path::append(path, name.getValue());
-  }
-  source.checkpoint = std::string(path);
-  auto checksum =
-      source.module.get()->getAttrOfType<StringAttr>(nn::kChecksumName);
-  if (!checksum)
-    return success();
-  std::unique_ptr<tprt::Checkpoint> checkpoint;
-  tprt::Status status = tprt::Checkpoint::open(source.checkpoint, checkpoint);
-  if (!status.ok()) {
-    printError(status.message + "; --weights=PATH names another place");
-    return failure();
-  }
-  if (checkpoint->checksum() != checksum.getValue()) {
-    printError("\"" + source.checkpoint +
-               "\" has changed since the module was imported: import it again, "
-               "or name the weights with --weights=PATH");
-    return failure();
-  }
-  return success();
-}
-
-FailureOr<Source> tp::readSource(const ProgramOptions &options,
-                                 MLIRContext *context) {
-  Source source;
-  if (!isModuleFile(options.model)) {
-    progress("reading " + options.model);
-    FailureOr<OwningOpRef<ModuleOp>> module =
-        importModel(options.model, options.import, context);
-    if (failed(module))
-      return failure();
-    source.module = std::move(*module);
-    auto name =
-        source.module.get()->getAttrOfType<StringAttr>(nn::kCheckpointName);
-    // A configuration without tensors has no weights to load.
-    if (name && !name.getValue().empty())
-      source.checkpoint = options.model;
-  } else {
-    std::string message;
-    auto buffer = openInputFile(options.model, &message);
-    if (!buffer) {
-      printError(message);
-      return failure();
-    }
-    llvm::SourceMgr sources;
-    sources.AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
-    SourceMgrDiagnosticHandler handler(sources, context);
-    source.module = parseSourceFile<ModuleOp>(sources, context);
-    if (!source.module)
-      return failure();
-    if (options.weights.empty() && !options.randomWeights &&
-        failed(findCheckpoint(source, options.model)))
-      return failure();
-  }
-  if (!options.weights.empty())
-    source.checkpoint = options.weights;
-  source.isLocal = isLocalModule(*source.module);
-  return source;
-}
 
 //===----------------------------------------------------------------------===//
 // Entry points
@@ -184,16 +89,9 @@ static LogicalResult collectEntries(ModuleOp module,
 // Program
 //===----------------------------------------------------------------------===//
 
-Program::~Program() { tprt_session_destroy(session); }
-
-/// Global to local, over `mesh`.
-static LogicalResult shard(ModuleOp module, StringRef mesh, StringRef plan) {
-  PassManager manager(module.getContext());
-  ShardOptions options;
-  options.mesh = mesh.str();
-  options.plan = plan.str();
-  buildShardPipeline(manager, options);
-  return manager.run(module);
+Program::~Program() {
+  tprt_session_destroy(session);
+  tprt_program_close(file);
 }
 
 /// What the manifest does not tell of a program: its code.
@@ -216,15 +114,8 @@ std::unique_ptr<Program> Program::create(OwningOpRef<ModuleOp> module,
                                          const ProgramOptions &options) {
   auto program = std::make_unique<Program>();
   program->isFirst = tprt_world_rank(options.world) == 0;
-  // The program's own marks of a mesh win over the command line's; a plan file
-  // may bring one.
-  bool hasMesh = !module->getOps<MeshOp>().empty();
-  bool hasFile = options.plan != "auto" && options.plan != "none";
-  if (!source.isLocal && (hasMesh || hasFile || !mesh.empty())) {
-    progress("sharding");
-    if (failed(shard(*module, mesh, options.plan)))
-      return nullptr;
-  }
+  if (failed(shardSource(*module, source, mesh, options.plan)))
+    return nullptr;
   if (failed(collectEntries(*module, program->entryPoints)))
     return nullptr;
   if (!module->getOps<MeshOp>().empty()) {
@@ -241,33 +132,46 @@ std::unique_ptr<Program> Program::create(OwningOpRef<ModuleOp> module,
     return nullptr;
   program->code = std::move(*code);
 
+  if (!program->start(program->code->manifest().c_str(), lookupEntry,
+                      program->code.get(),
+                      options.world ? fingerprintOf(*module) : 0, options) ||
+      !program->load(options.weights.empty() ? source.checkpoint
+                                             : options.weights,
+                     options))
+    return nullptr;
+  return program;
+}
+
+bool Program::start(const char *manifest, tprt_lookup lookup, void *context,
+                    uint64_t fingerprint, const ProgramOptions &options) {
   tprt_error error = {};
   tprt_options runtime = {};
   runtime.timeout_seconds = options.timeout;
   runtime.world = options.world;
-  if (options.world)
-    runtime.fingerprint = fingerprintOf(*module);
-  if (tprt_session_create(program->code->manifest().c_str(), lookupEntry,
-                          program->code.get(), &runtime, &program->session,
-                          &error) != TPRT_OK) {
-    printError(error.message);
-    return nullptr;
-  }
-  if (source.checkpoint.empty() && !options.randomWeights) {
+  runtime.fingerprint = fingerprint;
+  if (tprt_session_create(manifest, lookup, context, &runtime, &session,
+                          &error) == TPRT_OK)
+    return true;
+  printError(error.message);
+  return false;
+}
+
+bool Program::load(StringRef checkpoint, const ProgramOptions &options) {
+  if (checkpoint.empty() && !options.randomWeights) {
     printError("the model has no weights: name them with --weights=PATH, or "
                "use --random-weights=SEED");
-    return nullptr;
+    return false;
   }
   progress("loading weights");
-  const char *path =
-      options.randomWeights ? nullptr : source.checkpoint.c_str();
-  if (tprt_session_load(program->session, path,
+  tprt_error error = {};
+  std::string path = checkpoint.str();
+  if (tprt_session_load(session, options.randomWeights ? nullptr : path.c_str(),
                         options.randomWeights.value_or(0), &error) != TPRT_OK) {
     printError(error.message);
-    return nullptr;
+    return false;
   }
   progressDone();
-  return program;
+  return true;
 }
 
 static tprt_buffer bufferOf(const std::string &name, const Array &array) {

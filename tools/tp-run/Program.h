@@ -8,10 +8,8 @@
 #define TP_TOOLS_TP_RUN_PROGRAM_H
 
 #include "Array.h"
-#include "mlir/IR/BuiltinOps.h"
-#include "mlir/IR/OwningOpRef.h"
 #include "tp/Execution/JitProgram.h"
-#include "tp/Import/Import.h"
+#include "tp/Execution/Model.h"
 #include "tp/Report/Report.h"
 #include "tp/Support/Tool.h"
 #include <map>
@@ -20,10 +18,9 @@
 namespace mlir::tp {
 
 /// What the command line says of the model and where it runs.
-struct ProgramOptions {
-  std::string model, mesh, plan = "auto", weights;
+struct ProgramOptions : ModelOptions {
+  std::string weights;
   std::optional<uint64_t> randomWeights;
-  ImportOptions import; ///< of a model that is a checkpoint
   double timeout = 60;
   tprt_world *world = nullptr; ///< the processes that are its ranks
 };
@@ -41,19 +38,8 @@ struct Entry {
 
 using Arrays = std::map<std::string, Array>;
 
-/// A module that was read, before it is sharded: global, or local already.
-struct Source {
-  OwningOpRef<ModuleOp> module;
-  std::string checkpoint; ///< where its weights are; empty if nowhere
-  bool isLocal = false;
-};
-
-/// Reads a module or imports a checkpoint. Errors are printed.
-FailureOr<Source> readSource(const ProgramOptions &options,
-                             MLIRContext *context);
-
-/// Whether `path` is IR (and not a checkpoint).
-bool isModuleFile(StringRef path);
+/// Whether `path` is a program that tp-compile has made.
+bool isProgramFile(StringRef path);
 
 class Program {
 public:
@@ -64,6 +50,11 @@ public:
   static std::unique_ptr<Program> create(OwningOpRef<ModuleOp> module,
                                          const Source &source, StringRef mesh,
                                          const ProgramOptions &options);
+
+  /// Opens a program that was compiled ahead of time, starts its ranks and
+  /// loads weights; no compiler takes part. Null after printing what is wrong,
+  /// such as options that only a model has.
+  static std::unique_ptr<Program> open(const ProgramOptions &options);
 
   const std::map<std::string, Entry> &entries() const { return entryPoints; }
 
@@ -76,9 +67,15 @@ public:
   FailureOr<Report> report();
 
 private:
+  bool start(const char *manifest, tprt_lookup lookup, void *context,
+             uint64_t fingerprint, const ProgramOptions &options);
+  bool load(StringRef checkpoint, const ProgramOptions &options);
+  void describeEntries();
+
   std::map<std::string, Entry> entryPoints;
   bool isFirst = true; ///< of the processes
   std::unique_ptr<JitProgram> code;
+  tprt_program *file = nullptr;
   std::optional<Report> fromIR;
   tprt_session *session = nullptr;
 };

@@ -19,7 +19,8 @@ static cl::SubCommand generate("generate", "continue a prompt of token ids");
 // Common to both commands.
 #define BOTH cl::sub(forward), cl::sub(generate)
 static cl::opt<std::string> model(cl::Positional, cl::Required,
-                                  cl::desc("<module or checkpoint>"), BOTH);
+                                  cl::desc("<module, checkpoint or program>"),
+                                  BOTH);
 static cl::opt<std::string> mesh("mesh", BOTH, cl::value_desc("tp=3"),
                                  cl::desc("mesh axes and sizes"));
 static cl::opt<std::string> plan("plan", BOTH, cl::init("auto"),
@@ -119,6 +120,8 @@ static bool readOptions(RunOptions &run) {
   run.program.import.sequence = sequence;
   run.program.import.maxSequence = maxSequence;
   run.program.import.dtype = dtype;
+  run.program.checksWeights =
+      weights.empty() && !randomWeights.getNumOccurrences();
   run.check = check;
   run.report = report;
   if (randomWeights.getNumOccurrences()) {
@@ -162,7 +165,8 @@ static int runCommand(MLIRContext &context, tprt_world *world) {
 static bool readCommandLine(int argc, char **argv) {
   if (!parseCommandLine(
           argc, argv,
-          "compiles a model just in time and runs it on CPU ranks\n"))
+          "compiles a model just in time, or takes what tp-compile made of it, "
+          "and runs it on CPU ranks\n"))
     return false;
   if (!forward && !generate) {
     printError("say what to do: tp-run forward or tp-run generate; see --help");

@@ -95,11 +95,16 @@ def TPLowerToRuntime : Pass<"tp-lower-to-runtime", "::mlir::ModuleOp"> {
 }
 
 def RTEmitKernels : Pass<"rt-emit-kernels", "::mlir::ModuleOp"> {
-  let summary = "writes kernels as vectorised loops";
+  let summary = "writes kernels as vectorised loops, or for threads of a GPU";
   let description = [{
     One loop for each dim, adjacent dims that every operand has alike being one; the
     innermost is vectorised, with what remains in a shorter vector. A reduction is a
     loop of its own; later uses of the full shape compute its inputs again.
+
+    With `threads`, the points of the space go to the threads of a grid instead,
+    neighbours to neighbours, in vectors of at most 16 bytes; what is reduced is a
+    row, which has a block, and ends in a reduction over the block. `rt.grid` says
+    how many blocks and threads to launch.
 
     Before:
     ```mlir
@@ -122,9 +127,22 @@ def RTEmitKernels : Pass<"rt-emit-kernels", "::mlir::ModuleOp"> {
       %2 = vector.load ... vector<8xf32>
       ...
     ```
+    After, with `threads`:
+    ```mlir
+    func.func private @kernel_0(%x: memref<8x5xf32>, %out: memref<8x5xf32>)
+        attributes {rt.grid = array<i64: 1, 256>, rt.kernel} {
+      ...
+      scf.for %i = %thread to %c10 step %threads {
+        %j = arith.muli %i, %c4 : index
+        %0 = vector.load %flat[%j] : memref<40xf32>, vector<4xf32>
+        ...
+    ```
   }];
+  let options = [Option<"threads", "threads", "bool", "false",
+                        "for the threads of a GPU">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::gpu::GPUDialect",
                            "::mlir::vector::VectorDialect"];
 }
 
@@ -145,6 +163,8 @@ def RTExpandMath : Pass<"rt-expand-math", "::mlir::ModuleOp"> {
     %1 = call @sinf(%0) : (f32) -> f32
     ```
   }];
+  let options = [Option<"keepFunctions", "keep-functions", "bool", "false",
+                        "leave functions of f32 and f64 as they are">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
                            "::mlir::func::FuncDialect",
                            "::mlir::vector::VectorDialect"];

@@ -40,6 +40,10 @@ struct ImportOptions {
 FailureOr<OwningOpRef<ModuleOp>>
 importModel(StringRef path, const ImportOptions &options, MLIRContext *context);
 
+/// A checkpoint as seen from `base`, the directory of the file that will name
+/// it; empty is the current directory.
+std::string getRelativePath(StringRef path, StringRef base);
+
 } // namespace mlir::tp
 
 #endif // TP_IMPORT_IMPORT_H

@@ -8,12 +8,13 @@
 // knows nothing of MLIR or LLVM: a program compiled ahead of time and this
 // library are enough to run.
 //
-// The header has two halves:
+// The header has three parts:
 //
 //  * the *session* API, called by the host: it opens a program (a manifest and
 //    the addresses of its compiled entry points), starts one thread a rank,
 //    loads each rank's shard of the weights and runs entry points on global
 //    buffers that it slices and assembles;
+//  * programs compiled ahead of time: opening a shared object, for a session;
 //  * the *program* API, called by compiled code: library kernels and
 //    collectives, one function for each op of the `rt` dialect.
 //
@@ -216,10 +217,71 @@ tprt_status tprt_session_reset(tprt_session *session, tprt_error *error);
 tprt_status tprt_session_counters(tprt_session *session, char **json,
                                   tprt_error *error);
 
+/// The name of entry point `index`, valid as long as the session; null beyond
+/// the last.
+const char *tprt_session_entry(tprt_session *session, size_t index);
+
+/// Describes the inputs, or the outputs, of an entry point: the first
+/// `capacity` of them, with null data and names that are valid as long as the
+/// session. Returns how many there are; 0 for an unknown entry.
+size_t tprt_session_inputs(tprt_session *session, const char *entry,
+                           tprt_buffer *inputs, size_t capacity);
+size_t tprt_session_outputs(tprt_session *session, const char *entry,
+                            tprt_buffer *outputs, size_t capacity);
+
 void tprt_free(void *pointer);
 
 /// Stops the rank threads and frees everything. Null is allowed.
 void tprt_session_destroy(tprt_session *session);
+
+//===----------------------------------------------------------------------===//
+// Programs compiled ahead of time
+//===----------------------------------------------------------------------===//
+
+/// The name under which a compiled program exports its tprt_program_table.
+#define TPRT_PROGRAM_SYMBOL "tp_program"
+
+/// What a compiled program says of itself. Later versions of this interface
+/// change nothing before `version` and nothing of the name.
+typedef struct tprt_program_table {
+  int64_t version; ///< TPRT_VERSION of the interface that the code was made for
+  /// What the code needs of the CPU beyond the baseline of its architecture:
+  /// names of InstructionSets.h, separated by commas.
+  const char *instruction_sets;
+  const char *manifest;
+  int64_t num_entries;
+  const struct tprt_program_entry {
+    const char *symbol; ///< as in the manifest
+    tprt_entry code;
+  } *entries;
+} tprt_program_table;
+
+/// A shared object that was opened.
+typedef struct tprt_program tprt_program;
+
+/// Opens a shared object made by tp-compile; none of its code runs. TPRT_IO if
+/// it cannot be read or is cut short, TPRT_INVALID if it is no program,
+/// TPRT_UNSUPPORTED if it was made for another version of this interface or for
+/// instruction sets that this CPU lacks.
+tprt_status tprt_program_open(const char *path, tprt_program **program,
+                              tprt_error *error);
+
+/// What tprt_session_create wants; valid until the program is closed.
+const char *tprt_program_manifest(const tprt_program *program);
+
+/// The tprt_lookup of a program, which is the context.
+tprt_entry tprt_program_lookup(const char *symbol, void *program);
+
+/// The checkpoint that the program was compiled with, to be freed with
+/// tprt_free: null if it names none. TPRT_IO if it is not there or cannot be
+/// read, TPRT_INVALID if it has changed since. A relative path in the manifest
+/// is relative to the directory of the program.
+tprt_status tprt_program_weights(const tprt_program *program, char **path,
+                                 tprt_error *error);
+
+/// After its sessions are destroyed. The code stays mapped, since a rank that
+/// did not come back may still run it. Null is allowed.
+void tprt_program_close(tprt_program *program);
 
 //===----------------------------------------------------------------------===//
 // Program API: called by compiled code, on the rank's own thread

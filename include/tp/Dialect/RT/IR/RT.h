@@ -33,6 +33,7 @@ inline constexpr StringLiteral kArenaBytesName = "rt.arena_bytes";
 inline constexpr StringLiteral kMemoryName = "rt.memory";
 inline constexpr StringLiteral kSlotName = "rt.slot";
 inline constexpr StringLiteral kKernelName = "rt.kernel";
+inline constexpr StringLiteral kGridName = "rt.grid";
 inline constexpr StringLiteral kGroupsName = "rt.groups";
 
 /// Most dims that a buffer may have, and most buffers of one collective: the

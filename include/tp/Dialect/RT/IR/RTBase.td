@@ -29,6 +29,8 @@ def RT_Dialect : Dialect {
     - `rt.slot`, on an argument or result of an entry: what it was as a tensor, its
       name, kind, sharding and global type in one dictionary;
     - `rt.kernel`, on a private function: it is the body of a kernel;
+    - `rt.grid`, on a kernel for GPUs: how many blocks, of how many threads, to
+      launch it with;
     - `rt.groups`, on the module: the groups of devices that collectives and
       coordinates refer to by their index, each a list of mesh axes.
   }];

@@ -1,0 +1,126 @@
+//===- Model.cpp - a model, read and sharded ------------------------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tp/Execution/Model.h"
+#include "checkpoint/Checkpoint.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Support/FileUtilities.h"
+#include "tp/Dialect/NN/IR/NN.h"
+#include "tp/Dialect/TP/IR/TP.h"
+#include "tp/Plan/Passes.h"
+#include "tp/Support/Tool.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/SourceMgr.h"
+
+using namespace mlir;
+using namespace mlir::tp;
+
+bool tp::isModuleFile(StringRef path) {
+  if (llvm::sys::fs::is_directory(path))
+    return false;
+  StringRef extension = llvm::sys::path::extension(path);
+  return extension == ".mlir" || extension == ".mlirbc";
+}
+
+static bool isLocalModule(ModuleOp module) {
+  bool found = false;
+  for (auto function : module.getOps<func::FuncOp>())
+    for (unsigned i = 0; i < function.getNumArguments(); ++i)
+      found |= function.getArgAttr(i, kGlobalName) != nullptr;
+  return found;
+}
+
+/// The checkpoint that a module names, relative to its own file; checked
+/// against what it was when the module was made.
+static LogicalResult findCheckpoint(Source &source, StringRef modulePath) {
+  auto name =
+      source.module.get()->getAttrOfType<StringAttr>(nn::kCheckpointName);
+  if (!name || name.getValue().empty())
+    return success();
+  SmallString<256> path(name.getValue());
+  if (llvm::sys::path::is_relative(path)) {
+    path = llvm::sys::path::parent_path(modulePath);
+    llvm::sys::path::append(path, name.getValue());
+  }
+  source.checkpoint = std::string(path);
+  auto checksum =
+      source.module.get()->getAttrOfType<StringAttr>(nn::kChecksumName);
+  if (!checksum)
+    return success();
+  std::unique_ptr<tprt::Checkpoint> checkpoint;
+  tprt::Status status = tprt::Checkpoint::open(source.checkpoint, checkpoint);
+  if (!status.ok()) {
+    printError(status.message + "; --weights=PATH names another place");
+    return failure();
+  }
+  if (checkpoint->checksum() != checksum.getValue()) {
+    printError("\"" + source.checkpoint +
+               "\" has changed since the module was imported: import it again, "
+               "or name the weights with --weights=PATH");
+    return failure();
+  }
+  return success();
+}
+
+FailureOr<Source> tp::readSource(const ModelOptions &options,
+                                 MLIRContext *context) {
+  Source source;
+  if (!isModuleFile(options.model)) {
+    progress("reading " + options.model);
+    FailureOr<OwningOpRef<ModuleOp>> module =
+        importModel(options.model, options.import, context);
+    if (failed(module))
+      return failure();
+    source.module = std::move(*module);
+    auto name =
+        source.module.get()->getAttrOfType<StringAttr>(nn::kCheckpointName);
+    // A configuration without tensors has no weights to load.
+    if (name && !name.getValue().empty())
+      source.checkpoint = options.model;
+  } else {
+    std::string message;
+    auto buffer = openInputFile(options.model, &message);
+    if (!buffer) {
+      printError(message);
+      return failure();
+    }
+    llvm::SourceMgr sources;
+    sources.AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
+    SourceMgrDiagnosticHandler handler(sources, context);
+    source.module = parseSourceFile<ModuleOp>(sources, context);
+    if (!source.module)
+      return failure();
+    if (options.checksWeights && failed(findCheckpoint(source, options.model)))
+      return failure();
+  }
+  source.isLocal = isLocalModule(*source.module);
+  return source;
+}
+
+/// Global to local, over `mesh`.
+static LogicalResult shard(ModuleOp module, StringRef mesh, StringRef plan) {
+  PassManager manager(module.getContext());
+  ShardOptions options;
+  options.mesh = mesh.str();
+  options.plan = plan.str();
+  buildShardPipeline(manager, options);
+  return manager.run(module);
+}
+
+LogicalResult tp::shardSource(ModuleOp module, const Source &source,
+                              StringRef mesh, StringRef plan) {
+  // The program's own marks of a mesh win over the command line's; a plan file
+  // may bring one.
+  bool hasMesh = !module.getOps<MeshOp>().empty();
+  bool hasFile = plan != "auto" && plan != "none";
+  if (source.isLocal || (!hasMesh && !hasFile && mesh.empty()))
+    return success();
+  progress("sharding");
+  return shard(module, mesh, plan);
+}

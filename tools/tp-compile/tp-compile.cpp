@@ -1,0 +1,135 @@
+//===- tp-compile.cpp - modules to programs, ahead of time ----------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tp/Dialect/NN/IR/NN.h"
+#include "tp/Execution/Model.h"
+#include "tp/Execution/ProgramFile.h"
+#include "tp/InitAll.h"
+#include "tp/Support/Tool.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/Path.h"
+
+using namespace mlir;
+namespace cl = llvm::cl;
+
+static cl::OptionCategory category("tp-compile options");
+
+static cl::opt<std::string> modulePath(cl::Positional, cl::Required,
+                                       cl::desc("<module>"), cl::cat(category));
+static cl::opt<std::string> outputPath("o", cl::value_desc("program.so"),
+                                       cl::desc("Where to write the program"),
+                                       cl::cat(category));
+static cl::opt<std::string> mesh("mesh", cl::value_desc("tp=3"),
+                                 cl::desc("Mesh axes and sizes; a module that "
+                                          "is sharded already has them"),
+                                 cl::cat(category));
+static cl::opt<std::string> plan("plan", cl::init("auto"),
+                                 cl::value_desc("auto|none|FILE"),
+                                 cl::desc("Parallel plan"), cl::cat(category));
+static cl::opt<std::string>
+    backend("backend", cl::init("cpu"), cl::value_desc("cpu"),
+            cl::desc("What the program runs on; CPUs are all there is as yet"),
+            cl::cat(category));
+static cl::opt<std::string>
+    cpu("cpu", cl::init("native"), cl::value_desc("name"),
+        cl::desc("CPU to compile for, as clang's -march has it; the default is "
+                 "this one"),
+        cl::cat(category));
+static cl::opt<std::string>
+    features("features", cl::value_desc("+avx2,-fma"),
+             cl::desc("Instruction sets to use besides, or not to use"),
+             cl::cat(category));
+static cl::opt<std::string>
+    linker("linker", cl::value_desc("PATH"),
+           cl::desc("C compiler to link with; by default the first of cc, gcc "
+                    "and clang"),
+           cl::cat(category));
+static cl::opt<std::string>
+    manifestPath("manifest", cl::value_desc("FILE"),
+                 cl::desc("Write a copy of the program's manifest (JSON)"),
+                 cl::cat(category));
+
+static bool checkOptions() {
+  if (outputPath.empty()) {
+    tp::printError("-o FILE must say where to write the program");
+    return false;
+  }
+  if (backend == "cuda") {
+    tp::printError("--backend=cuda is not there yet: only cpu is");
+    return false;
+  }
+  if (backend != "cpu") {
+    tp::printError("--backend=" + backend + " is unknown: there is cpu");
+    return false;
+  }
+  if (!tp::isModuleFile(modulePath)) {
+    tp::printError("\"" + modulePath +
+                   "\" is not a module (.mlir, .mlirbc): make one with "
+                   "tp-import");
+    return false;
+  }
+  return true;
+}
+
+/// The program names the checkpoint from its own place, not the module's.
+static void moveCheckpoint(ModuleOp module) {
+  auto name = module->getAttrOfType<StringAttr>(nn::kCheckpointName);
+  if (!name || name.getValue().empty() ||
+      llvm::sys::path::is_absolute(name.getValue()))
+    return;
+  SmallString<256> path(llvm::sys::path::parent_path(modulePath));
+  llvm::sys::path::append(path, name.getValue());
+  module->setAttr(nn::kCheckpointName,
+                  Builder(module).getStringAttr(tp::getRelativePath(
+                      path, llvm::sys::path::parent_path(outputPath))));
+}
+
+static LogicalResult compile(MLIRContext *context) {
+  tp::ModelOptions options;
+  options.model = modulePath;
+  options.checksWeights = false; // They are needed when the program is loaded.
+  FailureOr<tp::Source> source = tp::readSource(options, context);
+  if (failed(source))
+    return failure();
+  if (source->isLocal && !mesh.empty()) {
+    tp::printError(
+        "the module is sharded already; --mesh says what it is to be");
+    return failure();
+  }
+  ModuleOp module = *source->module;
+  if (failed(tp::shardSource(module, *source, mesh, plan)))
+    return failure();
+  moveCheckpoint(module);
+  tp::progress("compiling");
+  std::string manifest;
+  if (failed(tp::writeProgramFile(module, outputPath,
+                                  {cpu, features, /*optimisation=*/3, linker},
+                                  &manifest)))
+    return failure();
+  tp::progressDone();
+  bool written = manifestPath.empty() ||
+                 tp::writeOutput(manifestPath, [&](raw_ostream &os) {
+                   os << manifest << "\n";
+                 });
+  return success(written);
+}
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
+  cl::HideUnrelatedOptions(category);
+  if (!tp::parseCommandLine(
+          argc, argv,
+          "Compiles a module to a program: a shared object that tp-run and, "
+          "through the runtime library alone, any other program can load\n") ||
+      !checkOptions())
+    return EXIT_FAILURE;
+  DialectRegistry registry;
+  tp::registerAllDialects(registry);
+  MLIRContext context(registry);
+  context.getDiagEngine().registerHandler(tp::printDiagnostic);
+  return succeeded(compile(&context)) ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,125 @@
+//===- ProgramFile.cpp - tp-run on what tp-compile has made ---------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// The runtime does all of this by itself: nothing here asks the compiler.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Program.h"
+#include "llvm/BinaryFormat/Magic.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/xxhash.h"
+
+using namespace mlir;
+using namespace mlir::tp;
+
+bool tp::isProgramFile(StringRef path) {
+  if (llvm::sys::fs::is_directory(path))
+    return false;
+  llvm::file_magic magic;
+  return llvm::sys::path::extension(path) == ".so" ||
+         (!llvm::identify_magic(path, magic) &&
+          magic == llvm::file_magic::elf_shared_object);
+}
+
+/// "dp=2,tp=4"; empty for one device.
+static std::string meshOf(StringRef manifest) {
+  std::string mesh;
+  llvm::Expected<llvm::json::Value> json = llvm::json::parse(manifest);
+  if (!json) {
+    // The session says what is wrong with it.
+    llvm::consumeError(json.takeError());
+    return mesh;
+  }
+  const llvm::json::Object *root = json->getAsObject();
+  const llvm::json::Object *object = root ? root->getObject("mesh") : nullptr;
+  const llvm::json::Array *axes = object ? object->getArray("axes") : nullptr;
+  if (!axes)
+    return mesh;
+  for (const llvm::json::Value &value : *axes)
+    if (const llvm::json::Object *axis = value.getAsObject())
+      mesh +=
+          ((mesh.empty() ? "" : ",") + axis->getString("name").value_or("") +
+           "=" + Twine(axis->getInteger("size").value_or(0)))
+              .str();
+  return mesh;
+}
+
+/// The mesh and the plan went into the program.
+static bool checkOptions(const ProgramOptions &options, StringRef manifest) {
+  std::string mesh = meshOf(manifest);
+  StringRef wanted = options.mesh;
+  if (!wanted.empty() && wanted != mesh) {
+    printError("\"" + options.model + "\" was compiled for " +
+               (mesh.empty() ? "one device" : "the mesh " + mesh) +
+               ", not for " + wanted +
+               ": compile it again with tp-compile --mesh=" + wanted);
+    return false;
+  }
+  if (options.plan != "auto") {
+    printError("--plan has no effect on \"" + options.model +
+               "\", which was compiled with one; give it to tp-compile");
+    return false;
+  }
+  return true;
+}
+
+void Program::describeEntries() {
+  using Describe = decltype(&tprt_session_inputs);
+  auto slots = [&](Describe describe, const char *entry) {
+    std::vector<tprt_buffer> buffers(describe(session, entry, nullptr, 0));
+    describe(session, entry, buffers.data(), buffers.size());
+    std::vector<Slot> result;
+    for (const tprt_buffer &buffer : buffers)
+      result.push_back(
+          {buffer.name, buffer.dtype,
+           SmallVector<int64_t>(buffer.shape, buffer.shape + buffer.rank)});
+    return result;
+  };
+  for (size_t i = 0; const char *name = tprt_session_entry(session, i); ++i)
+    entryPoints[name] = {slots(tprt_session_inputs, name),
+                         slots(tprt_session_outputs, name)};
+}
+
+/// What the manifest does not tell of a program: its code.
+static uint64_t fingerprintOf(StringRef path) {
+  auto file = llvm::MemoryBuffer::getFile(path);
+  return file ? llvm::xxh3_64bits((*file)->getBuffer()) : 0;
+}
+
+std::unique_ptr<Program> Program::open(const ProgramOptions &options) {
+  auto program = std::make_unique<Program>();
+  program->isFirst = tprt_world_rank(options.world) == 0;
+  tprt_error error = {};
+  if (tprt_program_open(options.model.c_str(), &program->file, &error) !=
+      TPRT_OK) {
+    printError(error.message);
+    return nullptr;
+  }
+  const char *manifest = tprt_program_manifest(program->file);
+  if (!checkOptions(options, manifest) ||
+      !program->start(manifest, tprt_program_lookup, program->file,
+                      options.world ? fingerprintOf(options.model) : 0,
+                      options))
+    return nullptr;
+  program->describeEntries();
+  std::string weights = options.weights;
+  if (weights.empty() && !options.randomWeights) {
+    char *path = nullptr;
+    if (tprt_program_weights(program->file, &path, &error) != TPRT_OK) {
+      printError(error.message + Twine("; --weights=PATH names another place"));
+      return nullptr;
+    }
+    weights = path ? path : "";
+    tprt_free(path);
+  }
+  if (!program->load(weights, options))
+    return nullptr;
+  return program;
+}
