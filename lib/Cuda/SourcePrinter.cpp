@@ -6,6 +6,7 @@
 
 #include "tp/Cuda/SourcePrinter.h"
 #include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;

@@ -98,9 +98,10 @@ static void addTable(llvm::Module &module, const ProgramCode &program,
       context, {llvm::ConstantInt::get(i64, TPRT_VERSION),
                 addText(cpu.instructionSets), addText(program.manifest),
                 llvm::ConstantInt::get(i64, entries.size()), list});
-  new llvm::GlobalVariable(module, table->getType(), /*isConstant=*/true,
-                           llvm::GlobalValue::ExternalLinkage, table,
-                           TPRT_PROGRAM_SYMBOL);
+  auto *global = cast<llvm::GlobalVariable>(
+      module.getOrInsertGlobal(TPRT_PROGRAM_SYMBOL, table->getType()));
+  global->setConstant(true);
+  global->setInitializer(table);
 }
 
 /// Machine code of one half, in a file.
@@ -197,8 +198,11 @@ namespace {
 class TemporaryDirectory {
 public:
   ~TemporaryDirectory() {
-    if (!path.empty())
-      (void)fs::remove_directories(path);
+    if (path.empty())
+      return;
+    // One that cannot be removed is left behind.
+    std::error_code ignored = fs::remove_directories(path);
+    (void)ignored;
   }
   llvm::Error create() {
     if (std::error_code code = fs::createUniqueDirectory("tp-compile", path)) {

@@ -174,7 +174,8 @@ static const tprt_program_table *map(const std::string &path) {
   const auto *table = static_cast<const tprt_program_table *>(
       dlsym(handle.get(), TPRT_PROGRAM_SYMBOL));
   checkTable(path, table);
-  (void)handle.release(); // stays mapped, see tprt_program_close
+  // Stays mapped, see tprt_program_close.
+  [[maybe_unused]] void *mapped = handle.release();
   return table;
 }
 
