@@ -13,6 +13,7 @@
 
 #include "World.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -111,13 +112,20 @@ void World::watch() {
 }
 
 void World::watchBlocking() {
+  // Time in which this process was stopped does not count.
+  const auto now = Clock::now();
+  if (now - watchedAt > seconds(timeoutSeconds / 8))
+    blockedSince += (now - watchedAt).count();
+  watchedAt = now;
   const char *what = blockedIn;
   if (!what)
     return;
   auto since = Clock::time_point(Clock::duration(blockedSince.load()));
-  // The others leave the message to the first for a moment.
-  double patience = timeoutSeconds + (launch.rank == 0 ? 0 : 1);
-  if (Clock::now() < since + seconds(patience))
+  // One tells, after which the launcher takes a moment to end the others; the
+  // next does if that one cannot.
+  double patience =
+      timeoutSeconds + 3 * double(std::min<int64_t>(launch.rank, 10));
+  if (now < since + seconds(patience))
     return;
   std::string message = join("rank ", launch.rank, ": waited ", timeoutSeconds,
                              " s for the other processes while ", what);

@@ -201,7 +201,8 @@ private:
   std::atomic<bool> joined{false}; ///< the others can be told
   std::atomic<bool> alarmed{false};
   std::atomic<const char *> blockedIn{nullptr};
-  std::atomic<int64_t> blockedSince{0}; ///< of Clock, in its own unit
+  std::atomic<int64_t> blockedSince{0};       ///< of Clock, in its own unit
+  Clock::time_point watchedAt = Clock::now(); ///< the watch's last look
   Clock::time_point alarmedAt, settledAt;
 
   mutable std::mutex mutex; ///< of what follows
