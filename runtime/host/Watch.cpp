@@ -25,9 +25,12 @@
 
 using namespace tprt;
 
-/// How long the others' alarms are waited for. After SIGTERM a launcher gives
-/// no more than a second.
-static constexpr double hearing = 1, hearingAfterSignal = 0.3;
+/// How long the others' alarms are waited for: on a busy machine a process may
+/// not run for seconds. After SIGTERM a launcher gives no more than a second.
+static double hearingOf(double timeoutSeconds) {
+  return std::max(1.0, timeoutSeconds / 6);
+}
+static constexpr double hearingAfterSignal = 0.3;
 
 /// How long the process may take to end by itself after the verdict.
 static constexpr double ending = 2, endingAfterSignal = 0.2;
@@ -209,7 +212,8 @@ void World::settle() {
     // One that was stopped finds here what the others did without it.
     while (pollControl()) {
     }
-    double patience = terminated ? hearingAfterSignal : hearing;
+    double patience =
+        terminated ? hearingAfterSignal : hearingOf(timeoutSeconds);
     if (!settledBy && !heardAll() &&
         Clock::now() < alarmedAt + seconds(patience))
       return;

@@ -376,10 +376,14 @@ TEST(Process, commonErrors) {
 
 /// A host that does not end is ended.
 TEST(Process, endsByItself) {
-  runProcesses(2, [](Process &process) {
-    if (process.rank == 0)
-      raise(TPRT_IO, "no such file");
-    std::this_thread::sleep_for(std::chrono::milliseconds(4500));
-    EXPECT_EQ(abandoned(), 2);
-  });
+  runProcesses(
+      2,
+      [](Process &process) {
+        if (process.rank == 0)
+          raise(TPRT_IO, "no such file");
+        for (int i = 0; i < 1000 && abandoned() < 2; ++i)
+          std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        EXPECT_EQ(abandoned(), 2);
+      },
+      6);
 }
