@@ -274,7 +274,8 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
       if (!parameter)
         continue;
       for (const Request &request : requestsOf(function, argument))
-        if (request.isStorage && stored.insert(keyOf(parameter)).second &&
+        if (request.isStorage &&
+            stored.insert({keyOf(parameter), request.axis}).second &&
             failed(store(parameter, argument, request)))
           return failure();
     }
@@ -413,11 +414,21 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
     if (shape.empty())
       return context.unmet(nameOf(parameter) + ": a scalar has no dim to shard",
                            request, "all of the devices store it");
+    auto hasAxis = [&](const Axes &axes) {
+      return llvm::any_of(
+          axes, [&](const Axis &axis) { return axis.name == request.axis; });
+    };
+    if (llvm::any_of(entry.use, hasAxis) || llvm::any_of(entry.stored, hasAxis))
+      return context.unmet(nameOf(parameter) + ": mesh axis \"" + request.axis +
+                               "\" shards it already, as it is "
+                               "used; storage takes another axis",
+                           request, "it is stored as it is used");
+    entry.stored.resize(shape.size());
     // Padding, then whether another dim was asked for, then the dim.
     using Score = std::tuple<double, bool, unsigned>;
     std::optional<Score> best;
     for (auto [i, stored] : llvm::enumerate(parameter.getDims().asArrayRef())) {
-      int64_t parts = sizeOf(entry.use[i]) * devices;
+      int64_t parts = sizeOf(entry.use[i]) * sizeOf(entry.stored[i]) * devices;
       double padded = double(llvm::divideCeil(shape[i], parts) * parts);
       Score score{padded / double(shape[i]), stored != request.dim,
                   unsigned(i)};
@@ -427,7 +438,6 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
     unsigned dim = std::get<2>(*best);
     if (std::get<0>(*best) > 1)
       note(Note::Padded, parameter, request);
-    entry.stored.resize(shape.size());
     entry.stored[dim].push_back({request.axis, 1, devices});
     return success();
   }
@@ -666,7 +676,8 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
   SmallVector<std::pair<StringRef, AxisRole>> roles;
   DenseMap<Key, PlacedParameter> decided;
   llvm::SmallBitVector oneHead; ///< classes, of the function at hand
-  DenseSet<Key> stored;         ///< parameters whose storage has been decided
+  /// Parameters whose storage over an axis has been decided.
+  DenseSet<std::pair<Key, StringRef>> stored;
   /// First parameter and number, by entry, style and what is said.
   std::map<std::tuple<std::string, std::string, Note>,
            std::pair<std::string, unsigned>>
