@@ -32,6 +32,9 @@ static double hearingOf(double timeoutSeconds) {
 }
 static constexpr double hearingAfterSignal = 0.3;
 
+/// How long it may at least take until all processes have been started.
+static constexpr double joining = 30;
+
 /// How long the process may take to end by itself after the verdict.
 static constexpr double ending = 2, endingAfterSignal = 0.2;
 
@@ -124,13 +127,13 @@ void World::watchBlocking() {
   if (!what)
     return;
   auto since = Clock::time_point(Clock::duration(blockedSince.load()));
+  double limit = joined ? timeoutSeconds : std::max(timeoutSeconds, joining);
   // One tells, after which the launcher takes a moment to end the others; the
   // next does if that one cannot.
-  double patience =
-      timeoutSeconds + 3 * double(std::min<int64_t>(launch.rank, 10));
+  double patience = limit + 3 * double(std::min<int64_t>(launch.rank, 10));
   if (now < since + seconds(patience))
     return;
-  std::string message = join("rank ", launch.rank, ": waited ", timeoutSeconds,
+  std::string message = join("rank ", launch.rank, ": waited ", limit,
                              " s for the other processes while ", what);
   std::fprintf(stderr, "error: %s\n", message.c_str());
   drainErrors();
