@@ -30,15 +30,6 @@ LogicalResult PlacingContext::unmet(const Twine &text, const Request &request,
          << "); with \"when_unmet\": \"remark\" in the plan, " << instead;
 }
 
-std::string tp::tooFewFor(int64_t dim, int64_t extent, int64_t devices) {
-  std::string text = "dim " + std::to_string(dim);
-  if (extent == 1)
-    return text + " is a single element, which cannot be sharded";
-  return text + " of size " + std::to_string(extent) +
-         " cannot be sharded over " + std::to_string(devices) +
-         " devices, sizes up to " + std::to_string(extent) + " work";
-}
-
 BoundaryPlacer::BoundaryPlacer(
     func::FuncOp function, const PlacingContext &context,
     const DimClasses &classes, ArrayRef<Axes> classAxes,

@@ -19,6 +19,16 @@ namespace mlir::tp {
 
 namespace {
 
+/// "dim 0 of size 32 cannot be sharded over 64 devices, sizes up to 32 work".
+std::string tooFewFor(int64_t dim, int64_t extent, int64_t devices) {
+  std::string text = "dim " + std::to_string(dim);
+  if (extent == 1)
+    return text + " is a single element, which cannot be sharded";
+  return text + " of size " + std::to_string(extent) +
+         " cannot be sharded over " + std::to_string(devices) +
+         " devices, sizes up to " + std::to_string(extent) + " work";
+}
+
 struct Place : tp::impl::PlanPlaceParametersBase<Place> {
   void runOnOperation() override {
     context.meshName = findMesh(getOperation());

@@ -64,9 +64,6 @@ keepWhole(func::FuncOp function, const PlacingContext &context,
           const DimClasses &classes,
           llvm::DenseMap<unsigned, PlacedParameter> &placed);
 
-/// "dim 0 of size 32 cannot be sharded over 64 devices, sizes up to 32 work".
-std::string tooFewFor(int64_t dim, int64_t extent, int64_t devices);
-
 /// Turns the requests on the boundaries of one function into constraints, and
 /// removes all boundaries.
 class BoundaryPlacer {
