@@ -270,40 +270,42 @@ char *Transfers::keep(size_t bytes) {
   return kept.back().data();
 }
 
-void Transfers::send(tprt_channel *channel, int64_t member, int64_t rank,
-                     int64_t tag, const void *data, int64_t bytes) {
+template <typename Begin>
+void Transfers::inPieces(int64_t rank, bool isReceive, int64_t bytes,
+                         Begin &&begin) {
   std::lock_guard<std::mutex> lock(world.io);
-  int64_t sent = 0;
+  int64_t begun = 0;
   do {
-    int64_t size = std::min(bytes - sent, world.endpoint.largest);
+    int64_t size = std::min(bytes - begun, world.endpoint.largest);
     tprt_request *request = nullptr;
     tprt_error error = {};
-    world.call(world.transport.send(channel, member, tag,
-                                    static_cast<const char *>(data) + sent,
-                                    size, &request, &error),
-               error);
-    open.push_back({request, rank, false});
+    world.call(begin(begun, size, &request, &error), error);
+    open.push_back({request, rank, isReceive});
     bytesBegun += size;
-    sent += size;
-  } while (sent < bytes);
+    begun += size;
+  } while (begun < bytes);
+}
+
+void Transfers::send(tprt_channel *channel, int64_t member, int64_t rank,
+                     int64_t tag, const void *data, int64_t bytes) {
+  inPieces(rank, /*isReceive=*/false, bytes,
+           [&](int64_t from, int64_t size, tprt_request **request,
+               tprt_error *error) {
+             return world.transport.send(channel, member, tag,
+                                         static_cast<const char *>(data) + from,
+                                         size, request, error);
+           });
 }
 
 void Transfers::receive(tprt_channel *channel, int64_t member, int64_t rank,
                         int64_t tag, void *data, int64_t bytes) {
-  std::lock_guard<std::mutex> lock(world.io);
-  int64_t received = 0;
-  do {
-    int64_t size = std::min(bytes - received, world.endpoint.largest);
-    tprt_request *request = nullptr;
-    tprt_error error = {};
-    world.call(world.transport.receive(channel, member, tag,
-                                       static_cast<char *>(data) + received,
-                                       size, &request, &error),
-               error);
-    open.push_back({request, rank, true});
-    bytesBegun += size;
-    received += size;
-  } while (received < bytes);
+  inPieces(rank, /*isReceive=*/true, bytes,
+           [&](int64_t from, int64_t size, tprt_request **request,
+               tprt_error *error) {
+             return world.transport.receive(channel, member, tag,
+                                            static_cast<char *>(data) + from,
+                                            size, request, error);
+           });
 }
 
 namespace {

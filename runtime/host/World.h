@@ -64,6 +64,11 @@ public:
   void wait(Patience patience);
 
 private:
+  /// Begins a message in pieces that the transport takes; `begin` takes where
+  /// one starts and its size.
+  template <typename Begin>
+  void inPieces(int64_t rank, bool isReceive, int64_t bytes, Begin &&begin);
+
   friend class World;
   struct Limits;
   bool testAll();
