@@ -26,6 +26,15 @@ bool tp::isParameter(FunctionOpInterface function, unsigned argument) {
                       });
 }
 
+std::optional<StoredTensor> tp::findStored(FunctionOpInterface function,
+                                           unsigned argument) {
+  for (const ShardingDialectInterface &dialect :
+       Interfaces(function.getContext()))
+    if (auto stored = dialect.findStored(function, argument))
+      return stored;
+  return std::nullopt;
+}
+
 bool tp::isZeroPadded(FunctionOpInterface function, unsigned argument) {
   return llvm::any_of(Interfaces(function.getContext()),
                       [&](const ShardingDialectInterface &dialect) {

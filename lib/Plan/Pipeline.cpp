@@ -33,9 +33,9 @@ void tp::buildShardPipeline(OpPassManager &manager,
       createPlanApply({options.mesh, options.plan, options.automatic}));
   manager.addNestedPass<func::FuncOp>(nn::createNNNormalise());
   manager.addPass(createPlanPlaceParameters());
-  manager.addNestedPass<func::FuncOp>(createTPPropagate());
+  manager.addPass(createTPPropagate());
   manager.addNestedPass<func::FuncOp>(createTPDecompose());
-  manager.addNestedPass<func::FuncOp>(createTPPropagate());
+  manager.addPass(createTPPropagate());
   // A derivative says again what the forward pass has: reduced once for both.
   manager.addNestedPass<func::FuncOp>(createCSEPass());
   manager.addNestedPass<func::FuncOp>(createTPInsertReshards());

@@ -51,10 +51,10 @@ std::string shard(const std::string &text, bool differentiate = false) {
   mlir::PassManager manager(&context);
   if (differentiate)
     manager.addPass(mlir::nn::createNNDifferentiate());
+  manager.addPass(mlir::tp::createTPPropagate());
+  manager.addNestedPass<mlir::func::FuncOp>(mlir::tp::createTPDecompose());
+  manager.addPass(mlir::tp::createTPPropagate());
   mlir::OpPassManager &functions = manager.nest<mlir::func::FuncOp>();
-  functions.addPass(mlir::tp::createTPPropagate());
-  functions.addPass(mlir::tp::createTPDecompose());
-  functions.addPass(mlir::tp::createTPPropagate());
   functions.addPass(mlir::tp::createTPInsertReshards());
   functions.addPass(mlir::tp::createTPPartition());
   functions.addPass(mlir::tp::createTPMergeCollectives());

@@ -192,9 +192,9 @@ bool shard(ModuleOp module, StringRef mesh) {
     passes.addNestedPass<func::FuncOp>(nn::createNNNormalise());
     passes.addPass(createPlanPlaceParameters());
   }
-  passes.addNestedPass<func::FuncOp>(createTPPropagate());
+  passes.addPass(createTPPropagate());
   passes.addNestedPass<func::FuncOp>(createTPDecompose());
-  passes.addNestedPass<func::FuncOp>(createTPPropagate());
+  passes.addPass(createTPPropagate());
   passes.addNestedPass<func::FuncOp>(createTPInsertReshards());
   passes.addPass(createTPKeepProgram());
   passes.addNestedPass<func::FuncOp>(createTPPartition());

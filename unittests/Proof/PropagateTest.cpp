@@ -63,7 +63,7 @@ std::string shardings(func::FuncOp function) {
 class PropagateTest : public testing::Test {
 protected:
   PropagateTest() : context(makeContext()), passes(context.get()) {
-    passes.addNestedPass<func::FuncOp>(createTPPropagate());
+    passes.addPass(createTPPropagate());
   }
 
   /// A random program whose ops are numbered.

@@ -43,9 +43,9 @@ Passes::Passes(MLIRContext &context, Extra extra)
   };
   if (extra == Extra::Normalise)
     add(nn::createNNNormalise());
-  add(createTPPropagate());
+  sharding.addPass(createTPPropagate());
   add(createTPDecompose());
-  add(createTPPropagate());
+  sharding.addPass(createTPPropagate());
   add(createTPInsertReshards());
   if (extra == Extra::Overlap)
     addWindows(sharding.nest<func::FuncOp>());

@@ -23,6 +23,12 @@ namespace mlir::tp {
 /// goes where the argument was, so that both have one sharding.
 using Donors = SmallVector<std::optional<unsigned>>;
 
+/// What an argument holds from run to run, one for all functions of a module.
+struct StoredTensor {
+  StringAttr name;    ///< for messages
+  Attribute identity; ///< arguments of equal identity and type hold the same
+};
+
 class ShardingDialectInterface
     : public DialectInterface::Base<ShardingDialectInterface> {
 public:
@@ -38,6 +44,13 @@ public:
     return false;
   }
 
+  /// What the argument holds from run to run, if this dialect's attributes say
+  /// that it does: a parameter, a state.
+  virtual std::optional<StoredTensor> findStored(FunctionOpInterface function,
+                                                 unsigned argument) const {
+    return std::nullopt;
+  }
+
   /// Whether this dialect's attributes promise that the padding of the argument
   /// is zero.
   virtual bool isZeroPadded(FunctionOpInterface function,
@@ -49,6 +62,8 @@ public:
 /// What the dialects that are loaded know, together.
 Donors findDonors(FunctionOpInterface function);
 bool isParameter(FunctionOpInterface function, unsigned argument);
+std::optional<StoredTensor> findStored(FunctionOpInterface function,
+                                       unsigned argument);
 bool isZeroPadded(FunctionOpInterface function, unsigned argument);
 
 } // namespace mlir::tp

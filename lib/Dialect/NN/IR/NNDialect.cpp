@@ -46,6 +46,17 @@ struct NNShardingInterface : tp::ShardingDialectInterface {
     return function.getArgAttr(argument, kParameterName) != nullptr;
   }
 
+  std::optional<tp::StoredTensor> findStored(FunctionOpInterface function,
+                                             unsigned argument) const override {
+    if (auto parameter =
+            function.getArgAttrOfType<ParameterAttr>(argument, kParameterName))
+      return tp::StoredTensor{parameter.getName(), parameter};
+    if (auto state =
+            function.getArgAttrOfType<StringAttr>(argument, kStateName))
+      return tp::StoredTensor{state, state};
+    return std::nullopt;
+  }
+
   /// Parameters are loaded with zeros as padding.
   bool isZeroPadded(FunctionOpInterface function,
                     unsigned argument) const override {

@@ -11,6 +11,7 @@
 #include "tp/Dialect/TP/Transforms/FactorChoice.h"
 #include "tp/Dialect/TP/Transforms/Passes.h"
 #include "tp/Interfaces/ShardingDialectInterface.h"
+#include "llvm/ADT/SmallBitVector.h"
 #include <map>
 
 using namespace mlir;
@@ -20,81 +21,6 @@ namespace mlir::tp {
 #define GEN_PASS_DEF_TPPROPAGATE
 #include "tp/Dialect/TP/Transforms/Passes.h.inc"
 } // namespace mlir::tp
-
-FlatSymbolRefAttr tp::findMesh(Operation *op) {
-  auto module = op->getParentOfType<ModuleOp>();
-  if (auto self = dyn_cast<ModuleOp>(op))
-    module = self;
-  if (!module)
-    return {};
-  for (MeshOp mesh : module.getOps<MeshOp>())
-    return FlatSymbolRefAttr::get(mesh.getSymNameAttr());
-  return {};
-}
-
-SmallVector<Axes> tp::spreadOver(ArrayRef<Axis> axes, const DimFactors &factors,
-                                 const ShardingRule &rule, bool cut) {
-  SmallVector<Axes> spread(factors.size());
-  if (factors.size() == 1) {
-    spread[0].assign(axes.begin(), axes.end());
-    return spread;
-  }
-  // A compound dim: each factor takes axes while they divide it; the next
-  // factor begins only where the one before is used up.
-  size_t position = 0;
-  int64_t left = factors.empty() ? 1 : rule.factors[factors[0]].size;
-  for (Axis axis : axes) {
-    while (true) {
-      while (position < factors.size() && left == 1)
-        left = ++position < factors.size()
-                   ? rule.factors[factors[position]].size
-                   : 0;
-      if (position >= factors.size())
-        return spread;
-      if (left % axis.size == 0)
-        break;
-      if (!cut || axis.size % left)
-        return spread;
-      spread[position].push_back({axis.name, axis.pre, left});
-      axis = {axis.name, axis.pre * left, axis.size / left};
-      left = 1;
-    }
-    spread[position].push_back(axis);
-    left /= axis.size;
-  }
-  return spread;
-}
-
-Axes tp::gatherFrom(const DimFactors &factors, const ShardingRule &rule,
-                    ArrayRef<Axes> factorAxes) {
-  Axes axes;
-  for (unsigned factor : factors) {
-    axes.append(factorAxes[factor].begin(), factorAxes[factor].end());
-    // A minor factor may only be sharded below a major one that is used up.
-    if (factors.size() > 1 &&
-        sizeOf(factorAxes[factor]) != rule.factors[factor].size)
-      break;
-  }
-  return normalised(axes);
-}
-
-bool tp::isCompounded(unsigned factor, const ShardingRule &rule) {
-  for (const auto *tensors : {&rule.operands, &rule.results})
-    for (const TensorFactors &dims : *tensors)
-      for (const DimFactors &dim : dims)
-        if (dim.size() > 1 && llvm::is_contained(dim, factor))
-          return true;
-  return false;
-}
-
-bool tp::canPad(const DimFactors &factors, const ShardingRule &rule) {
-  if (factors.empty())
-    return false;
-  const Factor &first = rule.factors[factors.front()];
-  return first.masked ||
-         (!isCompounded(factors.front(), rule) &&
-          (first.kind == FactorKind::Pass || first.kind == FactorKind::Reduce));
-}
 
 namespace {
 
@@ -553,123 +479,116 @@ private:
   SmallVector<std::tuple<Value, unsigned, int64_t>> askedPads;
 };
 
+/// Parameters and states are stored once for all functions of a module: what
+/// one function asks of them or finds for them, the others have to use.
+class SharedStorage {
+public:
+  /// Takes what `function` asks; an error if another asks for something else.
+  LogicalResult collectRequests(func::FuncOp function) {
+    LogicalResult result = success();
+    forEachStored(function, [&](unsigned argument, StringAttr name, Key key) {
+      auto own =
+          function.getArgAttrOfType<ShardingAttr>(argument, kShardingName);
+      if (!own)
+        return;
+      auto [it, isNew] = known.try_emplace(key, own, function);
+      auto [asked, other] = it->second;
+      if (isNew || asked == own)
+        return;
+      InFlightDiagnostic diagnostic = function.emitError("\"")
+                                      << name.getValue() << "\" lies as " << own
+                                      << " here, but as " << asked << " in @"
+                                      << other.getName()
+                                      << ": it is stored once for both, so ask "
+                                      << "for it once or alike";
+      diagnostic.attachNote(other.getLoc()) << "the other function";
+      result = diagnostic;
+    });
+    return result;
+  }
+
+  /// Asks of `function` what is known; returns whether that is news to it.
+  bool apply(func::FuncOp function) {
+    bool isNews = false;
+    forEachStored(function, [&](unsigned argument, StringAttr, Key key) {
+      auto it = known.find(key);
+      if (it == known.end() ||
+          function.getArgAttr(argument, kShardingName) == it->second.first)
+        return;
+      function.setArgAttr(argument, kShardingName, it->second.first);
+      isNews = true;
+    });
+    return isNews;
+  }
+
+  /// Takes what was found: more than is known where nothing was asked, and
+  /// larger padding otherwise.
+  void update(func::FuncOp function) {
+    forEachStored(function, [&](unsigned argument, StringAttr, Key key) {
+      known[key] = {
+          function.getArgAttrOfType<ShardingAttr>(argument, kShardingName),
+          function};
+    });
+  }
+
+private:
+  using Key = std::pair<Attribute, Type>;
+
+  static void
+  forEachStored(func::FuncOp function,
+                function_ref<void(unsigned, StringAttr, Key)> visit) {
+    for (auto [i, type] : llvm::enumerate(function.getArgumentTypes()))
+      if (auto stored = findStored(function, i))
+        visit(i, stored->name, {stored->identity, type});
+  }
+
+  DenseMap<Key, std::pair<ShardingAttr, func::FuncOp>> known;
+};
+
+/// Elements of the iteration spaces of all ops.
+double workOf(func::FuncOp function) {
+  double work = 0;
+  function.walk([&](ShardingRuleOpInterface op) {
+    double elements = 1;
+    for (const Factor &factor : op.getShardingRule().factors)
+      elements *= double(factor.size);
+    work += elements;
+  });
+  return work;
+}
+
 struct Propagate : tp::impl::TPPropagateBase<Propagate> {
   void runOnOperation() override {
-    if (failed(runOnGlobal<Propagator>(getOperation())))
-      signalPassFailure();
+    // With their work: a training step decides for the forward pass that comes
+    // with it, a prompt for the single step.
+    SmallVector<std::tuple<double, size_t, func::FuncOp>> functions;
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (!function.isExternal() && !isEmbedded(function) && findMesh(function))
+        functions.push_back({-workOf(function), functions.size(), function});
+    llvm::sort(functions, [](const auto &a, const auto &b) {
+      return std::tie(std::get<0>(a), std::get<1>(a)) <
+             std::tie(std::get<0>(b), std::get<1>(b));
+    });
+
+    SharedStorage storage;
+    for (auto [work, position, function] : functions)
+      if (failed(checkShardable(function)) ||
+          failed(storage.collectRequests(function)))
+        return signalPassFailure();
+    // Again only where a later function needs more padding of an earlier one's
+    // parameter. Padding grows by divisibility, so that this ends.
+    llvm::SmallBitVector isDone(functions.size());
+    for (bool isNews = true; std::exchange(isNews, false);)
+      for (auto [work, position, function] : functions) {
+        if (!storage.apply(function) && isDone[position])
+          continue;
+        if (failed(runOnMesh<Propagator>(function)))
+          return signalPassFailure();
+        storage.update(function);
+        isDone.set(position);
+        isNews = true;
+      }
   }
 };
 
 } // namespace
-
-LogicalResult tp::checkMesh(func::FuncOp function, FlatSymbolRefAttr meshName) {
-  WalkResult result = function.walk([&](Operation *op) {
-    auto other = op->getAttrDictionary().walk([&](ShardingAttr sharding) {
-      return sharding.getMesh() == meshName ? WalkResult::advance()
-                                            : WalkResult::interrupt();
-    });
-    auto named = op->getAttrOfType<FlatSymbolRefAttr>("mesh");
-    bool isOther = other.wasInterrupted() ||
-                   (isa_and_nonnull<TPDialect>(op->getDialect()) && named &&
-                    named != meshName);
-    if (!isOther)
-      return WalkResult::advance();
-    op->emitError("speaks of another mesh than ")
-        << meshName << ", the first of the module; a program is sharded over "
-        << "one mesh";
-    return WalkResult::interrupt();
-  });
-  return failure(result.wasInterrupted());
-}
-
-/// An op that is told where its shard begins, or how much of a dim is no
-/// padding, is what partitioning makes of one; a global op sees all of all
-/// dims.
-static LogicalResult checkWhole(ShardingRuleOpInterface op) {
-  ShardingRule rule = op.getShardingRule();
-  auto name = op->getName();
-  for (unsigned i = 0; i < rule.factors.size(); ++i)
-    if (op.getShardStart(i))
-      return op->emitError("'")
-             << name << "' is told where a shard begins, as in the program of "
-             << "one device; leave the start out in a global one";
-  auto check = [&](Value value, const TensorFactors &dims) -> LogicalResult {
-    for (auto [size, factors] : llvm::zip(shapeOf(value.getType()), dims)) {
-      if (factors.empty() || !rule.factors[factors.front()].masked)
-        continue;
-      std::optional<int64_t> given = op.getMaskedExtent(factors.front());
-      if (given && *given != size)
-        return op->emitError("'")
-               << name << "' is told to keep to " << *given
-               << " elements of a dim of size " << size
-               << ", as in the program of one device, where dims are padded; "
-                  "in a global one, leave it out or slice the operand";
-    }
-    return success();
-  };
-  for (auto [value, dims] : llvm::zip(op->getOperands(), rule.operands))
-    if (failed(check(value, dims)))
-      return failure();
-  for (auto [value, dims] : llvm::zip(op->getResults(), rule.results))
-    if (failed(check(value, dims)))
-      return failure();
-  return success();
-}
-
-LogicalResult tp::checkShardable(func::FuncOp function) {
-  if (!function.getBody().hasOneBlock())
-    return function.emitError("a function to shard has one block");
-  if (FlatSymbolRefAttr meshName = findMesh(function))
-    if (failed(checkMesh(function, meshName)))
-      return failure();
-  auto isUnfit = [](Type type) {
-    auto tensor = dyn_cast<ShapedType>(type);
-    return tensor &&
-           !(isa<RankedTensorType>(tensor) && tensor.hasStaticShape());
-  };
-  // Bytes are counted in 64 bits, of dims that may be padded.
-  auto isTooLarge = [](Type type) {
-    int64_t bytes = 64;
-    return llvm::any_of(shapeOf(type), [&](int64_t size) {
-      return llvm::MulOverflow(bytes, std::max<int64_t>(size, 1), bytes);
-    });
-  };
-  for (BlockArgument argument : function.getArguments()) {
-    if (isUnfit(argument.getType()))
-      return function.emitError("argument ")
-             << argument.getArgNumber() << ": only ranked tensors of static "
-             << "shape can be sharded, got " << argument.getType();
-    if (isTooLarge(argument.getType()))
-      return function.emitError("argument ")
-             << argument.getArgNumber()
-             << ": more elements than can be counted in " << argument.getType();
-  }
-  for (Operation &op : function.getBody().front()) {
-    if (op.hasTrait<OpTrait::IsTerminator>() ||
-        isa<DeclaredPlacementOpInterface>(op))
-      continue;
-    auto ruled = dyn_cast<ShardingRuleOpInterface>(op);
-    // Calls and loops of constant bounds have been written out.
-    if (!ruled && op.getNumRegions())
-      return op.emitError("'")
-             << op.getName() << "' decides at run time what is computed, so it "
-             << "cannot be sharded; compute all that it may choose from, and "
-             << "choose with arith.select";
-    if (!ruled)
-      return op.emitError("'")
-             << op.getName() << "' has no sharding rule, so it cannot be "
-             << "sharded; it must implement ShardingRuleOpInterface";
-    for (Value result : op.getResults()) {
-      if (isUnfit(result.getType()))
-        return op.emitError("only ranked tensors of static shape can be "
-                            "sharded, got ")
-               << result.getType();
-      if (isTooLarge(result.getType()))
-        return op.emitError("more elements than can be counted in ")
-               << result.getType();
-    }
-    if (failed(checkWhole(ruled)))
-      return failure();
-  }
-  return success();
-}

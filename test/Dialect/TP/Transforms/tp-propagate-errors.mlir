@@ -171,3 +171,16 @@ func.func @branch(%c: i1, %x: tensor<4x8xf32>) -> tensor<4x8xf32> {
   }
   return %0 : tensor<4x8xf32>
 }
+
+// -----
+
+tp.mesh @mesh = <["tp"=2]>
+
+// expected-note @below {{the other function}}
+func.func @f(%w: tensor<6xf32> {nn.state = "cache", tp.sharding = #tp.sharding<@mesh, [{"tp"}]>}) -> (tensor<6xf32> {nn.state = "cache"}) {
+  return %w : tensor<6xf32>
+}
+// expected-error @below {{"cache" lies as #tp.sharding<@mesh, [{}]> here, but as #tp.sharding<@mesh, [{"tp"}]> in @f: it is stored once for both, so ask for it once or alike}}
+func.func @g(%w: tensor<6xf32> {nn.state = "cache", tp.sharding = #tp.sharding<@mesh, [{}]>}) -> (tensor<6xf32> {nn.state = "cache"}) {
+  return %w : tensor<6xf32>
+}

@@ -1,6 +1,6 @@
 // Data-parallel training: the sums of the weights' gradients run while others are
 // computed. Nothing knows of gradients here; they depend on nothing else.
-// RUN: tp-opt %s -nn-differentiate | tp-opt --pass-pipeline="builtin.module(func.func(tp-propagate,tp-insert-reshards,tp-partition,tp-split-collectives,tp-schedule-collectives,tp-verify-placements))" | FileCheck %s
+// RUN: tp-opt %s -nn-differentiate | tp-opt --pass-pipeline="builtin.module(tp-propagate,func.func(tp-insert-reshards,tp-partition,tp-split-collectives,tp-schedule-collectives,tp-verify-placements))" | FileCheck %s
 
 tp.mesh @mesh = <["dp"=4]>
 

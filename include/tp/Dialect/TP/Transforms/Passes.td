@@ -51,7 +51,7 @@ def TPFlatten : Pass<"tp-flatten", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::tp::TPDialect"];
 }
 
-def TPPropagate : Pass<"tp-propagate", "::mlir::func::FuncOp"> {
+def TPPropagate : Pass<"tp-propagate", "::mlir::ModuleOp"> {
   let summary = "carries shardings through every op, forward and backward";
   let description = [{
     From the shardings of arguments, and of ops that declare them (`tp.constraint`,
@@ -70,8 +70,13 @@ def TPPropagate : Pass<"tp-propagate", "::mlir::func::FuncOp"> {
 
     Within a class it goes in rounds, by distance in the graph, so that the order of
     ops plays no part. A second run goes on from the cache that the first left, so
-    that it changes nothing but what is new. Where the tensors of an op disagree, see FactorChoice.h.
+    that it changes nothing but what is new. Where the tensors of an op disagree, see
+    FactorChoice.h.
     Chooses padded extents, one for every set of dims that must agree.
+
+    A parameter or state is stored once for all functions of a module: what is asked
+    of it in one holds in all, and of what is left open, the function with the most
+    work decides first. Functions that ask for different things are an error.
 
     The result is `tp.sharding` on all arguments and results and a `tp.shardings`
     cache on every op; partial sums are not part of it: see tp-insert-reshards.
