@@ -9,6 +9,7 @@
 #include "tp/Dialect/TP/Transforms/DimClasses.h"
 #include "tp/Dialect/TP/Transforms/FactorAxes.h"
 #include "tp/Dialect/TP/Transforms/FactorChoice.h"
+#include "tp/Dialect/TP/Transforms/PartialSums.h"
 #include "tp/Dialect/TP/Transforms/Passes.h"
 #include "tp/Interfaces/ShardingDialectInterface.h"
 
@@ -26,12 +27,14 @@ class Inserter {
 public:
   Inserter(func::FuncOp function, FlatSymbolRefAttr meshName, MeshAttr mesh)
       : function(function), meshName(meshName), mesh(mesh), builder(function),
-        chooser(function, meshName, mesh) {}
+        chooser(function, meshName, mesh),
+        sums(function, meshName, mesh, chooser) {}
 
   LogicalResult run() {
     for (BlockArgument argument : function.getArguments())
       if (isa<RankedTensorType>(argument.getType()))
         placements[argument] = propagated(argument);
+    sums.gather();
     for (Operation &op :
          llvm::make_early_inc_range(function.getBody().front())) {
       if (op.hasTrait<OpTrait::IsTerminator>())
@@ -44,13 +47,7 @@ public:
   }
 
 private:
-  /// What propagation said, without partial axes.
-  Placement propagated(Value value) {
-    ArrayRef<int64_t> shape = shapeOf(value.getType());
-    ShardingAttr sharding = shardingOf(value);
-    return sharding ? toPlacement(sharding, mesh, shape)
-                    : Placement::replicated(shape);
-  }
+  Placement propagated(Value value) { return propagatedTo(value, mesh); }
 
   //===--------------------------------------------------------------------===//
   // How an op is sharded
@@ -335,6 +332,16 @@ private:
     return partial;
   }
 
+  /// The axes over which `value` is partial, or will be.
+  Axes expectedPartial(Value value) {
+    auto it = placements.find(value);
+    if (it == placements.end())
+      return sums.expectedPartial(value);
+    return it->second.partialKind == ReduceKind::Sum && !findReduced(value)
+               ? it->second.partial
+               : Axes();
+  }
+
   /// Whether the result of `op`, left partial over `axes`, is soon added to
   /// another that is: an adapter beside a row-parallel linear.
   bool meetsPartial(Operation *op, const Axes &axes) {
@@ -351,12 +358,8 @@ private:
       bool isEach = llvm::is_contained(rule.each, use.getOperandNumber());
       if (isJoint && rule.joint.size() > 1)
         return llvm::all_of(rule.joint, [&](unsigned other) {
-          Value value = use.getOwner()->getOperand(other);
-          auto it = placements.find(value);
           return other == use.getOperandNumber() ||
-                 (it != placements.end() && it->second.partial == axes &&
-                  it->second.partialKind == ReduceKind::Sum &&
-                  !findReduced(value));
+                 expectedPartial(use.getOwner()->getOperand(other)) == axes;
         });
       // Through what is linear and makes no more of it.
       op = use.getOwner();
@@ -497,6 +500,7 @@ private:
   MeshAttr mesh;
   OpBuilder builder;
   FactorChooser chooser;
+  PartialSums sums;
   DenseMap<Value, Placement> placements;
   DenseMap<Value, SmallVector<Value, 2>> versions;
   struct Dropped {
