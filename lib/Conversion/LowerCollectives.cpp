@@ -31,6 +31,18 @@ void RuntimeLowering::writeGroups(ModuleOp module) const {
 
 namespace {
 
+/// Booleans are bytes in memory, 0 and 1, whose sum would be more.
+LogicalResult checkBooleans(Operation *op, ReduceKind kind) {
+  if (kind == ReduceKind::And || kind == ReduceKind::Or)
+    return success();
+  for (Value input : op->getOperands())
+    if (getElementTypeOrSelf(input.getType()).isInteger(1))
+      return op->emitOpError("cannot reduce ")
+             << input.getType() << " by " << stringifyReduceKind(kind)
+             << ", only by and, or; use a wider type before the reduction";
+  return success();
+}
+
 template <typename Op> class LowerCollective : public RuntimePattern<Op> {
 public:
   using RuntimePattern<Op>::RuntimePattern;
@@ -38,6 +50,10 @@ public:
   LogicalResult
   matchAndRewrite(Op op, typename Op::Adaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
+    if constexpr (std::is_same_v<Op, AllReduceOp> ||
+                  std::is_same_v<Op, ReduceScatterOp>)
+      if (failed(checkBooleans(op, op.getKind())))
+        return failure();
     if (op.getInputs().size() > rt::kMaxCollectiveBuffers)
       return op.emitOpError("has ")
              << op.getInputs().size() << " inputs, the runtime sends at most "
@@ -212,6 +228,8 @@ struct LowerMakePartial : RuntimePattern<MakePartialOp> {
   LogicalResult
   matchAndRewrite(MakePartialOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
+    if (failed(checkBooleans(op, op.getKind())))
+      return failure();
     auto out = getResultBuffers(op, adaptor.getOperands(), rewriter);
     if (failed(out))
       return failure();

@@ -52,22 +52,6 @@ private:
 
 } // namespace
 
-static StringRef dtypeName(Type element) {
-  if (element.isF32())
-    return "f32";
-  if (element.isF64())
-    return "f64";
-  if (element.isBF16())
-    return "bf16";
-  if (element.isF16())
-    return "f16";
-  if (element.isSignlessInteger(32))
-    return "i32";
-  if (element.isSignlessInteger(64))
-    return "i64";
-  return "";
-}
-
 LogicalResult ManifestWriter::findMesh() {
   for (auto op : module.getOps<MeshOp>()) {
     if (mesh)
@@ -157,7 +141,7 @@ LogicalResult ManifestWriter::writeTensor(func::FuncOp entry, const Slot &slot,
                                           StringRef name) {
   out.attribute("name", name);
   auto type = dyn_cast<ShapedType>(slot.type);
-  StringRef dtype = type ? dtypeName(type.getElementType()) : "";
+  StringRef dtype = type ? rt::getDTypeName(type.getElementType()) : "";
   if (dtype.empty())
     return entry.emitError() << "\"" << name << "\" of type " << slot.type
                              << " cannot be given to the runtime";

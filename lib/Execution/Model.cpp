@@ -12,6 +12,7 @@
 #include "mlir/Support/FileUtilities.h"
 #include "tp/Dialect/NN/IR/NN.h"
 #include "tp/Dialect/TP/IR/TP.h"
+#include "tp/Dialect/TP/Transforms/Passes.h"
 #include "tp/Plan/Passes.h"
 #include "tp/Support/Tool.h"
 #include "llvm/Support/FileSystem.h"
@@ -110,6 +111,12 @@ static LogicalResult shard(ModuleOp module, StringRef mesh, StringRef plan) {
   options.mesh = mesh.str();
   options.plan = plan.str();
   buildShardPipeline(manager, options);
+  return manager.run(module);
+}
+
+LogicalResult tp::unshardSource(ModuleOp module) {
+  PassManager manager(module.getContext());
+  manager.addPass(createTPStripPlacements());
   return manager.run(module);
 }
 

@@ -261,18 +261,33 @@ private:
     const llvm::json::Object *definitions = value->getAsObject();
     if (!definitions)
       return fail() << "\"styles\" must be an object of styles";
-    for (StringRef name : keysOf(*definitions)) {
-      auto emitHere = [&] { return fail() << "style \"" << name << "\": "; };
-      Expression definition = toExpression(*definitions->get(name));
-      FailureOr<bool> override = takeOverride(definition, emitHere);
-      if (failed(override))
+    // Those that say all themselves first: the others may begin with them.
+    SmallVector<StringRef> names = keysOf(*definitions);
+    auto isDerived = [&](StringRef name) {
+      const llvm::json::Object *object = definitions->getObject(name);
+      return object && object->get("style");
+    };
+    llvm::sort(names, [&](StringRef a, StringRef b) {
+      return std::pair(isDerived(a), a) < std::pair(isDerived(b), b);
+    });
+    for (StringRef name : names)
+      if (failed(readNamedStyle(name, *definitions->get(name))))
         return failure();
-      FailureOr<Style> style = readDefinition(name, definition, emitHere);
-      if (failed(style) ||
-          failed(styles.add(*style, *override, [&] { return fail(); })))
-        return failure();
-    }
     return success();
+  }
+
+  LogicalResult readNamedStyle(StringRef name, const llvm::json::Value &value) {
+    auto emitHere = [&] { return fail() << "style \"" << name << "\": "; };
+    Expression definition = toExpression(value);
+    FailureOr<bool> override = takeOverride(definition, emitHere);
+    if (failed(override))
+      return failure();
+    FailureOr<Style> style = readObject(name, definition, emitHere);
+    if (failed(style))
+      return failure();
+    style->name = name.str();
+    style->origin = "the plan file";
+    return styles.add(*style, *override, [&] { return fail(); });
   }
 
   FailureOr<bool> takeOverride(Expression &definition,
@@ -308,13 +323,25 @@ private:
     }
     if (!plan.isAutomatic)
       return success();
-    for (const PlanSection &section : plan.sections)
+    for (const PlanSection &section : plan.sections) {
       for (const PlanEntry &entry : section.entries)
         if (!entry.style.isStorage)
           return fail() << "\"" << entry.pattern << "\": beside the automatic "
                         << "plan there can be fully_shard only, not "
                         << entry.style.name;
+      // What is only stored over an axis is gathered for the work: that axis
+      // has the batch.
+      if (section.axis && *section.axis != "dp" && *section.axis != "tp" &&
+          !hasRole(*section.axis))
+        plan.roles.push_back({*section.axis, AxisRole::DataParallel});
+    }
+    llvm::sort(plan.roles);
     return success();
+  }
+
+  bool hasRole(StringRef axis) const {
+    return llvm::any_of(plan.roles,
+                        [&](const auto &entry) { return entry.first == axis; });
   }
 
   /// An object with "plan", and perhaps "axis" and "root".
@@ -360,6 +387,11 @@ private:
       return success();
     auto it = llvm::find_if(
         plan.roles, [&](const auto &entry) { return entry.first == *axis; });
+    if (it != plan.roles.end() && it->second != AxisRole::TensorParallel)
+      return fail() << "the automatic plan shards parameters over \"" << *axis
+                    << "\", which has the role \"" << stringifyRole(it->second)
+                    << "\"; name another axis, or "
+                    << "leave \"axis\" out and give \"roles\" alone";
     if (it == plan.roles.end())
       plan.roles.push_back({*axis, AxisRole::TensorParallel});
     llvm::sort(plan.roles);
@@ -397,16 +429,22 @@ private:
                         << expression.text << " on the command line";
     if (expression.kind != Expression::Dictionary)
       return readStyle(expression, styles, emitHere);
+    return readObject("a style of its own", expression, emitHere);
+  }
+
+  /// The fields of an object with a "style" are the arguments of that one; any
+  /// other is a style written out.
+  FailureOr<Style> readObject(StringRef name, Expression &expression,
+                              function_ref<InFlightDiagnostic()> emitHere) {
     auto it = llvm::find_if(
         expression.keywords,
         [](const Expression::Keyword &field) { return field.name == "style"; });
     if (it == expression.keywords.end())
-      return readDefinition("a style of its own", expression, emitHere);
-    // The fields of a named style are its arguments.
+      return readDefinition(name, expression, emitHere);
     if (it->value.kind != Expression::String)
       return emitHere() << "\"style\" must be the name of a style";
     expression.kind = Expression::Call;
-    expression.text = it->value.text;
+    expression.text = std::move(it->value.text);
     expression.keywords.erase(it);
     return readStyle(expression, styles, emitHere);
   }

@@ -443,10 +443,9 @@ FailureOr<Style> tp::readDefinition(StringRef name,
     else if (key == "summary" && field.value.kind == Expression::String)
       style.summary = field.value.text;
     else {
-      constexpr StringRef known[] = {"weight",  "bias",           "embedding",
-                                     "input",   "desired_input",  "output",
-                                     "lazy",    "packed",         "storage",
-                                     "summary", "desired_output", "style"};
+      constexpr StringRef known[] = {
+          "weight", "bias",   "embedding", "input",   "desired_input", "output",
+          "lazy",   "packed", "storage",   "summary", "desired_output"};
       StringRef nearest = nearestName(key, known);
       return emitError() << "unknown field \"" << key << "\""
                          << (nearest.empty()

@@ -63,9 +63,9 @@ void tprt::checkReduction(int64_t reduction, int64_t dtype) {
   if (reduction < TPRT_SUM || reduction > TPRT_OR)
     raise(TPRT_INVALID, "there is no reduction ", reduction);
   bool isBitwise = reduction == TPRT_AND || reduction == TPRT_OR;
-  if (isBitwise && dtype != TPRT_I32 && dtype != TPRT_I64)
+  if (isBitwise && isFloat(dtype))
     raise(TPRT_INVALID, "a bitwise reduction of ", dtypeName(dtype),
-          "; it takes i32 and i64");
+          "; it takes i8, i32 and i64");
 }
 
 void tprt::checkCollective(const tprt_collective_desc &desc,

@@ -171,6 +171,9 @@ bool withElement(int64_t dtype, Function &&function) {
   case TPRT_I64:
     function(TypeTag<int64_t>());
     return true;
+  case TPRT_I8:
+    function(TypeTag<int8_t>());
+    return true;
   default:
     return withFloat(dtype, function);
   }

@@ -22,6 +22,12 @@
 // UNMET: error: unmet.json: "when_unmet" must be "error" or "remark"
 // RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/auto.json" 2>&1 | FileCheck %s --check-prefix=AUTO
 // AUTO: error: auto.json: "w": beside the automatic plan there can be fully_shard only, not colwise
+// RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=x=2,y=2 plan=%t/auto-axis.json" 2>&1 | FileCheck %s --check-prefix=AUTO-AXIS
+// AUTO-AXIS: error: auto-axis.json: the automatic plan shards parameters over "x", which has the role "data_parallel"; name another axis, or leave "axis" out and give "roles" alone
+// RUN: tp-opt %t/model.mlir --tp-apply-plan="mesh=x=2,y=2 plan=%t/auto-stored.json" | FileCheck %s --check-prefix=AUTO-STORED
+// AUTO-STORED: tp.mesh @mesh = <["x"=2, "y"=2]> {tp.roles = {x = "data_parallel", y = "tensor_parallel"}}
+// RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/base.json" 2>&1 | FileCheck %s --check-prefix=BASE
+// BASE: error: base.json: style "mine": unknown style "colwize"; did you mean "colwise"?
 // RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/deep.json" 2>&1 | FileCheck %s --check-prefix=DEEP
 // DEEP: error: deep.json: nested too deeply for a plan
 // RUN: not tp-opt %t/model.mlir --tp-apply-plan="plan=%t/mesh.json" 2>&1 | FileCheck %s --check-prefix=MESH
@@ -99,6 +105,12 @@ func.func @f(%x: tensor<4x8xf32>,
 {"when_unmet": "ignore", "plan": {"w": "colwise"}}
 //--- auto.json
 [{"plan": "auto"}, {"plan": {"w": "colwise"}}]
+//--- auto-axis.json
+{"plan": "auto", "axis": "x", "roles": {"x": "data_parallel", "y": "tensor_parallel"}}
+//--- auto-stored.json
+[{"plan": "auto", "axis": "y"}, {"axis": "x", "plan": {"w": "fully_shard"}}]
+//--- base.json
+{"styles": {"mine": {"style": "colwize"}}, "plan": {"w": "mine"}}
 //--- deep.json
 [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[
 //--- mesh.json

@@ -4,7 +4,9 @@
 // RUN: tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/string.json" -o %t/string.mlir 2>%t/string.err
 // RUN: tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/object.json" -o %t/object.mlir 2>%t/object.err
 // RUN: tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/defined.json" -o %t/defined.mlir
+// RUN: tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/derived.json" -o %t/derived.mlir
 // RUN: FileCheck %s --check-prefix=ASKED < %t/named.mlir
+// RUN: FileCheck %s --check-prefix=ASKED < %t/derived.mlir
 // RUN: FileCheck %s --check-prefix=ASKED < %t/string.mlir
 // RUN: FileCheck %s --check-prefix=ASKED < %t/object.mlir
 // RUN: FileCheck %s --check-prefix=ASKED < %t/defined.mlir
@@ -49,6 +51,8 @@
 //--- defined.json
 {"styles": {"colwise": {"override": true, "weight": "Shard(0)", "bias": "Shard(0)", "input": "Shard(1)", "desired_input": "Replicate", "desired_output": "Shard(-1)", "summary": "takes a shard of the sequence"}},
  "plan": {"proj": "colwise"}}
+//--- derived.json
+{"styles": {"mine": {"style": "ColwiseParallel", "input_layouts": "Shard(1)"}}, "plan": {"proj": "mine"}}
 //--- inputs.json
 {"layers.*": "PrepareModuleInputOutput(input_layouts=(Shard(1), None), desired_input_layouts=(Replicate(), None), output_layouts=(Replicate(), None), desired_output_layouts=(Shard(0), None))"}
 //--- keywords.json

@@ -38,6 +38,8 @@ FailureOr<Programs> tp::createPrograms(const RunOptions &run,
   }
   if (run.check && run.isFirst()) {
     OwningOpRef<ModuleOp> copy(source->module->clone());
+    if (failed(unshardSource(*copy)))
+      return failure();
     ProgramOptions whole = run.program;
     whole.plan = "auto";
     whole.world = nullptr; // in this process

@@ -29,6 +29,8 @@ double Array::at(int64_t i) const {
     return double(load<int64_t>(data, i));
   case TPRT_I32:
     return load<int32_t>(data, i);
+  case TPRT_I8:
+    return load<int8_t>(data, i);
   case TPRT_BF16: {
     uint32_t bits = uint32_t(load<uint16_t>(data, i)) << 16;
     float value;
@@ -118,9 +120,11 @@ bool tp::readNpy(StringRef path, Array &array, std::string &message) {
     array.dtype = TPRT_I32;
   else if (type == "<i8")
     array.dtype = TPRT_I64;
+  else if (type == "|i1" || type == "|b1")
+    array.dtype = TPRT_I8;
   else
     return refuse("elements of type '" + type +
-                  "'; there are <f4, <f8, <i4 and <i8");
+                  "'; there are <f4, <f8, <i4, <i8, |i1 and |b1");
   if (field(header, "'fortran_order'") != "False")
     return refuse("in Fortran order; save it in C order");
   array.shape.clear();
@@ -132,6 +136,9 @@ bool tp::readNpy(StringRef path, Array &array, std::string &message) {
     return refuse("has " + Twine(bytes.size()) + " bytes of data, needs " +
                   Twine(wanted));
   array.data.assign(bytes.begin(), bytes.end());
+  if (type == "|b1")
+    for (char &byte : array.data)
+      byte = byte != 0;
   return true;
 }
 
@@ -149,6 +156,7 @@ bool tp::writeNpy(StringRef path, const Array &array) {
                      : array.dtype == TPRT_I32 ? "<i4"
                      : array.dtype == TPRT_I64 ? "<i8"
                      : array.dtype == TPRT_F16 ? "<f2"
+                     : array.dtype == TPRT_I8  ? "|i1"
                                                : "<f4";
   std::string header = std::string("{'descr': '") + type +
                        "', 'fortran_order': False, 'shape': " + shape + ", }";

@@ -7,6 +7,7 @@
 #include "Program.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "tp/Dialect/NN/IR/NN.h"
+#include "tp/Dialect/RT/IR/RT.h"
 #include "tp/Dialect/TP/IR/TP.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/Path.h"
@@ -20,22 +21,6 @@ using namespace mlir::tp;
 // Entry points
 //===----------------------------------------------------------------------===//
 
-static std::optional<tprt_dtype> dtypeOf(Type type) {
-  if (type.isF32())
-    return TPRT_F32;
-  if (type.isF64())
-    return TPRT_F64;
-  if (type.isBF16())
-    return TPRT_BF16;
-  if (type.isF16())
-    return TPRT_F16;
-  if (type.isInteger(32))
-    return TPRT_I32;
-  if (type.isInteger(64))
-    return TPRT_I64;
-  return std::nullopt;
-}
-
 /// The name and global type of an input or output; nothing for the others.
 static LogicalResult addSlot(func::FuncOp function, const Twine &what,
                              StringAttr name, Type type, TypeAttr global,
@@ -43,15 +28,16 @@ static LogicalResult addSlot(func::FuncOp function, const Twine &what,
   if (!name)
     return success();
   auto tensor = dyn_cast<RankedTensorType>(global ? global.getValue() : type);
-  std::optional<tprt_dtype> dtype =
-      tensor ? dtypeOf(tensor.getElementType()) : std::nullopt;
+  std::optional<int64_t> dtype =
+      tensor ? rt::getDTypeCode(rt::getBufferType(tensor).getElementType())
+             : std::nullopt;
   if (!dtype) {
     printError("@" + function.getName() + ": " + what + " \"" +
                name.getValue() + "\" has a type that cannot be exchanged");
     return failure();
   }
-  slots.push_back(
-      {name.getValue().str(), *dtype, SmallVector<int64_t>(tensor.getShape())});
+  slots.push_back({name.getValue().str(), tprt_dtype(*dtype),
+                   SmallVector<int64_t>(tensor.getShape())});
   return success();
 }
 
@@ -137,7 +123,7 @@ std::unique_ptr<Program> Program::create(OwningOpRef<ModuleOp> module,
                       options.world ? fingerprintOf(*module) : 0, options) ||
       !program->load(options.weights.empty() ? source.checkpoint
                                              : options.weights,
-                     options))
+                     program->code->manifest(), options))
     return nullptr;
   return program;
 }
@@ -156,8 +142,33 @@ bool Program::start(const char *manifest, tprt_lookup lookup, void *context,
   return false;
 }
 
-bool Program::load(StringRef checkpoint, const ProgramOptions &options) {
-  if (checkpoint.empty() && !options.randomWeights) {
+/// Whether an entry of the program takes parameters.
+static bool hasParameters(StringRef manifest) {
+  llvm::Expected<llvm::json::Value> json = llvm::json::parse(manifest);
+  if (!json) {
+    llvm::consumeError(json.takeError());
+    return true;
+  }
+  auto list = [](const llvm::json::Value &value, StringRef key) {
+    const llvm::json::Object *object = value.getAsObject();
+    const llvm::json::Array *array = object ? object->getArray(key) : nullptr;
+    return array ? ArrayRef(array->data(), array->size())
+                 : ArrayRef<llvm::json::Value>();
+  };
+  return llvm::any_of(list(*json, "entries"), [&](const auto &entry) {
+    return llvm::any_of(list(entry, "arguments"), [](const auto &argument) {
+      const llvm::json::Object *object = argument.getAsObject();
+      return object && object->getString("kind") == "parameter";
+    });
+  });
+}
+
+bool Program::load(StringRef checkpoint, StringRef manifest,
+                   const ProgramOptions &options) {
+  bool isRandom = options.randomWeights.has_value();
+  if (checkpoint.empty() && !isRandom)
+    isRandom = !hasParameters(manifest);
+  if (checkpoint.empty() && !isRandom) {
     printError("the model has no weights: name them with --weights=PATH, or "
                "use --random-weights=SEED");
     return false;
@@ -165,7 +176,7 @@ bool Program::load(StringRef checkpoint, const ProgramOptions &options) {
   progress("loading weights");
   tprt_error error = {};
   std::string path = checkpoint.str();
-  if (tprt_session_load(session, options.randomWeights ? nullptr : path.c_str(),
+  if (tprt_session_load(session, isRandom ? nullptr : path.c_str(),
                         options.randomWeights.value_or(0), &error) != TPRT_OK) {
     printError(error.message);
     return false;
@@ -324,6 +335,7 @@ double tp::toleranceOf(tprt_dtype dtype) {
     return 1e-2;
   case TPRT_I32:
   case TPRT_I64:
+  case TPRT_I8:
     return 0;
   case TPRT_F32:
     break;

@@ -69,7 +69,8 @@ public:
 private:
   bool start(const char *manifest, tprt_lookup lookup, void *context,
              uint64_t fingerprint, const ProgramOptions &options);
-  bool load(StringRef checkpoint, const ProgramOptions &options);
+  bool load(StringRef checkpoint, StringRef manifest,
+            const ProgramOptions &options);
   void describeEntries();
 
   std::map<std::string, Entry> entryPoints;

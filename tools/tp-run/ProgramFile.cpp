@@ -119,7 +119,7 @@ std::unique_ptr<Program> Program::open(const ProgramOptions &options) {
     weights = path ? path : "";
     tprt_free(path);
   }
-  if (!program->load(weights, options))
+  if (!program->load(weights, manifest, options))
     return nullptr;
   return program;
 }

@@ -204,6 +204,7 @@ TEST(Collective, allToAll) {
       collective.add(ranks, TPRT_F32, {2, 3 * ranks, 5 * ranks, size}, 1, 2);
       collective.add(ranks, TPRT_BF16, {2, 3 * ranks, 5 * ranks, 1}, 2, 1);
       collective.add(ranks, TPRT_I64, {2, 3 * ranks, 1, 1}, 1, 1);
+      collective.add(ranks, TPRT_I8, {3 * ranks, 7, 1, 1}, 0, 0);
       EXPECT_EQ(runOnRanks(ranks,
                            [&](tprt_rank *rank, int64_t index) {
                              collective.run(rank, index);
@@ -268,7 +269,7 @@ TEST(Collective, permute) {
 
 TEST(Collective, bitwise) {
   for (int64_t reduction : {TPRT_AND, TPRT_OR}) {
-    for (tprt_dtype dtype : {TPRT_I32, TPRT_I64})
+    for (tprt_dtype dtype : {TPRT_I8, TPRT_I32, TPRT_I64})
       for (int64_t size : {3, 40001}) {
         Collective collective(TPRT_ALL_REDUCE, reduction);
         collective.add(3, dtype, {size});
@@ -282,7 +283,7 @@ TEST(Collective, bitwise) {
     collective.add(2, TPRT_F32, {1});
     EXPECT_NE(runOnRanks(2, [&](tprt_rank *rank,
                                 int64_t index) { collective.run(rank, index); })
-                  .find("a bitwise reduction of f32; it takes i32 and i64"),
+                  .find("a bitwise reduction of f32; it takes i8, i32 and i64"),
               std::string::npos);
   }
 }

@@ -39,6 +39,10 @@ bool isModuleFile(StringRef path);
 /// Reads a module or imports a checkpoint. Errors are printed.
 FailureOr<Source> readSource(const ModelOptions &options, MLIRContext *context);
 
+/// Makes `module`, which was not sharded yet, the program of one device: what it
+/// says itself of placements goes. Fails with diagnostics.
+LogicalResult unshardSource(ModuleOp module);
+
 /// Shards `module`, a copy of the source's or that itself, over `mesh` (empty:
 /// over the mesh of the module or of the plan file, if there is one). Fails
 /// with diagnostics.

@@ -22,11 +22,12 @@ struct DtypeInfo {
 };
 
 inline constexpr DtypeInfo kDtypes[] = {
-    {"f32", 4}, {"f64", 8}, {"bf16", 2}, {"f16", 2}, {"i32", 4}, {"i64", 8},
+    {"f32", 4}, {"f64", 8}, {"bf16", 2}, {"f16", 2},
+    {"i32", 4}, {"i64", 8}, {"i8", 1},
 };
 
 inline bool isDtype(int64_t dtype) {
-  return dtype >= TPRT_F32 && dtype <= TPRT_I64;
+  return dtype >= TPRT_F32 && dtype <= TPRT_I8;
 }
 
 inline const char *dtypeName(int64_t dtype) {

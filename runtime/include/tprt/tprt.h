@@ -51,7 +51,8 @@ typedef enum tprt_dtype {
   TPRT_BF16 = 2,
   TPRT_F16 = 3,
   TPRT_I32 = 4,
-  TPRT_I64 = 5
+  TPRT_I64 = 5,
+  TPRT_I8 = 6 ///< and booleans: 0 and 1
 } tprt_dtype;
 
 typedef enum tprt_status {

@@ -46,6 +46,10 @@ LogicalResult PlaceAttr::verify(function_ref<InFlightDiagnostic()> emitError,
 // Types
 //===----------------------------------------------------------------------===//
 
+/// As tprt_dtype counts them and manifests name them.
+static constexpr StringLiteral kDTypeNames[] = {"f32", "f64", "bf16", "f16",
+                                                "i32", "i64", "i8"};
+
 std::optional<int64_t> rt::getDTypeCode(Type type) {
   if (type.isF32())
     return 0;
@@ -59,7 +63,14 @@ std::optional<int64_t> rt::getDTypeCode(Type type) {
     return 4;
   if (type.isSignlessInteger(64))
     return 5;
+  if (type.isSignlessInteger(8))
+    return 6;
   return std::nullopt;
+}
+
+StringRef rt::getDTypeName(Type type) {
+  std::optional<int64_t> code = getDTypeCode(type);
+  return code ? StringRef(kDTypeNames[*code]) : StringRef();
 }
 
 int64_t rt::getElementBytes(Type type) {

@@ -99,7 +99,8 @@ void tp::registerShardingModels(DialectRegistry &registry) {
            arith::MinNumFOp, arith::CmpFOp, arith::CmpIOp, arith::SelectOp,
            arith::SIToFPOp, arith::FPToSIOp, arith::ExtSIOp, arith::TruncIOp,
            arith::MaxSIOp, arith::MinSIOp, arith::RemFOp, arith::DivSIOp,
-           arith::RemSIOp, arith::AndIOp, arith::OrIOp>(context);
+           arith::RemSIOp, arith::AndIOp, arith::OrIOp, arith::XOrIOp,
+           arith::ExtUIOp, arith::UIToFPOp>(context);
   });
   registry.addExtension(+[](MLIRContext *context, math::MathDialect *) {
     attach<Linear::No, math::ExpOp, math::LogOp, math::SqrtOp, math::RsqrtOp,

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "tp/Dialect/TP/IR/TP.h"
 #include "tp/Dialect/TP/Transforms/DimClasses.h"
 #include "tp/Dialect/TP/Transforms/FactorAxes.h"
@@ -545,6 +546,22 @@ private:
   DenseMap<Key, std::pair<ShardingAttr, func::FuncOp>> known;
 };
 
+/// What is computed of nothing (constants, positions) is made anew for each of
+/// its users, where it lies as that needs it: less than to send it around. What
+/// turns out to lie alike is merged later.
+void separateConstants(func::FuncOp function) {
+  for (Operation &op : llvm::make_early_inc_range(function.getBody().front())) {
+    if (op.getNumOperands() || op.getNumResults() != 1 ||
+        !isa<ShardingRuleOpInterface>(op) || !isPure(&op))
+      continue;
+    for (OpOperand &use : llvm::make_early_inc_range(op.getUses()))
+      if (!op.hasOneUse()) {
+        OpBuilder builder(use.getOwner());
+        use.set(builder.clone(op)->getResult(0));
+      }
+  }
+}
+
 /// Elements of the iteration spaces of all ops.
 double workOf(func::FuncOp function) {
   double work = 0;
@@ -570,6 +587,8 @@ struct Propagate : tp::impl::TPPropagateBase<Propagate> {
              std::tie(std::get<0>(b), std::get<1>(b));
     });
 
+    for (auto [work, position, function] : functions)
+      separateConstants(function);
     SharedStorage storage;
     for (auto [work, position, function] : functions)
       if (failed(checkShardable(function)) ||

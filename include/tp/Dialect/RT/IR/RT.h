@@ -43,6 +43,8 @@ inline constexpr size_t kMaxCollectiveBuffers = 4;
 
 /// The runtime's number of an element type, or nothing if it has none.
 std::optional<int64_t> getDTypeCode(Type elementType);
+/// Its name in manifests; empty if it has none.
+StringRef getDTypeName(Type elementType);
 
 /// Bytes of one element in memory, at least one; indices take eight.
 int64_t getElementBytes(Type elementType);

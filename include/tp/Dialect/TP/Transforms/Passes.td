@@ -74,6 +74,9 @@ def TPPropagate : Pass<"tp-propagate", "::mlir::ModuleOp"> {
     FactorChoice.h.
     Chooses padded extents, one for every set of dims that must agree.
 
+    What has no operands (a constant, positions) is made once for each user, so that
+    it lies as each needs it and is never sent; CSE merges what lies alike.
+
     A parameter or state is stored once for all functions of a module: what is asked
     of it in one holds in all, and of what is left open, the function with the most
     work decides first. Functions that ask for different things are an error.
@@ -160,6 +163,32 @@ def TPPartition : Pass<"tp-partition", "::mlir::func::FuncOp"> {
     ```
   }];
   let dependentDialects = ["::mlir::tp::TPDialect"];
+}
+
+def TPStripPlacements : Pass<"tp-strip-placements", "::mlir::ModuleOp"> {
+  let summary = "takes back all that was said of placements";
+  let description = [{
+    Meshes, shardings, constraints and reshards are removed: what remains is the
+    program of one device. What one device of several runs (`tp.call` and its
+    function, a partitioned program) is an error.
+
+    Before:
+    ```mlir
+    tp.mesh @mesh = <["tp"=2]>
+    func.func @f(%x: tensor<8xf32> {tp.sharding = #tp.sharding<@mesh, [{"tp"} ]>}) -> tensor<8xf32> {
+      %0 = math.exp %x : tensor<8xf32>
+      %1 = tp.constraint %0 to <@mesh, [{} ]> : tensor<8xf32>
+      return %1 : tensor<8xf32>
+    }
+    ```
+    After:
+    ```mlir
+    func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {
+      %0 = math.exp %x : tensor<8xf32>
+      return %0 : tensor<8xf32>
+    }
+    ```
+  }];
 }
 
 def TPKeepProgram : Pass<"tp-keep-program", "::mlir::ModuleOp"> {
