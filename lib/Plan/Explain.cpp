@@ -15,6 +15,7 @@
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Support/JSON.h"
 #include <map>
+#include <set>
 
 using namespace mlir;
 using namespace mlir::tp;
@@ -333,6 +334,32 @@ EffectivePlan effectivePlan(const PlanExplanation &explanation,
   return entries;
 }
 
+/// The axes in the mesh's order, but for those that parameters are stored over:
+/// of them, one that was asked for first is more major, and so comes first.
+SmallVector<StringRef> axesAsAsked(const PlanExplanation &explanation) {
+  std::set<std::pair<StringRef, StringRef>> before;
+  for (const ExplainedParameter &parameter : explanation.parameters)
+    for (auto [i, later] : llvm::enumerate(parameter.asked))
+      for (const AskedLayout &earlier : ArrayRef(parameter.asked).take_front(i))
+        if (earlier.isStorage && later.isStorage && earlier.axis != later.axis)
+          before.insert({earlier.axis, later.axis});
+  SmallVector<StringRef> left, order;
+  for (const auto &axis : explanation.axes)
+    left.push_back(axis.first);
+  while (!left.empty()) {
+    auto next = llvm::find_if(left, [&](StringRef axis) {
+      return llvm::none_of(left, [&](StringRef other) {
+        return before.count({other, axis}) != 0;
+      });
+    });
+    if (next == left.end()) // Not of one plan.
+      next = left.begin();
+    order.push_back(*next);
+    left.erase(next);
+  }
+  return order;
+}
+
 void printEntry(llvm::json::OStream &json, const EffectiveEntry &entry) {
   json.object([&] {
     for (const auto &[field, layout] : entry.fields)
@@ -366,12 +393,12 @@ void PlanExplanation::printJson(llvm::raw_ostream &os) const {
     if (mayWeaken)
       json.attribute("when_unmet", "remark");
     json.attributeArray("plans", [&] {
-      for (const auto &axis : axes) {
-        EffectivePlan entries = effectivePlan(*this, axis.first);
+      for (StringRef axis : axesAsAsked(*this)) {
+        EffectivePlan entries = effectivePlan(*this, axis);
         if (entries.empty())
           continue;
         json.object([&] {
-          json.attribute("axis", axis.first);
+          json.attribute("axis", axis);
           json.attributeObject("plan", [&] {
             for (const auto &entry : entries) {
               json.attributeBegin(entry.first);
