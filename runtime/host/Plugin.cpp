@@ -29,7 +29,7 @@ static std::string pluginFolder() {
 static const char *adviceFor(const std::string &name) {
   return name == "mpi" ? "install MPI (Debian: libopenmpi-dev openmpi-bin) and "
                          "build the runtime again"
-                       : "there is \"mpi\"";
+                       : "build the runtime again";
 }
 
 const tprt_transport &tprt::openTransport(const std::string &name) {

@@ -21,17 +21,21 @@ static std::string chooseTransport(const std::string &ranks,
                                    const Launch &launch) {
   if (ranks == "threads")
     return "";
-  if (ranks != "auto" && ranks != "mpi")
-    raise(TPRT_INVALID, "ranks are \"auto\", \"threads\" or \"mpi\", not \"",
+  if (ranks != "auto" && ranks != "mpi" && ranks != "tcp")
+    raise(TPRT_INVALID,
+          "ranks are \"auto\", \"threads\", \"mpi\" or \"tcp\", "
+          "not \"",
           ranks, "\"");
-  if (launch.size == 1)
-    return ranks == "mpi" ? "mpi" : "";
-  if (launch.launcher == "torchrun")
+  if (ranks == "mpi" && launch.launcher == "torchrun" && launch.size > 1)
     raise(TPRT_UNSUPPORTED, "torchrun launched ", launch.size,
-          " processes, and MPI, which carries messages between ranks, needs a "
-          "launcher of its own: use 'mpirun -n ",
+          " processes, and MPI needs a launcher of its own: use \"tcp\", "
+          "'mpirun -n ",
           launch.size, "' or srun");
-  return "mpi";
+  if (ranks != "auto")
+    return ranks;
+  if (launch.size == 1)
+    return "";
+  return launch.launcher == "torchrun" ? "tcp" : "mpi";
 }
 
 /// Before there is a world nobody can say who speaks for all. What is wrong

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from launch import SLACK, TIMEOUT, Job, long_model, require_mpi
+from launch import SLACK, TIMEOUT, TORCHRUN, Job, long_model
 from support import Tools, check, main
 
 # One that runs until somebody ends it.
@@ -28,7 +28,6 @@ def forward(output: str = "logits.npy", *options: str, ids: str = "ids.npy", mod
 
 
 def prepare(tools: Tools) -> None:
-    require_mpi(tools)
     long_model(tools.work / "model")
     for name, length in (("ids", 13), ("shorter", 12)):
         np.save(tools.work / f"{name}.npy", np.random.default_rng(1).integers(0, 96, (2, length)).astype(np.int32))
@@ -58,6 +57,25 @@ def stopped(tools: Tools) -> None:
         job.await_tokens()
         os.kill(job.pid(victim), signal.SIGSTOP)
         job.expect_failure(SILENT.format(victim), WHERE)
+
+
+def torchrun(tools: Tools) -> None:
+    """Over TCP: killed, stopped, diverged, and a rank that never comes."""
+    prepare(tools)
+    for victim, which in ((1, signal.SIGKILL), (0, signal.SIGKILL), (2, signal.SIGSTOP)):
+        job = Job(tools, [ENDLESS] * 3, TORCHRUN)
+        job.await_tokens()
+        os.kill(job.pid(victim), which)
+        job.expect_failure(SILENT.format(victim), WHERE)
+    Job(tools, [forward(), forward(ids="shorter.npy")], TORCHRUN).expect_failure("rank 1")
+
+
+def torchrun_alone(tools: Tools) -> None:
+    """Nobody listens where rank 1 calls."""
+    prepare(tools)
+    environment = {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}
+    result = tools.run("tp-run", *forward(), env=os.environ | environment)
+    check(result.returncode != 0 and re.fullmatch("error: .*joining the other processes.*\n", result.stderr) is not None, result.stderr)
 
 
 def at_random(tools: Tools, times: int, seed: int) -> None:
@@ -200,6 +218,8 @@ if __name__ == "__main__":
         {
             "killed": killed,
             "stopped": stopped,
+            "torchrun": torchrun,
+            "torchrun-alone": torchrun_alone,
             "random": lambda tools: at_random(tools, 4, 1),
             "random-many": lambda tools: at_random(tools, 60, 2),
             "weights": weights,

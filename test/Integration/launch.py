@@ -1,11 +1,14 @@
-"""What the tests of ranks as processes share: launching with mpirun, and waiting for an end that must come."""
+"""What the tests of ranks as processes share: launching with mpirun, or as torchrun does, and waiting for an end that
+must come."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,23 +49,22 @@ def long_model(directory: Path) -> Path:
     return directory
 
 
-class Job:
-    """tp-run under mpirun. `commands` are the arguments of each rank, or one list for all `ranks`."""
+MPIRUN, TORCHRUN = "mpirun", "torchrun"
 
-    def __init__(self, tools: Tools, commands: Sequence[Sequence[str | Path]], **environment: str) -> None:
-        require_mpi(tools)
+
+class Job:
+    """tp-run, launched. `commands` are the arguments of each rank."""
+
+    def __init__(
+        self, tools: Tools, commands: Sequence[Sequence[str | Path]], launcher: str = MPIRUN, **environment: str
+    ) -> None:
         self.tools, self.size = tools, len(commands)
         self.flight = tools.work / "flight"
         self.flight.mkdir(exist_ok=True)
         for old in tools.work.glob("pid.*"):
             old.unlink()
-        line: list[str] = ["mpirun"]
-        for command in commands:
-            # The process ids, by rank.
-            script = 'echo $$ > pid.tmp.$0 && mv pid.tmp.$0 pid.$OMPI_COMM_WORLD_RANK && exec "$@"'
-            name = str(len(line))
-            line += [] if len(line) == 1 else [":"]
-            line += ["-n", "1", "sh", "-c", script, name, str(tools.bin / "tp-run"), *map(str, command)]
+        lines = [[str(tools.bin / "tp-run"), *map(str, command)] for command in commands]
+        line = self.mpirun(lines) if launcher == MPIRUN else self.torchrun(lines)
         self.began = time.monotonic()
         with open(tools.work / "out", "wb") as out, open(tools.work / "err", "wb") as err:
             self.process = subprocess.Popen(
@@ -73,6 +75,21 @@ class Job:
                 stdin=subprocess.DEVNULL,
                 env=os.environ | OPEN_MPI | {"TPRT_FLIGHT_DIR": str(self.flight)} | environment,
             )
+
+    def mpirun(self, commands: Sequence[Sequence[str]]) -> list[str]:
+        require_mpi(self.tools)
+        line = ["mpirun"]
+        for command in commands:
+            # The process ids, by rank.
+            script = 'echo $$ > pid.tmp.$0 && mv pid.tmp.$0 pid.$OMPI_COMM_WORLD_RANK && exec "$@"'
+            name = str(len(line))
+            line += [] if len(line) == 1 else [":"]
+            line += ["-n", "1", "sh", "-c", script, name, *command]
+        return line
+
+    @staticmethod
+    def torchrun(commands: Sequence[Sequence[str]]) -> list[str]:
+        return [sys.executable, str(Path(__file__).with_name("agent.py")), json.dumps(commands)]
 
     @property
     def stdout(self) -> str:
@@ -141,9 +158,11 @@ class Job:
         return lines[0]
 
 
-def run_processes(tools: Tools, ranks: int, *command: str | Path, seconds: float = 240, **environment: Any) -> Run:
+def run_processes(
+    tools: Tools, ranks: int, *command: str | Path, launcher: str = MPIRUN, seconds: float = 240, **environment: Any
+) -> Run:
     """A run that must succeed."""
-    result = Job(tools, [command] * ranks, **environment).wait(seconds)
+    result = Job(tools, [command] * ranks, launcher, **environment).wait(seconds)
     check(result.returncode == 0, f"exit status {result.returncode}\n{result.stderr[-3000:]}")
     check("error" not in result.stderr, result.stderr[-3000:])
     return result

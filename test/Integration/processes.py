@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import numpy as np
-from launch import Job, long_model, require_mpi, run_processes
+from launch import MPIRUN, TORCHRUN, Job, long_model, require_mpi, run_processes
 from support import ROOT, Tools, check, main, smollm2
 
 import experts
@@ -24,13 +24,14 @@ def logits_of(tools: Tools) -> bytes:
     return data
 
 
-def same_bits(tools: Tools, model: Path | str, mesh: str, ranks: int, *options: str) -> None:
+def same_bits(tools: Tools, model: Path | str, mesh: str, ranks: int, *options: str, launcher: str = MPIRUN) -> None:
     command = ("forward", model, *FILES, f"--mesh={mesh}", *options)
     tools.output("tp-run", *command)
     threads = logits_of(tools)
-    result = run_processes(tools, ranks, *command)
+    result = run_processes(tools, ranks, *command, launcher=launcher)
     check(logits_of(tools) == threads, f"{mesh}: threads and processes differ")
-    check(re.search(rf"^start: .*Open MPI.*mesh {mesh}, {ranks} processes; ", result.stderr, re.M) is not None, result.stderr)
+    transport = "Open MPI" if launcher == MPIRUN else "TCP"
+    check(re.search(rf"^start: .*{transport}.*mesh {mesh}, {ranks} processes; ", result.stderr, re.M) is not None, result.stderr)
     check(len(re.findall("^start: ", result.stderr, re.M)) == 1, "more than one start line")
 
 
@@ -51,6 +52,25 @@ def long_messages(tools: Tools) -> None:
     for mesh, ranks in (("tp=3", 3), ("dp=2,tp=2", 4)):
         same_bits(tools, "model", mesh, ranks)
     same_bits(tools, "model", "tp=4", 4, "--dtype=bf16", f"--plan={ROOT / 'examples/plans/llama-vocabulary-parallel.json'}")
+
+
+def torchrun(tools: Tools) -> None:
+    """Over TCP: short and long messages, tokens that one process prints, and other numbers of processes."""
+    make_variant("grouped", tools.work / "small")
+    long_model(tools.work / "model")
+    rng = np.random.default_rng(1)
+    np.save(tools.work / "ids.npy", rng.integers(0, 96, (2, 13)).astype(np.int32))
+    for mesh, ranks in (("tp=2", 2), ("dp=2,tp=3", 6)):
+        same_bits(tools, "small", mesh, ranks, launcher=TORCHRUN)
+    run_processes(tools, 1, "forward", "small", *FILES, "--mesh=tp=1", "--ranks=tcp", launcher=TORCHRUN)
+    np.save(tools.work / "ids.npy", rng.integers(0, 96, (2, 300)).astype(np.int32))
+    for mesh, ranks in (("tp=3", 3), ("dp=2,tp=2", 4)):
+        same_bits(tools, "model", mesh, ranks, launcher=TORCHRUN)
+    command = ("generate", "model", "--prompt-ids=5,6,7", "--tokens=12", "--max-seq=64", "--seq=4")
+    threads = tools.output("tp-run", *command, "--mesh=tp=2")
+    result = run_processes(tools, 2, *command, "--mesh=tp=*", launcher=TORCHRUN)
+    check(result.stdout == threads, "threads and processes differ")
+    Job(tools, [(*command, "--mesh=tp=2")] * 3, TORCHRUN).expect_failure(r"has 2 ranks, but there are 3 processes")
 
 
 def all_to_all(tools: Tools) -> None:
@@ -118,16 +138,19 @@ def launchers(tools: Tools) -> None:
     command = ("generate", "model", "--prompt-ids=5", "--tokens=2", "--max-seq=16", "--seq=4")
     Job(tools, [(*command, "--mesh=tp=2")] * 2, TPRT_PLUGIN_PATH="/nowhere").expect_failure("no /nowhere/libtprt-mpi.so: install MPI")
     torchrun = {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
-    result = tools.run("tp-run", *command, "--mesh=tp=2", env=os.environ | torchrun)
+    result = tools.run("tp-run", *command, "--mesh=tp=2", "--ranks=mpi", env=os.environ | torchrun)
     check(result.returncode == 1 and "torchrun launched 2 processes" in result.stderr, result.stderr)
-    other = tools.run("tp-run", *command, "--mesh=tp=2", env=os.environ | torchrun | {"RANK": "1"})
-    check(other.returncode == 1 and other.stderr == result.stderr, other.stderr)
+    for name, value in (("WORLD_SIZE", "two"), ("MASTER_PORT", "-1"), ("RANK", "2"), ("TPRT_PORT", "99999")):
+        wrong = tools.run("tp-run", *command, "--mesh=tp=2", env=os.environ | torchrun | {name: value})
+        check(wrong.returncode == 1 and re.fullmatch(rf"error: the environment's {name} is .*\n", wrong.stderr) is not None, wrong.stderr)
+    alone = tools.run("tp-run", *command, "--mesh=tp=2", "--ranks=tcp")
+    check(alone.returncode == 1 and "TCP needs WORLD_SIZE in the environment" in alone.stderr, alone.stderr)
     # One that was asked for by name, and one process of it.
     run_processes(tools, 1, *command, "--ranks=mpi", "--mesh=tp=1")
     threads = tools.run("tp-run", *command, "--mesh=tp=2", "--ranks=threads", env=os.environ | torchrun)
     check(threads.returncode == 0, threads.stderr)
     result = tools.run("tp-run", *command, "--ranks=cuda")
-    check(result.returncode == 1 and result.stderr.startswith("error: ") and '"auto", "threads" or "mpi"' in result.stderr, result.stderr)
+    check(result.returncode == 1 and result.stderr.startswith("error: ") and '"auto", "threads", "mpi" or "tcp"' in result.stderr, result.stderr)
 
 
 def model(tools: Tools) -> None:
@@ -142,6 +165,7 @@ if __name__ == "__main__":
         {
             "bits": bits,
             "long-messages": long_messages,
+            "torchrun": torchrun,
             "all-to-all": all_to_all,
             "generate": generate,
             "check": checks,

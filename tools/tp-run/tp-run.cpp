@@ -41,8 +41,10 @@ static cl::opt<double> timeout("timeout", BOTH, cl::init(60),
                                cl::value_desc("SECONDS"),
                                cl::desc("longest wait for another rank"));
 static cl::opt<std::string>
-    ranks("ranks", BOTH, cl::init("auto"), cl::value_desc("auto|threads|mpi"),
-          cl::desc("what a rank is; auto: a process under mpirun or srun, a "
+    ranks("ranks", BOTH, cl::init("auto"),
+          cl::value_desc("auto|threads|mpi|tcp"),
+          cl::desc("what a rank is; auto: a process under mpirun, srun "
+                   "or torchrun, a "
                    "thread otherwise"));
 static cl::opt<int64_t> batch("batch", BOTH, cl::init(1),
                               cl::desc("sequences at a time (checkpoints)"));

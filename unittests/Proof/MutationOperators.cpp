@@ -275,7 +275,7 @@ private:
         {"arith.addf", "arith.subf", "arith.mulf", "arith.divf",
          "arith.maximumf", "arith.minimumf"},
         {"arith.addi", "arith.subi", "arith.muli", "arith.maxsi", "arith.minsi",
-         "arith.andi", "arith.ori"},
+         "arith.andi", "arith.ori", "arith.xori"},
         {"math.exp", "math.sin", "math.cos", "math.rsqrt", "math.tanh",
          "arith.negf", "math.absf", "math.sqrt", "math.log"},
         {"tp.all_reduce", "tp.make_partial"}};

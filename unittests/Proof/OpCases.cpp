@@ -91,7 +91,7 @@ static void addElementwise(CaseWriter &write) {
     write.elementwise(std::string("arith.") + op, 2, "i32");
   for (const char *op : {"divsi", "remsi"})
     write.elementwise(std::string("arith.") + op, 2, "i32", "", 1, 4);
-  for (const char *op : {"andi", "ori"}) {
+  for (const char *op : {"andi", "ori", "xori"}) {
     write.elementwise(std::string("arith.") + op, 2, "i1");
     write.elementwise(std::string("arith.") + op, 2, "i32", "", 0, 7);
   }
@@ -101,6 +101,8 @@ static void addElementwise(CaseWriter &write) {
   write.elementwise("arith.sitofp", 1, "i32", "f32");
   write.elementwise("arith.fptosi", 1, "f32", "i32");
   write.elementwise("arith.extsi", 1, "i32", "i64");
+  write.elementwise("arith.extui", 1, "i1", "i32");
+  write.elementwise("arith.uitofp", 1, "i1", "f32");
   write.elementwise("arith.trunci", 1, "i64", "i32");
   for (const char *op :
        {"exp", "tanh", "sin", "cos", "absf", "erf", "floor", "ceil"})

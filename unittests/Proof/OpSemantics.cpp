@@ -60,6 +60,8 @@ Unary unaryOf(StringRef name) {
       {"arith.truncf", same},
       {"arith.sitofp", same},
       {"arith.extsi", same},
+      {"arith.extui", same},
+      {"arith.uitofp", same},
       {"arith.trunci", same},
       {"arith.fptosi", [](double x) { return std::trunc(x); }},
       {"math.exp", [](double x) { return std::exp(x); }},
@@ -101,6 +103,8 @@ Binary binaryOf(StringRef name) {
        [](double a, double b) { return double(int64_t(a) & int64_t(b)); }},
       {"arith.ori",
        [](double a, double b) { return double(int64_t(a) | int64_t(b)); }},
+      {"arith.xori",
+       [](double a, double b) { return double(int64_t(a) ^ int64_t(b)); }},
       {"math.powf", [](double a, double b) { return std::pow(a, b); }},
   };
   return table.lookup(name);

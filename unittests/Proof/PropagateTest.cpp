@@ -12,6 +12,7 @@
 #include "RandomProgram.h"
 #include "tp/Dialect/TP/Transforms/Passes.h"
 #include "gtest/gtest.h"
+#include <set>
 
 using namespace mlir;
 using namespace mlir::tp;
@@ -49,14 +50,21 @@ std::string shardings(func::FuncOp function) {
   for (unsigned i = 0; i < function.getNumArguments(); ++i)
     os << "argument " << i << ": " << function.getArgAttr(i, kShardingName)
        << "\n";
-  std::map<int64_t, Operation *> ops;
+  // A constant's copies have its number.
+  std::map<int64_t, std::multiset<std::string>> ops;
   function.walk([&](Operation *op) {
-    if (auto number = op->getAttrOfType<IntegerAttr>(kNumber))
-      ops[number.getInt()] = op;
+    auto number = op->getAttrOfType<IntegerAttr>(kNumber);
+    if (!number)
+      return;
+    std::string line;
+    llvm::raw_string_ostream(line)
+        << op->getName() << " " << number.getInt() << ": "
+        << op->getAttr(kShardingsName) << "\n";
+    ops[number.getInt()].insert(line);
   });
-  for (auto &[number, op] : ops)
-    os << op->getName() << " " << number << ": " << op->getAttr(kShardingsName)
-       << "\n";
+  for (auto &[number, lines] : ops)
+    for (const std::string &line : lines)
+      os << line;
   return text;
 }
 

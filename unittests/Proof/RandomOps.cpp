@@ -122,6 +122,10 @@ void cast_(ProgramBuilder &p, StringRef op) {
     types = {p.f32, p.i32};
   if (op == "arith.extsi")
     types = {p.i32, i64};
+  if (op == "arith.extui")
+    types = {b.getI1Type(), p.i32};
+  if (op == "arith.uitofp")
+    types = {b.getI1Type(), p.f32};
   if (op == "arith.trunci")
     types = {i64, p.i32};
   Value value = p.any(types.first, 0, 4, op == "arith.fptosi");
@@ -571,6 +575,7 @@ ArrayRef<std::pair<StringRef, Maker>> proof::makers() {
       {"arith.divsi", integerQuotient},
       {"arith.extf", cast_},
       {"arith.extsi", cast_},
+      {"arith.extui", cast_},
       {"arith.fptosi", cast_},
       {"arith.maximumf", binary},
       {"arith.maxnumf", binary},
@@ -589,6 +594,8 @@ ArrayRef<std::pair<StringRef, Maker>> proof::makers() {
       {"arith.subf", binary},
       {"arith.subi", integers},
       {"arith.truncf", cast_},
+      {"arith.uitofp", cast_},
+      {"arith.xori", logical},
       {"arith.trunci", cast_},
       {"math.absf", unary},
       {"math.ceil", unaryOfExact},

@@ -1,0 +1,326 @@
+//===- Join.cpp - every process meets every other -------------------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Join.h"
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <memory>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+using namespace tprt;
+
+void Socket::reset() {
+  if (fd >= 0)
+    close(fd);
+  fd = -1;
+}
+
+//===----------------------------------------------------------------------===//
+// The environment
+//===----------------------------------------------------------------------===//
+
+static const char *require(const char *name) {
+  const char *value = std::getenv(name);
+  if (!value || !*value)
+    throw TcpError(std::string("TCP needs ") + name +
+                   " in the environment, as torchrun sets it");
+  return value;
+}
+
+static int64_t toNumber(const char *name, const char *text, int64_t most) {
+  char *end = nullptr;
+  errno = 0;
+  long long value = std::strtoll(text, &end, 10);
+  if (end == text || *end || errno || value < 0 || value > most)
+    throw TcpError(std::string("the environment's ") + name + " is '" + text +
+                   "', not a number of at most " + std::to_string(most));
+  return value;
+}
+
+/// FNV-1a, of one more text.
+static uint64_t hash(uint64_t value, const char *text) {
+  for (; text && *text; ++text)
+    value = (value ^ uint64_t(uint8_t(*text))) * 0x100000001b3u;
+  return value;
+}
+
+Membership tprt::readMembership() {
+  constexpr int64_t mostRanks = 65536, mostPort = 65535;
+  Membership self;
+  self.size = toNumber("WORLD_SIZE", require("WORLD_SIZE"), mostRanks);
+  self.rank = toNumber("RANK", require("RANK"), mostRanks);
+  self.address = require("MASTER_ADDR");
+  const char *launcherPort = require("MASTER_PORT");
+  if (const char *port = std::getenv("TPRT_PORT"))
+    self.port = toNumber("TPRT_PORT", port, mostPort);
+  else
+    self.port = toNumber("MASTER_PORT", launcherPort, mostPort - 1) + 1;
+  self.job = hash(hash(0xcbf29ce484222325u, launcherPort),
+                  std::getenv("TORCHELASTIC_RUN_ID"));
+  self.job = hash(self.job, std::getenv("TORCHELASTIC_RESTART_COUNT"));
+  if (self.rank >= self.size)
+    throw TcpError("the environment's RANK is " + std::to_string(self.rank) +
+                   ", but WORLD_SIZE is " + std::to_string(self.size));
+  return self;
+}
+
+//===----------------------------------------------------------------------===//
+// Addresses
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+using Addresses = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
+
+/// Where a process listens; numeric.
+struct Place {
+  char address[NI_MAXHOST];
+  int32_t port;
+};
+
+/// The first words on every connection.
+struct Hello {
+  char magic[8]; ///< "tprt-tcp"
+  uint64_t job;
+  int64_t rank, size;
+  Place place;
+};
+
+} // namespace
+
+static std::string describe(const std::string &address, int64_t port) {
+  return address + ":" + std::to_string(port);
+}
+
+/// With a name that is not known yet, or not any more: none.
+static Addresses lookup(const std::string &address, int64_t port) {
+  addrinfo hints = {};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo *found = nullptr;
+  if (getaddrinfo(address.c_str(), std::to_string(port).c_str(), &hints,
+                  &found) != 0)
+    found = nullptr;
+  return Addresses(found, freeaddrinfo);
+}
+
+static Place placeOf(const sockaddr_storage &address, socklen_t size) {
+  Place place = {};
+  char port[NI_MAXSERV] = {};
+  getnameinfo(reinterpret_cast<const sockaddr *>(&address), size, place.address,
+              sizeof place.address, port, sizeof port,
+              NI_NUMERICHOST | NI_NUMERICSERV);
+  place.port = int32_t(std::atoi(port));
+  return place;
+}
+
+/// This end of a socket.
+static Place placeOf(const Socket &socket) {
+  sockaddr_storage address = {};
+  socklen_t size = sizeof address;
+  getsockname(socket.get(), reinterpret_cast<sockaddr *>(&address), &size);
+  return placeOf(address, size);
+}
+
+//===----------------------------------------------------------------------===//
+// Listening and calling
+//===----------------------------------------------------------------------===//
+
+static Socket tryListen(const addrinfo &where, const sockaddr *address) {
+  Socket listener(socket(where.ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int yes = 1;
+  setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  if (bind(listener.get(), address, where.ai_addrlen) != 0 ||
+      listen(listener.get(), SOMAXCONN) != 0)
+    listener.reset();
+  return listener;
+}
+
+/// Listens at an address of this machine; where the name is one that only
+/// others know it by, at all of them. Port 0 is any.
+static Socket listenAt(const std::string &address, int64_t port) {
+  Addresses all = lookup(address, port);
+  int why = EADDRNOTAVAIL;
+  for (const addrinfo *where = all.get(); where; where = where->ai_next) {
+    if (Socket listener = tryListen(*where, where->ai_addr); listener.isOpen())
+      return listener;
+    why = errno;
+    if (why != EADDRNOTAVAIL)
+      continue;
+    sockaddr_in any4 = {};
+    any4.sin_family = AF_INET;
+    any4.sin_port = htons(uint16_t(port));
+    sockaddr_in6 any6 = {};
+    any6.sin6_family = AF_INET6;
+    any6.sin6_port = htons(uint16_t(port));
+    const void *any = where->ai_family == AF_INET6
+                          ? static_cast<const void *>(&any6)
+                          : static_cast<const void *>(&any4);
+    if (Socket listener = tryListen(*where, static_cast<const sockaddr *>(any));
+        listener.isOpen())
+      return listener;
+    why = errno;
+  }
+  throw TcpError("cannot listen at " + describe(address, port) + ": " +
+                 std::strerror(why) +
+                 "; TPRT_PORT names another port, the same for all ranks");
+}
+
+static void takeBreath() {
+  timespec time = {0, 20'000'000};
+  nanosleep(&time, nullptr);
+}
+
+/// Until somebody listens there.
+static Socket callAt(const std::string &address, int64_t port) {
+  while (true) {
+    Addresses all = lookup(address, port);
+    for (const addrinfo *where = all.get(); where; where = where->ai_next) {
+      Socket caller(socket(where->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      if (connect(caller.get(), where->ai_addr, where->ai_addrlen) == 0)
+        return caller;
+    }
+    takeBreath();
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// First words
+//===----------------------------------------------------------------------===//
+
+static bool sendAll(const Socket &socket, const void *data, size_t size) {
+  const char *bytes = static_cast<const char *>(data);
+  while (size > 0) {
+    ssize_t sent = send(socket.get(), bytes, size, MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR)
+      continue;
+    if (sent <= 0)
+      return false;
+    bytes += sent;
+    size -= size_t(sent);
+  }
+  return true;
+}
+
+static bool receiveAll(const Socket &socket, void *data, size_t size) {
+  char *bytes = static_cast<char *>(data);
+  while (size > 0) {
+    ssize_t got = recv(socket.get(), bytes, size, 0);
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got <= 0)
+      return false;
+    bytes += got;
+    size -= size_t(got);
+  }
+  return true;
+}
+
+static bool introduce(const Socket &socket, const Membership &self,
+                      const Place &place) {
+  Hello hello = {};
+  std::memcpy(hello.magic, "tprt-tcp", sizeof hello.magic);
+  hello.job = self.job;
+  hello.rank = self.rank;
+  hello.size = self.size;
+  hello.place = place;
+  return sendAll(socket, &hello, sizeof hello);
+}
+
+/// The next of the job that calls; strangers are turned away, and so is who
+/// says nothing for long.
+static Socket acceptOne(const Socket &listener, const Membership &self,
+                        const std::vector<Socket> &known, Hello &hello) {
+  while (true) {
+    Socket caller(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (!caller.isOpen())
+      continue;
+    timeval limit = {2, 0}, none = {};
+    setsockopt(caller.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    if (!receiveAll(caller, &hello, sizeof hello) ||
+        std::memcmp(hello.magic, "tprt-tcp", sizeof hello.magic) != 0 ||
+        hello.job != self.job || hello.size != self.size ||
+        hello.rank <= self.rank || hello.rank >= self.size ||
+        known[size_t(hello.rank)].isOpen())
+      continue;
+    hello.place.address[sizeof hello.place.address - 1] = 0;
+    setsockopt(caller.get(), SOL_SOCKET, SO_RCVTIMEO, &none, sizeof none);
+    return caller;
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Joining
+//===----------------------------------------------------------------------===//
+
+/// Rank 0: hears where all listen, and tells all.
+static void gatherPlaces(const Membership &self, std::vector<Socket> &others) {
+  Socket listener = listenAt(self.address, self.port);
+  std::vector<Place> places(size_t(self.size), Place{});
+  for (int64_t i = 1; i < self.size; ++i) {
+    Hello hello;
+    Socket caller = acceptOne(listener, self, others, hello);
+    places[size_t(hello.rank)] = hello.place;
+    others[size_t(hello.rank)] = std::move(caller);
+  }
+  // Who is gone again will be missed later.
+  for (int64_t i = 1; i < self.size; ++i)
+    sendAll(others[size_t(i)], places.data(), places.size() * sizeof(Place));
+}
+
+/// Another rank: calls rank 0, then those between, and hears the others.
+static void meetOthers(const Membership &self, std::vector<Socket> &others) {
+  Socket listener;
+  std::vector<Place> places(size_t(self.size), Place{});
+  // Rank 0 of an earlier run may still be there for a moment.
+  while (true) {
+    Socket first = callAt(self.address, self.port);
+    if (!listener.isOpen())
+      listener = listenAt(placeOf(first).address, 0);
+    Place own = placeOf(listener);
+    if (introduce(first, self, own) &&
+        receiveAll(first, places.data(), places.size() * sizeof(Place))) {
+      others[0] = std::move(first);
+      break;
+    }
+    takeBreath();
+  }
+  for (int64_t i = 1; i < self.rank; ++i) {
+    Place &place = places[size_t(i)];
+    place.address[sizeof place.address - 1] = 0;
+    Socket &other = others[size_t(i)];
+    other = callAt(place.address, place.port);
+    if (!introduce(other, self, Place{}))
+      throw TcpError("rank " + std::to_string(i) + " is gone again");
+  }
+  for (int64_t i = self.rank + 1; i < self.size; ++i) {
+    Hello hello;
+    Socket caller = acceptOne(listener, self, others, hello);
+    others[size_t(hello.rank)] = std::move(caller);
+  }
+}
+
+std::vector<Socket> tprt::joinOthers(const Membership &self) {
+  std::vector<Socket> others(size_t(self.size));
+  if (self.size == 1)
+    return others;
+  if (self.rank == 0)
+    gatherPlaces(self, others);
+  else
+    meetOthers(self, others);
+  const int yes = 1;
+  for (const Socket &other : others)
+    if (other.isOpen())
+      setsockopt(other.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+  return others;
+}

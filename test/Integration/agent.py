@@ -1,0 +1,67 @@
+"""What torchrun --no-python does for the processes of one machine.
+
+    agent.py '[["tp-run", ...], ...]'
+
+Listens on MASTER_PORT itself, as torchrun's agent may, so that nobody else can; sets the environment of each rank; and
+when a process fails ends the others, first by SIGTERM. Process ids go to pid.RANK.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+# torchrun's own is 30 s.
+GRACE = 3.0
+
+
+def end(processes: list[subprocess.Popen[bytes]]) -> None:
+    left = [process for process in processes if process.poll() is None]
+    for process in left:
+        process.send_signal(signal.SIGTERM)
+    deadline = time.monotonic() + GRACE
+    while any(process.poll() is None for process in left) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    for process in left:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def main() -> int:
+    commands = json.loads(sys.argv[1])
+    store = socket.create_server(("localhost", 0))
+    size = str(len(commands))
+    shared = {
+        "WORLD_SIZE": size,
+        "LOCAL_WORLD_SIZE": size,
+        "MASTER_ADDR": "localhost",
+        "MASTER_PORT": str(store.getsockname()[1]),
+        "TORCHELASTIC_RUN_ID": f"run-{os.getpid()}",
+        "TORCHELASTIC_RESTART_COUNT": "0",
+    }
+    processes = []
+    for rank, command in enumerate(commands):
+        own = {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+        process = subprocess.Popen(command, env=os.environ | shared | own, stdin=subprocess.DEVNULL)
+        Path(f"pid.{rank}.tmp").write_text(f"{process.pid}\n")
+        Path(f"pid.{rank}.tmp").rename(f"pid.{rank}")
+        processes.append(process)
+    while True:
+        states = [process.poll() for process in processes]
+        if any(states):
+            end(processes)
+            return 1
+        if all(state == 0 for state in states):
+            return 0
+        time.sleep(0.02)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
