@@ -121,19 +121,20 @@ typedef struct tprt_options {
 // Ranks that are processes
 //===----------------------------------------------------------------------===//
 //
-// Processes that mpirun, srun or torchrun launched together, each one rank of the mesh.
-// Every process makes the same calls of the session and the world API, in the
-// same order; what must be the same everywhere (program, mesh, inputs, the
-// weights that several ranks hold) is compared. When any call fails on any
-// process the run has failed on all: their calls return the same message, one
-// of them with the status of the failure and the others with TPRT_ELSEWHERE.
-// The host prints the message of the former and calls tprt_world_close; a
-// process that does not is ended after two seconds. docs/processes.md says
-// more.
+// Processes that mpirun, srun or torchrun launched together, each one rank of
+// the mesh. Every process makes the same calls of the session and the world
+// API, in the same order; what must be the same everywhere (program, mesh,
+// inputs, the weights that several ranks hold) is compared. When any call fails
+// on any process the run has failed on all: their calls return the same
+// message, one of them with the status of the failure and the others with
+// TPRT_ELSEWHERE. The host prints the message of the former and calls
+// tprt_world_close; a process that does not is ended after two seconds.
+// docs/processes.md says more.
 
-/// Joins the processes. `ranks` is "threads", "mpi", "tcp" or "auto": what the launch
-/// says. `world` stays null for threads, which is what every other function
-/// takes for one process. TPRT_UNSUPPORTED if the transport is not installed.
+/// Joins the processes. `ranks` is "threads", "mpi", "tcp" or "auto": what the
+/// launch says. `world` stays null for threads, which is what every other
+/// function takes for one process. TPRT_UNSUPPORTED if the transport is not
+/// installed.
 tprt_status tprt_world_open(const char *ranks, const tprt_options *options,
                             tprt_world **world, tprt_error *error);
 
