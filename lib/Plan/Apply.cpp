@@ -6,6 +6,7 @@
 
 #include "SectionApplier.h"
 #include "tp/Dialect/TP/IR/TP.h"
+#include "tp/Dialect/TP/Transforms/SharedStorage.h"
 
 using namespace mlir;
 using namespace mlir::tp;
@@ -46,9 +47,7 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
                                        : file->isAutomatic ? "auto"
                                                            : "file"));
     if (!file) {
-      if (plan == "auto")
-        requestAnnotations();
-      return success();
+      return plan == "auto" ? requestAnnotations() : success();
     }
     if (automatic && failed(makeAutomatic(*file)))
       return failure();
@@ -57,11 +56,14 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
 
   /// What is annotated on a parameter in its published shape becomes a request,
   /// which lands on heads where the parameter is split into them.
-  void requestAnnotations() {
+  LogicalResult requestAnnotations() {
+    SharedStorage storage;
     bool isAny = false;
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       if (function.isExternal() || isEmbedded(function))
         continue;
+      if (failed(storage.collectRequests(function)))
+        return failure();
       for (unsigned i = 0; i < function.getNumArguments(); ++i) {
         SmallVector<Request, 2> requests = annotationOf(function, i);
         if (requests.empty())
@@ -75,6 +77,7 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
     if (isAny)
       getOperation()->setAttr(kPlanName,
                               StringAttr::get(&getContext(), "annotations"));
+    return success();
   }
 
   /// The annotation of an argument as requests, if it is a parameter that is

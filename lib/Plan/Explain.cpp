@@ -392,6 +392,15 @@ void PlanExplanation::printJson(llvm::raw_ostream &os) const {
     });
     if (mayWeaken)
       json.attribute("when_unmet", "remark");
+    // Nothing is asked for: also a plan.
+    bool isEmpty = llvm::all_of(axes, [&](const auto &axis) {
+      return effectivePlan(*this, axis.first).empty();
+    });
+    if (isEmpty) {
+      if (!axes.empty())
+        json.attribute("axis", axes.front().first);
+      return json.attributeObject("plan", [] {});
+    }
     json.attributeArray("plans", [&] {
       for (StringRef axis : axesAsAsked(*this)) {
         EffectivePlan entries = effectivePlan(*this, axis);

@@ -164,11 +164,17 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
         unsigned group = groups.numberOf(dimClass);
         if (group == ~0u || !chosen[group])
           continue;
-        if (std::optional<Axis> part =
-                partOf(groups.groups()[group], dimClass, *axis)) {
-          dims[i].push_back(*part);
-          isShared = true;
-        }
+        std::optional<Axis> part =
+            partOf(groups.groups()[group], dimClass, *axis);
+        // Both dims of a square weight may be of one class, as in x + W x: the
+        // first takes the axis.
+        bool isUsed = llvm::any_of(dims, [&](const Axes &axes) {
+          return part && overlap(axes, *part);
+        });
+        if (!part || isUsed)
+          continue;
+        dims[i].push_back(*part);
+        isShared = true;
       }
       if (isShared)
         decided[keyOf(parameter)].use = dims;
@@ -328,6 +334,10 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
       extent *= size;
     }
     bool isAnnotated = request.style == kShardingName;
+    if (isAnnotated && dims.empty())
+      for (auto [i, stored] : llvm::enumerate(parameter.getDims().asArrayRef()))
+        if (stored == request.dim && dims.empty())
+          dims.push_back(i);
     if (devices > extent && !isAnnotated)
       return context.unmet(nameOf(parameter) + ": " +
                                tooFewFor(request.dim, extent, devices),
@@ -505,8 +515,11 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
         continue;
       const PlacedParameter &entry = it->second;
       if (entry.use.size() != shapeOf(argument.getType()).size())
-        return emit() << nameOf(parameter) << " has other dims in \""
-                      << function.getName() << "\" than elsewhere";
+        return emitError(argument.getLoc())
+               << nameOf(parameter) << " is used in other parts in @"
+               << function.getName()
+               << " than in another function, but it is stored once for both: "
+                  "reshape or slice what is computed of it alike";
       placed[number] = entry;
       asked[number] = requestsOf(function, argument);
     }

@@ -261,19 +261,28 @@ private:
     const llvm::json::Object *definitions = value->getAsObject();
     if (!definitions)
       return fail() << "\"styles\" must be an object of styles";
-    // Those that say all themselves first: the others may begin with them.
-    SmallVector<StringRef> names = keysOf(*definitions);
-    auto isDerived = [&](StringRef name) {
-      const llvm::json::Object *object = definitions->getObject(name);
-      return object && object->get("style");
-    };
-    llvm::sort(names, [&](StringRef a, StringRef b) {
-      return std::pair(isDerived(a), a) < std::pair(isDerived(b), b);
-    });
-    for (StringRef name : names)
-      if (failed(readNamedStyle(name, *definitions->get(name))))
+    // A style may begin with another of the file, which comes first then.
+    SmallVector<StringRef> left = keysOf(*definitions);
+    while (!left.empty()) {
+      auto next = llvm::find_if(left, [&](StringRef name) {
+        StringRef base = baseOf(*definitions->get(name));
+        return base == name || !llvm::is_contained(left, base);
+      });
+      if (next == left.end())
+        return fail() << "styles \"" << llvm::join(left, "\", \"")
+                      << "\" begin with one another: one of them must begin "
+                      << "with another style, or be written out";
+      if (failed(readNamedStyle(*next, *definitions->get(*next))))
         return failure();
+      left.erase(next);
+    }
     return success();
+  }
+
+  /// The style that a definition begins with; empty if it is written out.
+  static StringRef baseOf(const llvm::json::Value &definition) {
+    const llvm::json::Object *object = definition.getAsObject();
+    return object ? object->getString("style").value_or("") : "";
   }
 
   LogicalResult readNamedStyle(StringRef name, const llvm::json::Value &value) {
@@ -382,9 +391,16 @@ private:
     if (!root.empty())
       return fail() << "\"root\": \"" << root << "\": the automatic plan is "
                     << "for the whole model; leave the root out";
+    if (plan.isAutomatic)
+      return fail() << "\"auto\" is given twice; it is for the whole model, "
+                    << "over the axes that \"roles\" name";
     plan.isAutomatic = true;
-    if (!axis || *axis == "dp")
+    if (!axis)
       return success();
+    if (*axis == "dp" && !hasRole("dp"))
+      return fail() << "the automatic plan shards parameters over another axis "
+                    << "than \"dp\", which has the batch; leave \"axis\" out, "
+                    << "or give \"roles\": {\"dp\": \"tensor_parallel\"}";
     auto it = llvm::find_if(
         plan.roles, [&](const auto &entry) { return entry.first == *axis; });
     if (it != plan.roles.end() && it->second != AxisRole::TensorParallel)

@@ -26,6 +26,14 @@
 // AUTO-AXIS: error: auto-axis.json: the automatic plan shards parameters over "x", which has the role "data_parallel"; name another axis, or leave "axis" out and give "roles" alone
 // RUN: tp-opt %t/model.mlir --tp-apply-plan="mesh=x=2,y=2 plan=%t/auto-stored.json" | FileCheck %s --check-prefix=AUTO-STORED
 // AUTO-STORED: tp.mesh @mesh = <["x"=2, "y"=2]> {tp.roles = {x = "data_parallel", y = "tensor_parallel"}}
+// RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=dp=2,tp=2 plan=%t/auto-dp.json" 2>&1 | FileCheck %s --check-prefix=AUTO-DP
+// AUTO-DP: error: auto-dp.json: the automatic plan shards parameters over another axis than "dp", which has the batch
+// RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=x=2,y=2 plan=%t/auto-twice.json" 2>&1 | FileCheck %s --check-prefix=AUTO-TWICE
+// AUTO-TWICE: error: auto-twice.json: "auto" is given twice; it is for the whole model
+// RUN: tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/chain.json" | FileCheck %s --check-prefix=CHAIN
+// CHAIN: tp.request = [{axis = "tp", dim = 0 : i64, entry = "w", style = "a"}]
+// RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/circle.json" 2>&1 | FileCheck %s --check-prefix=CIRCLE
+// CIRCLE: error: circle.json: styles "a", "b" begin with one another: one of them must begin with another style, or be written out
 // RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/base.json" 2>&1 | FileCheck %s --check-prefix=BASE
 // BASE: error: base.json: style "mine": unknown style "colwize"; did you mean "colwise"?
 // RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/deep.json" 2>&1 | FileCheck %s --check-prefix=DEEP
@@ -109,6 +117,14 @@ func.func @f(%x: tensor<4x8xf32>,
 {"plan": "auto", "axis": "x", "roles": {"x": "data_parallel", "y": "tensor_parallel"}}
 //--- auto-stored.json
 [{"plan": "auto", "axis": "y"}, {"axis": "x", "plan": {"w": "fully_shard"}}]
+//--- auto-dp.json
+{"plan": "auto", "axis": "dp"}
+//--- auto-twice.json
+[{"plan": "auto", "axis": "x"}, {"plan": "auto", "axis": "y"}]
+//--- chain.json
+{"styles": {"a": {"style": "b"}, "b": {"style": "c"}, "c": {"style": "ColwiseParallel"}}, "plan": {"w": "a"}}
+//--- circle.json
+{"styles": {"a": {"style": "b"}, "b": {"style": "a"}, "c": {"style": "ColwiseParallel"}}, "plan": {"w": "a"}}
 //--- base.json
 {"styles": {"mine": {"style": "colwize"}}, "plan": {"w": "mine"}}
 //--- deep.json

@@ -138,9 +138,9 @@ func.func @contract(%x: memref<2x2xf32>) {
 
 // -----
 
-func.func @contract(%x: memref<2x2xi8>) {
-  // expected-error @+1 {{the runtime has no element type 'i8'}}
-  rt.contract %x, %x into %x "mk,nk->mn" : memref<2x2xi8>, memref<2x2xi8>, memref<2x2xi8>
+func.func @contract(%x: memref<2x2xi16>) {
+  // expected-error @+1 {{the runtime has no element type 'i16'}}
+  rt.contract %x, %x into %x "mk,nk->mn" : memref<2x2xi16>, memref<2x2xi16>, memref<2x2xi16>
   return
 }
 

@@ -250,6 +250,9 @@ private:
   }
 
   bool splits(ShardingRuleOpInterface op, unsigned factor, int64_t size) {
+    // A declared placement is of the whole dim.
+    if (isa<DeclaredPlacementOpInterface>(*op))
+      return false;
     builder.setInsertionPoint(op);
     Operation *probe =
         op.splitFactor(builder, factor, {size}, op->getOperands());

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "tp/Dialect/TP/IR/TP.h"
+#include <numeric>
 
 using namespace mlir;
 using namespace mlir::tp;
@@ -199,11 +200,67 @@ ShardingRule ConstraintOp::getShardingRule() {
   return rule;
 }
 
-Operation *ConstraintOp::splitFactor(OpBuilder &, unsigned, ArrayRef<int64_t>,
-                                     ValueRange) {
-  // A request on a dim that is split is resolved by the plan, which knows the
-  // parts; a bare constraint holds the dim together.
-  return nullptr;
+/// The axes of a dim on the parts that it is split into, so that blocks stay as
+/// they are; where they cut no part evenly, all on the most major one, which is
+/// padded: heads stay whole.
+static SmallVector<Axes> splitAxes(ArrayRef<Axis> axes,
+                                   ArrayRef<int64_t> sizes) {
+  SmallVector<Axes> parts(sizes.size());
+  size_t part = 0;
+  int64_t left = sizes.front();
+  for (Axis axis : axes)
+    while (axis.size > 1) {
+      while (left == 1 && part + 1 < sizes.size())
+        left = sizes[++part];
+      int64_t size = std::gcd(axis.size, left);
+      if (size == 1 || (size != axis.size && size != left)) {
+        parts.assign(sizes.size(), Axes());
+        parts.front().assign(axes.begin(), axes.end());
+        return parts;
+      }
+      parts[part].push_back({axis.name, axis.pre, size});
+      axis = {axis.name, axis.pre * size, axis.size / size};
+      left /= size;
+    }
+  return parts;
+}
+
+Operation *ConstraintOp::splitFactor(OpBuilder &builder, unsigned factor,
+                                     ArrayRef<int64_t> sizes,
+                                     ValueRange operands) {
+  ShardingAttr old = getSharding();
+  MeshAttr mesh = lookupMesh(*this, old.getMesh());
+  RankedTensorType type = cast<RankedTensorType>(
+      splitResultTypes(*this, getShardingRule(), factor, sizes).front());
+  Placement from = toPlacement(old, mesh, getType().getShape());
+  Placement to = Placement::replicated(type.getShape());
+  SmallVector<unsigned> origin;
+  for (unsigned i = 0; i < from.dims.size(); ++i)
+    origin.append(i == factor ? sizes.size() : 1, i);
+  SmallVector<Axes> parts = splitAxes(from.dims[factor], sizes);
+  for (auto [i, axes] : llvm::enumerate(to.dims)) {
+    axes = origin[i] == factor ? parts[i - factor] : from.dims[origin[i]];
+    if (origin[i] != factor)
+      to.pads[i] = from.pads[origin[i]];
+  }
+  // What is asked for besides the axes; the parts have padding of their own.
+  ShardingAttr split =
+      toSharding(to, old.getMesh(), mesh, type.getShape(), getContext());
+  SmallVector<DimShardingAttr> dims;
+  for (auto [dim, from] : llvm::zip(split.getDims(), origin)) {
+    DimShardingAttr asked = old.getDims()[from];
+    dims.push_back(DimShardingAttr::get(getContext(), dim.getAxes(),
+                                        from == factor ? 0 : asked.getPad(),
+                                        asked.getOpen(), asked.getPriority()));
+  }
+  auto constraint = ConstraintOp::create(
+      builder, getLoc(), type, operands[0],
+      ShardingAttr::get(getContext(), old.getMesh(), dims,
+                        split.getPartialKind(), split.getPartialAxes()),
+      getLazyAttr());
+  constraint->setDiscardableAttrs((*this)->getDiscardableAttrDictionary());
+  constraint->removeAttr(kShardingsName);
+  return constraint;
 }
 
 ShardingAttr ReshardOp::getDeclaredOperand(unsigned) { return getFromAttr(); }

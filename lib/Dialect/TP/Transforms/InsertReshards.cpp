@@ -310,7 +310,8 @@ private:
           return partial;
       }
       bool isCheaper = resultBytes < operandBytes ||
-                       (resultBytes == operandBytes && onlyLinearUsers(op));
+                       (resultBytes == operandBytes && onlyLinearUsers(op)) ||
+                       meetsPartial(op, all);
       if (!all.empty() && isCheaper)
         for (unsigned i : rule.joint)
           partial[i] = all;

@@ -11,6 +11,7 @@
 #include "tp/Dialect/TP/Transforms/FactorAxes.h"
 #include "tp/Dialect/TP/Transforms/FactorChoice.h"
 #include "tp/Dialect/TP/Transforms/Passes.h"
+#include "tp/Dialect/TP/Transforms/SharedStorage.h"
 #include "tp/Interfaces/ShardingDialectInterface.h"
 #include "llvm/ADT/SmallBitVector.h"
 #include <map>
@@ -480,72 +481,6 @@ private:
   SmallVector<std::tuple<Value, unsigned, int64_t>> askedPads;
 };
 
-/// Parameters and states are stored once for all functions of a module: what
-/// one function asks of them or finds for them, the others have to use.
-class SharedStorage {
-public:
-  /// Takes what `function` asks; an error if another asks for something else.
-  LogicalResult collectRequests(func::FuncOp function) {
-    LogicalResult result = success();
-    forEachStored(function, [&](unsigned argument, StringAttr name, Key key) {
-      auto own =
-          function.getArgAttrOfType<ShardingAttr>(argument, kShardingName);
-      if (!own)
-        return;
-      auto [it, isNew] = known.try_emplace(key, own, function);
-      auto [asked, other] = it->second;
-      if (isNew || asked == own)
-        return;
-      InFlightDiagnostic diagnostic = function.emitError("\"")
-                                      << name.getValue() << "\" lies as " << own
-                                      << " here, but as " << asked << " in @"
-                                      << other.getName()
-                                      << ": it is stored once for both, so ask "
-                                      << "for it once or alike";
-      diagnostic.attachNote(other.getLoc()) << "the other function";
-      result = diagnostic;
-    });
-    return result;
-  }
-
-  /// Asks of `function` what is known; returns whether that is news to it.
-  bool apply(func::FuncOp function) {
-    bool isNews = false;
-    forEachStored(function, [&](unsigned argument, StringAttr, Key key) {
-      auto it = known.find(key);
-      if (it == known.end() ||
-          function.getArgAttr(argument, kShardingName) == it->second.first)
-        return;
-      function.setArgAttr(argument, kShardingName, it->second.first);
-      isNews = true;
-    });
-    return isNews;
-  }
-
-  /// Takes what was found: more than is known where nothing was asked, and
-  /// larger padding otherwise.
-  void update(func::FuncOp function) {
-    forEachStored(function, [&](unsigned argument, StringAttr, Key key) {
-      known[key] = {
-          function.getArgAttrOfType<ShardingAttr>(argument, kShardingName),
-          function};
-    });
-  }
-
-private:
-  using Key = std::pair<Attribute, Type>;
-
-  static void
-  forEachStored(func::FuncOp function,
-                function_ref<void(unsigned, StringAttr, Key)> visit) {
-    for (auto [i, type] : llvm::enumerate(function.getArgumentTypes()))
-      if (auto stored = findStored(function, i))
-        visit(i, stored->name, {stored->identity, type});
-  }
-
-  DenseMap<Key, std::pair<ShardingAttr, func::FuncOp>> known;
-};
-
 /// What is computed of nothing (constants, positions) is made anew for each of
 /// its users, where it lies as that needs it: less than to send it around. What
 /// turns out to lie alike is merged later.
@@ -590,10 +525,14 @@ struct Propagate : tp::impl::TPPropagateBase<Propagate> {
     for (auto [work, position, function] : functions)
       separateConstants(function);
     SharedStorage storage;
-    for (auto [work, position, function] : functions)
+    for (auto [work, position, function] : functions) {
       if (failed(checkShardable(function)) ||
           failed(storage.collectRequests(function)))
         return signalPassFailure();
+      // Said once.
+      if (!function.getBody().front().front().hasAttr(kShardingsName))
+        storage.compareShapes(function);
+    }
     // Again only where a later function needs more padding of an earlier one's
     // parameter. Padding grows by divisibility, so that this ends.
     llvm::SmallBitVector isDone(functions.size());

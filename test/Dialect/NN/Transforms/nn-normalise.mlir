@@ -229,3 +229,25 @@ func.func @gated(%x: tensor<5x4x6xf32>) -> tensor<5x24xf32> {
   %2 = arith.mulf %0, %1 : tensor<5x24xf32>
   return %2 : tensor<5x24xf32>
 }
+
+// -----
+
+// A constraint on a dim that is split lies on its parts: on the major one, and
+// on the next where that is used up; what divides no part evenly stays out of
+// heads, which are padded.
+tp.mesh @mesh = <["x"=8, "y"=3]>
+
+// CHECK-LABEL: func.func @constrained
+// CHECK-SAME: tensor<4x6x64xf32>
+// CHECK: %[[C:.*]] = tp.constraint %{{.*}} to <@mesh, [{?}p1, {"x":(1)4}, {"x":(4)2}]> : tensor<8x4x6xf32>
+// CHECK: %[[D:.*]] = tp.constraint %[[C]] to <@mesh, [{}, {"y", ?}p2, {?}p2]> : tensor<8x4x6xf32>
+// CHECK: return %[[D]]
+func.func @constrained(%x: tensor<8x64xf32>,
+    %w: tensor<24x64xf32> {nn.parameter = #nn.parameter<name = "w", tensor = "w", shape = [24, 64], offset = [0, 0],
+                           dims = [0, 1], strides = [1, 1], initialisation = "normal">}) -> tensor<8x4x6xf32> {
+  %0 = nn.contract %x, %w "sk,nk->sn" : (tensor<8x64xf32>, tensor<24x64xf32>) -> tensor<8x24xf32>
+  %1 = tp.constraint %0 to <@mesh, [{?}p1, {"x"}]> : tensor<8x24xf32>
+  %2 = tp.constraint %1 to <@mesh, [{}, {"y", ?}p2]> : tensor<8x24xf32>
+  %3 = nn.reshape %2 : (tensor<8x24xf32>) -> tensor<8x4x6xf32>
+  return %3 : tensor<8x4x6xf32>
+}

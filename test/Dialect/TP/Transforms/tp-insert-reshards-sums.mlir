@@ -60,3 +60,23 @@ func.func @adapter(%a: tensor<4x6xf32> {tp.sharding = #tp.sharding<@mesh, [{}, {
   %3 = arith.addf %1, %2 : tensor<4x8xf32>
   return %3 : tensor<4x8xf32>
 }
+
+// A cast to a wider type on the way does not stop them: three reductions of
+// bf16 send more than one of f32.
+// CHECK-LABEL: func.func @casts
+// CHECK-NOT: tp.reshard
+// CHECK: %[[S:.*]] = arith.addf {{.*}}partial = sum{"tp"}{{.*}} : tensor<4x8xf32>
+// CHECK: tp.reshard %[[S]] from <@mesh, [{}, {}], partial = sum{"tp"}> to <@mesh, [{"tp"}, {}]>
+// CHECK-NOT: tp.reshard
+func.func @casts(%x: tensor<4x8xf32> {tp.sharding = #tp.sharding<@mesh, [{"tp"}, {}]>},
+    %a: tensor<4x6xbf16> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>}, %wa: tensor<8x6xbf16> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>},
+    %m: tensor<4x6xbf16> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>}, %wm: tensor<8x6xbf16> {tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>})
+    -> (tensor<4x8xf32> {tp.sharding = #tp.sharding<@mesh, [{"tp"}, {}]>}) {
+  %0 = nn.contract %a, %wa "sk,nk->sn" : (tensor<4x6xbf16>, tensor<8x6xbf16>) -> tensor<4x8xbf16>
+  %1 = arith.extf %0 : tensor<4x8xbf16> to tensor<4x8xf32>
+  %2 = arith.addf %x, %1 : tensor<4x8xf32>
+  %3 = nn.contract %m, %wm "sk,nk->sn" : (tensor<4x6xbf16>, tensor<8x6xbf16>) -> tensor<4x8xbf16>
+  %4 = arith.extf %3 : tensor<4x8xbf16> to tensor<4x8xf32>
+  %5 = arith.addf %2, %4 : tensor<4x8xf32>
+  return %5 : tensor<4x8xf32>
+}
