@@ -7,7 +7,8 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-from support import Tools, check, main, smollm2
+from json_schema import mistakes
+from support import ROOT, Tools, check, fail, main, smollm2
 
 from make_checkpoint import make_variant
 
@@ -15,6 +16,8 @@ BYTES = {"f64": 8, "f32": 4, "bf16": 2, "f16": 2, "i64": 8, "i32": 4, "i8": 1, "
 TEXT_KEYS = ("kind", "dtype", "phase", "module", "reason", "location")
 COUNT_KEYS = ("group_size", "bytes_sent", "count")
 MEMORY_KEYS = {"parameters", "state", "activations_peak", "peak"}
+
+SCHEMA = json.loads((ROOT / "docs" / "report.schema.json").read_text())
 
 Report = dict[str, Any]
 
@@ -25,6 +28,8 @@ def is_count(value: Any) -> bool:
 
 def check_form(report: Report, axes: dict[str, int]) -> None:
     """Keys and types of schema 1; totals are the sums of their parts."""
+    wrong = mistakes(report, SCHEMA, SCHEMA)
+    check(not wrong, "not as docs/report.schema.json says: " + "; ".join(wrong[:5]))
     check(report["schema"] == 1, f"schema {report['schema']}")
     found = {axis["name"]: axis["size"] for axis in report["mesh"]["axes"]}
     check(found == axes, f"mesh axes {found} instead of {axes}")
@@ -57,6 +62,23 @@ def check_form(report: Report, axes: dict[str, int]) -> None:
     parts = memory["parameters"] + memory["state"] + memory["activations_peak"]
     check(max(memory["parameters"], memory["activations_peak"]) <= memory["peak"] <= parts, f"peak of {memory}")
     check_padding(report)
+    check_summary(report)
+
+
+def check_summary(report: Report) -> None:
+    """Sums by phase, axis and module are the same collectives; no time is lost."""
+    total = report["totals"]["bytes_sent"]
+    for key, rows in report["summary"].items():
+        check(sum(row["bytes_sent"] for row in rows) == total, f"bytes by {key} are not {total}")
+        check(sum(row["collectives"] for row in rows) == sum(c["count"] for c in report["collectives"]), f"counts by {key}")
+    for time in report["time"]:
+        parts = time["compute_microseconds"] + time["communication_microseconds"] - time["hidden_microseconds"]
+        check(abs(parts - time["microseconds"]) <= 0.01 + 1e-6 * parts, f"times do not add up: {time}")
+    for phase in report["memory"]["phases"]:
+        alive = sum(live["bytes"] for live in phase["alive_at_peak"])
+        check(alive == phase["live"] <= phase["arena"], f"{alive} bytes are alive of {phase['live']} and {phase['arena']}")
+        most = max((point["bytes"] for point in phase["over_program"]), default=0)
+        check(most == phase["live"], f"the curve's peak is {most} instead of {phase['live']}")
 
 
 STORED = ("parameters", "state", "activations")

@@ -30,6 +30,11 @@ static llvm::cl::opt<Format>
                             clEnumValN(Format::Json, "json", "JSON, schema 1")),
            llvm::cl::init(Format::Text));
 
+static llvm::cl::opt<std::string> machine(
+    "machine", llvm::cl::value_desc("file"),
+    llvm::cl::desc("a machine description (docs/machines.md), or numbers of "
+                   "the default such as link=100,compute=300"));
+
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   if (!tp::parseCommandLine(
@@ -39,6 +44,7 @@ int main(int argc, char **argv) {
   DialectRegistry registry;
   tp::registerAllDialects(registry);
   MLIRContext context(registry);
+  context.printOpOnDiagnostic(false);
 
   std::string message;
   std::unique_ptr<llvm::MemoryBuffer> buffer = openInputFile(input, &message);
@@ -52,7 +58,12 @@ int main(int argc, char **argv) {
   OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(sources, &context);
   if (!module)
     return 1;
-  FailureOr<tp::Report> report = tp::buildReport(*module);
+  tp::ReportOptions options;
+  FailureOr<tp::Machine> described = tp::Machine::read(machine, *module);
+  if (failed(described))
+    return 1;
+  options.machine = *described;
+  FailureOr<tp::Report> report = tp::buildReport(*module, options);
   if (failed(report))
     return 1;
   bool written = tp::writeOutput(outputName, [&](raw_ostream &os) {
