@@ -184,7 +184,7 @@ private:
         if (factors.empty() || factors.front() != factor ||
             !carries(value, unsigned(i)))
           continue;
-        if (program.names.isParameter(value))
+        if (program.names.parameterOf(value))
           return Dim{value, unsigned(i)};
         if (!best)
           best = Dim{value, unsigned(i)};
@@ -242,6 +242,8 @@ private:
   }
 
   std::string nameOf(Value value) {
+    if (Value parameter = program.names.parameterOf(value))
+      value = parameter;
     if (auto argument = dyn_cast<BlockArgument>(value)) {
       StringRef name = program.names.argumentName(argument);
       return name.empty()
@@ -272,7 +274,8 @@ private:
   }
 
   std::string placeOf(const Dim &at) {
-    auto argument = dyn_cast<BlockArgument>(at.value);
+    auto argument =
+        dyn_cast_or_null<BlockArgument>(program.names.parameterOf(at.value));
     auto parameter = argument
                          ? program.function.getArgAttrOfType<nn::ParameterAttr>(
                                argument.getArgNumber(), nn::kParameterName)
@@ -361,7 +364,7 @@ private:
       for (auto [i, factors] : llvm::enumerate(dims))
         if (llvm::is_contained(factors, factor->factor)) {
           std::optional<Dim> &slot =
-              program.names.isParameter(value) ? parameter : input;
+              program.names.parameterOf(value) ? parameter : input;
           if (!slot)
             slot = Dim{value, unsigned(i)};
         }
@@ -373,7 +376,8 @@ private:
     Dim from = findShardingOrigin(*input);
     std::string text =
         "its input is sharded on " + dimText(parameter ? *parameter : *input);
-    if (from.value != input->value && isa<BlockArgument>(from.value))
+    if (from.value != input->value && (isa<BlockArgument>(from.value) ||
+                                       program.names.parameterOf(from.value)))
       text += ", as " + nameOf(from.value) + " is on " + placeOf(from);
     return text;
   }
@@ -457,7 +461,7 @@ private:
   void offerWhole(CollectiveOpInterface op, Value operand, const Dim &from,
                   ReportCollective &collective) {
     int64_t others = collective.groupSize - 1;
-    if (program.names.isParameter(from.value))
+    if (program.names.parameterOf(from.value))
       collective.parameter = nameOf(from.value);
     bool endsWhole = bytesOf(op->getResult(0).getType()) >
                      bytesOf(op->getOperand(0).getType());
@@ -469,7 +473,8 @@ private:
       alternative.microseconds =
           program.modelFor(op).collectiveTime(double(alternative.bytesSent),
                                               /*reduces=*/false);
-    } else if (isa<BlockArgument>(from.value)) {
+    } else if (isa<BlockArgument>(from.value) ||
+               program.names.parameterOf(from.value)) {
       alternative.what = "keeping " + nameOf(from.value) + " whole";
       alternative.memory =
           saturatingProduct(others, bytesOf(from.value.getType()));

@@ -66,7 +66,7 @@ std::string ModuleNames::find(Operation *op) const {
   std::string shared;
   for (Value operand : op->getOperands()) {
     StringRef module = of(operand);
-    if (isa<BlockArgument>(operand) && !module.empty())
+    if (parameterOf(operand) && !module.empty())
       return module.str();
     if (!module.empty())
       shared = shared.empty() ? module.str() : sharedPart(shared, module);
@@ -76,9 +76,20 @@ std::string ModuleNames::find(Operation *op) const {
 
 StringRef ModuleNames::add(Operation *op) {
   std::string module = find(op);
-  for (Value result : op->getResults())
+  for (auto [i, result] : llvm::enumerate(op->getResults())) {
     values[result] = module;
+    if (!isa<PlacementOpInterface>(op) || i >= op->getNumOperands())
+      continue;
+    if (Value parameter = parameterOf(op->getOperand(i))) {
+      moved[result] = parameter;
+      values[result] = of(parameter).str();
+    }
+  }
   return ops[op] = std::move(module);
+}
+
+Value ModuleNames::parameterOf(Value value) const {
+  return isParameter(value) ? value : moved.lookup(value);
 }
 
 StringRef ModuleNames::of(Operation *op) const {

@@ -29,6 +29,8 @@ public:
   /// The published name of an argument; empty if it has none.
   StringRef argumentName(BlockArgument argument) const;
   bool isParameter(Value value) const;
+  /// The parameter that `value` is, moved or not; null if it is none.
+  Value parameterOf(Value value) const;
 
 private:
   std::string find(Operation *op) const;
@@ -36,6 +38,7 @@ private:
   func::FuncOp function;
   DenseMap<Value, std::string> values;
   DenseMap<Operation *, std::string> ops;
+  DenseMap<Value, Value> moved; ///< from parameters
 };
 
 struct LocalProgram {
