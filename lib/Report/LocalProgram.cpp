@@ -15,9 +15,36 @@ using namespace mlir::tp;
 // Modules
 //===----------------------------------------------------------------------===//
 
+/// "model.layers.7" of "model.layers.7.mlp.down", and the 7; nothing if the
+/// name has no number.
+static std::optional<std::pair<StringRef, int64_t>> layerPart(StringRef name) {
+  size_t begin = 0;
+  while (begin <= name.size()) {
+    StringRef part =
+        name.drop_front(begin).take_until([](char c) { return c == '.'; });
+    int64_t number = 0;
+    if (!part.getAsInteger(10, number))
+      return std::make_pair(name.take_front(begin + part.size()), number);
+    begin += part.size() + 1;
+  }
+  return std::nullopt;
+}
+
+std::optional<int64_t> tp::layerOf(StringRef module) {
+  auto layer = layerPart(module);
+  return layer ? std::optional(layer->second) : std::nullopt;
+}
+
 /// "layers.0.attention.q" and "layers.0.attention.k" share
-/// "layers.0.attention".
+/// "layers.0.attention". What a layer adds to what came before is of the layer:
+/// "layers.0.mlp" and "layers.1.mlp" make "layers.1".
 static std::string sharedPart(StringRef a, StringRef b) {
+  auto inA = layerPart(a), inB = layerPart(b);
+  if (inA && (!inB || inA->first != inB->first) &&
+      (!inB || inA->second > inB->second))
+    return inA->first.str();
+  if (inB && (!inA || inA->first != inB->first))
+    return inB->first.str();
   while (a != b && !a.empty())
     if (a.size() >= b.size())
       a = a.contains('.') ? a.rsplit('.').first : StringRef();

@@ -83,6 +83,13 @@ std::unique_ptr<OpObserver> makeTimer(LocalProgram &program, Report &report,
 std::unique_ptr<OpObserver> makeTensorCollector(LocalProgram &program,
                                                 Report &report);
 
+/// Of one layer; after the collectives.
+std::unique_ptr<OpObserver> makeGraphCollector(LocalProgram &program,
+                                               Report &report, int64_t layer);
+
+/// The first number in a module's name: "model.layers.7.mlp" is of layer 7.
+std::optional<int64_t> layerOf(StringRef module);
+
 /// How often an op multiplies and adds for each combination of its factors'
 /// positions: once for each float operand but the first, if it reduces some
 /// factor that two of them have. Other ops contract nothing.

@@ -16,8 +16,9 @@ namespace {
 
 class JsonPrinter {
 public:
-  JsonPrinter(const Report &report, llvm::raw_ostream &os)
-      : report(report), json(os, /*IndentSize=*/2) {}
+  JsonPrinter(const Report &report, llvm::raw_ostream &os, unsigned indent,
+              bool withGraphs)
+      : report(report), json(os, indent), withGraphs(withGraphs) {}
 
   void print();
 
@@ -53,9 +54,11 @@ private:
   void printPadding();
   void printTime();
   void printTensors();
+  void printGraphs();
 
   const Report &report;
   llvm::json::OStream json;
+  bool withGraphs;
 };
 
 } // namespace
@@ -318,6 +321,40 @@ void JsonPrinter::printTensors() {
   });
 }
 
+void JsonPrinter::printGraphs() {
+  auto node = [&](const ReportNode &node) {
+    json.attribute("name", node.name);
+    json.attribute("module", node.module);
+    json.attribute("type", node.type);
+    json.attribute("location", node.location);
+    json.attribute("outside", node.isOutside);
+    strings("parameters", node.parameters);
+  };
+  auto edge = [&](const ReportEdge &edge) {
+    json.attribute("from", int64_t(edge.from));
+    json.attribute("to", int64_t(edge.to));
+    json.attribute("type", edge.type);
+    json.attribute("placement", edge.placement);
+    counts("collectives", edge.collectives);
+  };
+  json.attributeArray("graphs", [&] {
+    for (const ReportGraph &graph : report.graphs)
+      json.object([&] {
+        json.attribute("phase", graph.phase);
+        json.attribute("layer", graph.layer);
+        json.attribute("left_out", int64_t(graph.leftOut));
+        json.attributeArray("nodes", [&] {
+          for (const ReportNode &each : graph.nodes)
+            json.object([&] { node(each); });
+        });
+        json.attributeArray("edges", [&] {
+          for (const ReportEdge &each : graph.edges)
+            json.object([&] { edge(each); });
+        });
+      });
+  });
+}
+
 void JsonPrinter::print() {
   json.object([&] {
     json.attribute("schema", 1);
@@ -342,10 +379,17 @@ void JsonPrinter::print() {
     json.attributeObject("padding", [&] { printPadding(); });
     printTensors();
     strings("remarks", report.remarks);
+    if (withGraphs)
+      printGraphs();
   });
 }
 
+void tp::printJsonData(const Report &report, llvm::raw_ostream &os,
+                       unsigned indent, bool withGraphs) {
+  JsonPrinter(report, os, indent, withGraphs).print();
+}
+
 void tp::printJson(const Report &report, llvm::raw_ostream &os) {
-  JsonPrinter(report, os).print();
+  printJsonData(report, os, /*indent=*/2, /*withGraphs=*/false);
   os << "\n";
 }

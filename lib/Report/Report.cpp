@@ -114,6 +114,8 @@ FailureOr<Report> tp::buildReport(ModuleOp module,
     observers.push_back(makeCollectiveCollector(program, report));
     observers.push_back(makeTimer(program, report, options.withEvents));
     observers.push_back(makeTensorCollector(program, report));
+    if (options.withGraphs)
+      observers.push_back(makeGraphCollector(program, report, options.layer));
     if (failed(walk(program, observers)))
       return failure();
     writeModules(program, copies);

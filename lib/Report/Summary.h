@@ -40,6 +40,10 @@ struct FoldedCollective {
 };
 std::vector<FoldedCollective> foldCollectives(const Report &report);
 
+/// As printJson does, in lines or without, and with the graphs of a layer.
+void printJsonData(const Report &report, llvm::raw_ostream &os, unsigned indent,
+                   bool withGraphs);
+
 /// "4x8xf32+4xi32"
 std::string shapesOf(const ReportCollective &collective);
 /// "f32,i32"

@@ -173,6 +173,31 @@ struct ReportPlacement {
   std::string text; ///< "[dp: Replicate, tp: Shard(0)]"
 };
 
+/// An op of the layer that a graph shows, or where its values come from and go
+/// to.
+struct ReportNode {
+  std::string name, module, type, location;
+  std::vector<std::string> parameters; ///< that it reads
+  bool isOutside = false;
+};
+
+/// A value that an op gives to another; with `collective`, what it goes through
+/// on the way, a number in the report's list.
+struct ReportEdge {
+  size_t from = 0, to = 0;
+  std::string type, placement;
+  std::vector<size_t> collectives;
+};
+
+/// One layer of a phase.
+struct ReportGraph {
+  std::string phase;
+  int64_t layer = -1;            ///< -1: all that there is
+  std::vector<ReportNode> nodes; ///< in program order
+  std::vector<ReportEdge> edges;
+  size_t leftOut = 0; ///< nodes beyond the most that are shown
+};
+
 struct Report {
   std::vector<std::pair<std::string, int64_t>> axes;
   std::vector<bool> isDataParallel; ///< of each axis
@@ -184,12 +209,14 @@ struct Report {
   std::vector<ReportModule> modules;         ///< in order of first use
   std::vector<ReportPlacement> tensors;      ///< in order of first use
   std::vector<ReportEvent> events;           ///< if asked for
+  std::vector<ReportGraph> graphs;           ///< if asked for
   std::vector<std::string> remarks;
 };
 
 struct ReportOptions {
   Machine machine = Machine::standard();
-  bool withEvents = false;
+  bool withEvents = false, withGraphs = false;
+  int64_t layer = -1; ///< of graphs; -1 chooses a typical one
 };
 
 /// The report of a local module, from IR alone. A diagnostic if it has no mesh,
@@ -210,6 +237,9 @@ void printJson(const Report &report, llvm::raw_ostream &os);
 /// Tables of at most 100 columns, layers folded.
 void printText(const Report &report, llvm::raw_ostream &os,
                bool inColour = false);
+
+/// The predicted run, of a report with events, in the Chrome trace format.
+void printTimeline(const Report &report, llvm::raw_ostream &os);
 
 /// "1.5 MiB"
 std::string formatBytes(int64_t bytes);
