@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 from json_schema import mistakes
-from support import ROOT, Tools, check, fail, main, smollm2
+from support import ROOT, Tools, check, main, smollm2
 
-from make_checkpoint import make_variant
+from make_checkpoint import make_config, make_variant
 
 BYTES = {"f64": 8, "f32": 4, "bf16": 2, "f16": 2, "i64": 8, "i32": 4, "i8": 1, "i1": 1}
 TEXT_KEYS = ("kind", "dtype", "phase", "module", "reason", "location")
@@ -236,6 +236,38 @@ def agreement_generate(tools: Tools) -> None:
     check(counted["totals"] == stated["totals"], "totals differ")
 
 
+def fit(tools: Tools) -> None:
+    """The largest batch fits, and one more does not; so for sizes. The documented example is what comes out."""
+    make_variant("grouped", tools.work / "model")
+
+    def peak(batch: int, mesh: str) -> int:
+        module = tools.import_model("model", "--entry=forward", "--seq=16", f"--batch={batch}", "--dtype=f32")
+        return tools.report(tools.shard(module, mesh))["memory"]["peak"]
+
+    for mesh in ("tp=2", "dp=2,tp=2"):
+        memory = 2 * peak(9, mesh) + 1000
+        options = (f"--device-memory={memory}", "--seq=16", "--dtype=f32", f"--mesh={mesh}", "--format=json")
+        answer = json.loads(tools.output("tp-report", "model", *options))
+        row = answer["meshes"][0]
+        most = row["largest_batch"]
+        check(row["peak"] == peak(1, mesh) and row["fits"], f"{row} for batch 1")
+        check(peak(most, mesh) == row["largest_batch_peak"] <= memory, f"{most} does not fit: {row}")
+        check(peak(most + 1, mesh) > memory, f"{most + 1} fits as well: {row}")
+    # Half of what one device needs: more than one is needed.
+    memory = peak(1, "tp=1") * 6 // 10
+    answer = json.loads(tools.output("tp-report", "model", f"--device-memory={memory}", "--seq=16", "--dtype=f32", "--format=json"))
+    smallest = answer["smallest_tensor_parallel"]
+    check(smallest > 1 and peak(1, f"tp={smallest}") <= memory, f"{smallest} does not fit")
+    check(all(peak(1, f"tp={size}") > memory for size in range(1, smallest)), f"less than {smallest} fits")
+    check(answer["meshes"][0]["largest_batch"] == 0, "a batch fits on one device")
+    make_config("llama-3-8b", tools.work / "llama")
+    text = tools.output("tp-report", "llama", "--device-memory=80GB", "--seq=512")
+    documented = (ROOT / "docs" / "machines.md").read_text()
+    check("\n".join("    " + line if line else "" for line in text.splitlines()) in documented, f"docs/machines.md has not\n{text}")
+    wrong = tools.run("tp-report", "llama")
+    check(wrong.returncode == 1 and "--device-memory" in wrong.stderr, f"a model alone: {wrong.stderr}")
+
+
 def text(tools: Tools) -> None:
     """The text names kinds, modules and bytes."""
     make_variant("grouped", tools.work / "model")
@@ -265,6 +297,7 @@ if __name__ == "__main__":
             "padding": padding,
             "agreement": agreement,
             "agreement-generate": agreement_generate,
+            "fit": fit,
             "text": text,
             "deterministic": deterministic,
         }

@@ -57,6 +57,8 @@ static FailureOr<Report> readModule(StringRef path,
   if (failed(machine))
     return failure();
   wanted.machine = *machine;
+  if (options.deviceMemory)
+    wanted.machine.deviceMemory = options.deviceMemory;
   return buildReport(*module, wanted);
 }
 

@@ -17,7 +17,8 @@ namespace mlir::tp {
 struct ReadOptions {
   std::string machine;
   bool withEvents = false, withGraphs = false;
-  int64_t layer = -1; ///< of graphs; -1 chooses
+  int64_t layer = -1;       ///< of graphs; -1 chooses
+  int64_t deviceMemory = 0; ///< instead of the machine's, if not 0
 };
 
 /// The report of a sharded module. What is wrong is printed, once.

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Fit.h"
 #include "Read.h"
 #include "tp/InitAll.h"
 #include "tp/Report/Diff.h"
@@ -46,8 +47,34 @@ static cl::opt<Format> format(
                clEnumValN(Format::Dot, "dot", "the graph of one layer")),
     cl::init(Format::Text));
 
-static cl::opt<std::string> input(cl::Positional, cl::desc("<sharded module>"),
+static cl::opt<std::string> input(cl::Positional,
+                                  cl::desc("<sharded module, or model>"),
                                   cl::init("-"));
+static cl::opt<std::string> deviceMemory(
+    "device-memory", cl::value_desc("80GB"),
+    cl::desc("answer, of a model, which batch fits and which tensor-parallel "
+             "size; of a sharded module, whether it fits"));
+static cl::list<std::string>
+    meshes("mesh", cl::value_desc("tp=4"),
+           cl::desc("with --device-memory: a mesh to try, as often as wanted"));
+static cl::opt<std::string> plan("plan", cl::init("auto"),
+                                 cl::value_desc("auto|none|FILE"),
+                                 cl::desc("with --device-memory: the plan"));
+static cl::opt<std::string>
+    entry("entry", cl::init("forward"), cl::value_desc("forward|generate"),
+          cl::desc("with --device-memory: what the model is to do"));
+static cl::opt<int64_t> batch("batch", cl::init(1),
+                              cl::desc("with --device-memory: sequences"));
+static cl::opt<int64_t>
+    sequence("seq", cl::init(0),
+             cl::desc("with --device-memory: tokens of a sequence, or of a "
+                      "prefill chunk"));
+static cl::opt<int64_t>
+    maxSequence("max-seq", cl::init(0),
+                cl::desc("with --device-memory: tokens that the cache holds"));
+static cl::opt<std::string> dtype("dtype", cl::init("auto"),
+                                  cl::value_desc("auto|f64|f32|bf16"),
+                                  cl::desc("with --device-memory: type"));
 static cl::opt<std::string>
     timeline("timeline", cl::value_desc("file"),
              cl::desc("write the predicted run too, as a Chrome trace"));
@@ -128,8 +155,49 @@ static void print(const Report &report, raw_ostream &os) {
   }
 }
 
+static int runFit(MLIRContext &context, int64_t bytes) {
+  if (!checkFormat("--device-memory"))
+    return 1;
+  FitOptions options;
+  options.model = input;
+  options.plan = plan;
+  options.deviceMemory = bytes;
+  options.meshes.assign(meshes.begin(), meshes.end());
+  options.import.entry = entry;
+  options.import.batch = batch;
+  options.import.sequence = sequence;
+  options.import.maxSequence = maxSequence;
+  options.import.dtype = dtype;
+  FailureOr<FitAnswer> answer = findFit(options, context);
+  if (failed(answer))
+    return 1;
+  bool written = writeOutput(output, [&](raw_ostream &os) {
+    format == Format::Json ? printFitJson(options, *answer, os)
+                           : printFitText(options, *answer, os);
+  });
+  return written ? 0 : 1;
+}
+
 static int runReport(MLIRContext &context) {
+  std::optional<int64_t> memory;
+  if (!deviceMemory.empty()) {
+    memory = parseBytes(deviceMemory);
+    if (!memory) {
+      printError("--device-memory must be an amount such as 80GB or 80GiB, "
+                 "got '" +
+                 deviceMemory + "'");
+      return 1;
+    }
+    if (isModel(input) || !meshes.empty())
+      return runFit(context, *memory);
+  }
+  if (isModel(input) || !meshes.empty()) {
+    printError("of a model, tp-report only says what fits in "
+               "--device-memory; shard it with tp-opt --tp-shard for more");
+    return 1;
+  }
   ReadOptions options;
+  options.deviceMemory = memory.value_or(0);
   options.machine = machine;
   options.withEvents = !timeline.empty();
   options.withGraphs = format == Format::Html || format == Format::Dot;
