@@ -23,11 +23,13 @@ using namespace mlir;
 using namespace mlir::tp;
 
 const ReportPlacement *tp::findTensor(const Report &report, StringRef name) {
-  std::vector<std::pair<unsigned, StringRef>> near;
+  // Those that have it as a part come first.
+  std::vector<std::tuple<bool, unsigned, StringRef>> near;
   for (const ReportPlacement &tensor : report.tensors) {
     if (tensor.name == name)
       return &tensor;
-    near.push_back({name.edit_distance(tensor.name), tensor.name});
+    near.push_back({!StringRef(tensor.name).contains(name),
+                    name.edit_distance(tensor.name), tensor.name});
   }
   llvm::sort(near);
   near.erase(llvm::unique(near), near.end());
@@ -35,7 +37,7 @@ const ReportPlacement *tp::findTensor(const Report &report, StringRef name) {
   constexpr size_t kMostNames = 3;
   for (auto [i, candidate] : llvm::enumerate(near))
     if (i < kMostNames)
-      text += (i ? ", " : "; the nearest are ") + candidate.second.str();
+      text += (i ? ", " : "; the nearest are ") + std::get<2>(candidate).str();
   printError(text);
   return nullptr;
 }

@@ -7,7 +7,7 @@
 // RUN: tp-report place two.weight %s --format=json | FileCheck %s --check-prefix=JSON
 // RUN: not tp-report place too %s 2>&1 | FileCheck %s --check-prefix=NAME
 
-// NAME: error: there is no tensor 'too'; the nearest are one, three, whole
+// NAME: error: there is no tensor 'too'; the nearest are in, one, three
 
 // Major part of "y" on rows that are padded.
 //      ONE:one, input: 3x8 f32

@@ -36,8 +36,7 @@ static constexpr int64_t kLargestBatch = int64_t(1) << 20;
 
 bool tp::isModel(StringRef path) {
   StringRef extension = llvm::sys::path::extension(path);
-  return llvm::sys::fs::is_directory(path) || extension == ".gguf" ||
-         extension == ".json";
+  return llvm::sys::fs::is_directory(path) || extension == ".gguf";
 }
 
 namespace {
