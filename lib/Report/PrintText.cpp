@@ -171,8 +171,7 @@ void TextPrinter::printCollectives() {
        << (isHidden ? "* " : "  ") << shortened(row.module, 20) << "\n";
   }
   if (anyHidden)
-    os << "* of the first of them "
-       << "some is hidden: the device computes meanwhile\n";
+    os << "* runs beside computing, in part or as a whole\n";
 }
 
 static std::string countText(int64_t collectives) {
