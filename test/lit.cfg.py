@@ -16,6 +16,6 @@ config.test_exec_root = os.path.join(config.tp_obj_root, "test")
 
 llvm_config.use_default_substitutions()
 llvm_config.add_tool_substitutions(
-    ["tp-compile", "tp-opt", "tp-import", "tp-run", "tp-report", "tp-example-generate", "split-file",
+    ["tp-compile", "tp-opt", "tp-import", "tp-run", "tp-report", "tp-lsp-server", "tp-reduce", "tp-example-generate", "split-file",
      "llvm-nm", "llvm-readelf"],
     [config.tp_tools_dir, config.llvm_tools_dir])

@@ -4,9 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "LocalProgram.h"
 #include "tp/Dialect/NN/IR/NN.h"
-#include "tp/Dialect/TP/Transforms/PlacementProver.h"
-#include "tp/Report/Report.h"
 #include <map>
 
 using namespace mlir;
@@ -38,6 +37,31 @@ void ReportAmounts::forEach(llvm::function_ref<void(ReportAmount &)> visit) {
     visit(*amount);
 }
 
+int64_t tp::contractionsOf(Operation *op, const ShardingRule &rule) {
+  SmallVector<int64_t> operandsWith(rule.factors.size());
+  int64_t operands = 0;
+  for (auto [value, dims] : llvm::zip(op->getOperands(), rule.operands)) {
+    if (!isa<RankedTensorType>(value.getType()) ||
+        !isa<FloatType>(getElementTypeOrSelf(value)))
+      continue;
+    ++operands;
+    for (const DimFactors &dim : dims)
+      for (unsigned factor : dim)
+        ++operandsWith[factor];
+  }
+  for (const TensorFactors &dims : rule.results)
+    for (const DimFactors &dim : dims)
+      for (unsigned factor : dim)
+        operandsWith[factor] = 0;
+  for (auto [factor, count] : llvm::zip(rule.factors, operandsWith))
+    if (factor.kind != FactorKind::Reduce &&
+        factor.kind != FactorKind::Decompose)
+      count = 0;
+  bool contracts =
+      llvm::any_of(operandsWith, [](int64_t count) { return count > 1; });
+  return contracts ? operands - 1 : 0;
+}
+
 namespace {
 
 /// A dim or factor of a tensor or op, on all devices together.
@@ -48,14 +72,10 @@ struct Extent {
   bool isPadded() const { return padded > size; }
 };
 
-int64_t product(int64_t a, int64_t b) {
-  return clamp(llvm::SaturatingMultiply(uint64_t(a), uint64_t(b)));
-}
-
 /// Of `total` on each of `devices`, the part that is padding along these dims:
 /// on all devices together, which is a whole number.
 ReportAmount amountOf(int64_t total, ArrayRef<Extent> dims, int64_t devices) {
-  int64_t all = product(total, devices);
+  int64_t all = saturatingProduct(total, devices);
   unsigned __int128 kept = all, whole = 1;
   for (const Extent &dim : dims)
     if (dim.isPadded()) {
@@ -65,87 +85,43 @@ ReportAmount amountOf(int64_t total, ArrayRef<Extent> dims, int64_t devices) {
   return {total, whole ? all - int64_t(kept / whole) : 0};
 }
 
-class PaddingCounter {
+class PaddingCounter : public OpObserver {
 public:
-  PaddingCounter(func::FuncOp function, FlatSymbolRefAttr meshName,
-                 MeshAttr mesh, Report &report)
-      : function(function), mesh(mesh), report(report),
-        prover(function, meshName, mesh) {
-    for (MeshAxisAttr axis : mesh.getAxes())
-      devices = product(devices, axis.getSize());
-    report.phases.push_back({function.getName().str(), {}});
+  PaddingCounter(LocalProgram &program, Report &report)
+      : function(program.function), mesh(program.mesh), report(report),
+        prover(program.prover), names(program.names), devices(program.devices) {
+    report.phases.push_back({});
+    report.phases.back().phase = program.phase();
     firstRow = report.padding.size();
   }
 
-  LogicalResult run() {
-    if (failed(checkVerifiable(function)) || failed(prover.enterArguments()))
-      return failure();
+  void enter() override {
     for (BlockArgument argument : function.getArguments()) {
-      modules[argument] = ownerOf(argument, nn::kParameterName);
-      std::string owner = modules[argument];
-      if (owner.empty())
-        owner = ownerOf(argument, nn::kStateName);
+      std::string owner = names.of(argument).str();
+      if (owner.empty() && kindOf(argument) == Kind::State) {
+        StringRef name = names.argumentName(argument);
+        owner = name.contains('.') ? name.rsplit('.').first.str() : name.str();
+      }
       countTensor(argument, owner, kindOf(argument));
     }
-    for (Operation &op : function.getBody().front()) {
-      if (failed(prover.visit(&op)))
-        return failure();
-      if (!op.hasTrait<OpTrait::IsTerminator>())
-        count(&op);
-    }
+  }
+
+  void visit(Operation *op) override {
+    std::string module = names.of(op).str();
+    for (Value result : op->getResults())
+      countTensor(result, module, Kind::Activation);
+    if (isa<ShardingRuleOpInterface>(op) && !isa<PlacementOpInterface>(op))
+      countWork(op, module);
+  }
+
+  void finish() override {
     auto average = [&](ReportAmount &amount) { amount.padding /= devices; };
     report.phases.back().amounts.forEach(average);
     for (size_t i = firstRow; i < report.padding.size(); ++i)
       report.padding[i].amounts.forEach(average);
-    return success();
   }
 
 private:
-  //===--------------------------------------------------------------------===//
-  // Modules
-  //===--------------------------------------------------------------------===//
-
-  /// Of a parameter or state: its name without the last word.
-  std::string ownerOf(BlockArgument argument, StringRef attribute) {
-    Attribute named = function.getArgAttr(argument.getArgNumber(), attribute);
-    StringRef name;
-    if (auto parameter = dyn_cast_or_null<nn::ParameterAttr>(named))
-      name = parameter.getName().getValue();
-    else if (auto state = dyn_cast_or_null<StringAttr>(named))
-      name = state.getValue();
-    return name.contains('.') ? name.rsplit('.').first.str() : name.str();
-  }
-
-  /// What the location says. A printed program has none: then the module of the
-  /// parameter that the op reads, or what the modules of its operands share.
-  std::string moduleOf(Operation *op) {
-    if (auto collective = dyn_cast<CollectiveOpInterface>(op))
-      if (StringAttr module = collective.getModuleName())
-        return module.getValue().str();
-    if (StringRef name = tp::moduleOf(op->getLoc()); !name.empty())
-      return name.str();
-    std::string shared;
-    for (Value operand : op->getOperands()) {
-      const std::string &module = modules[operand];
-      if (isa<BlockArgument>(operand) && !module.empty())
-        return module;
-      if (!module.empty())
-        shared = shared.empty() ? module : sharedPart(shared, module);
-    }
-    return shared;
-  }
-
-  /// "layers.0.attention.q" and "layers.0.attention.k" share
-  /// "layers.0.attention".
-  static std::string sharedPart(StringRef a, StringRef b) {
-    while (a != b && !a.empty())
-      if (a.size() >= b.size())
-        a = a.contains('.') ? a.rsplit('.').first : StringRef();
-      else
-        b = b.contains('.') ? b.rsplit('.').first : StringRef();
-    return a.str();
-  }
-
   //===--------------------------------------------------------------------===//
   // Amounts
   //===--------------------------------------------------------------------===//
@@ -158,16 +134,6 @@ private:
       return Kind::Parameter;
     return function.getArgAttr(number, nn::kStateName) ? Kind::State
                                                        : Kind::Activation;
-  }
-
-  void count(Operation *op) {
-    std::string module = moduleOf(op);
-    for (Value result : op->getResults()) {
-      modules[result] = module;
-      countTensor(result, module, Kind::Activation);
-    }
-    if (isa<ShardingRuleOpInterface>(op) && !isa<PlacementOpInterface>(op))
-      countWork(op, module);
   }
 
   /// Adds to the phase, and to the row of each padded dim.
@@ -194,8 +160,8 @@ private:
     int64_t bytes = llvm::divideCeil(type.getElementTypeBitWidth(), 8u);
     add(module, dims, [&](ArrayRef<Extent> list) {
       ReportAmount elements = amountOf(type.getNumElements(), list, devices);
-      ReportAmount inBytes{product(elements.total, bytes),
-                           product(elements.padding, bytes)};
+      ReportAmount inBytes{saturatingProduct(elements.total, bytes),
+                           saturatingProduct(elements.padding, bytes)};
       ReportAmounts amounts;
       switch (kind) {
       case Kind::Parameter:
@@ -215,34 +181,6 @@ private:
     });
   }
 
-  /// How often an op multiplies and adds for each combination of its factors'
-  /// positions: once for each float operand but the first, if it reduces some
-  /// factor that two of them have. Other ops contract nothing.
-  static int64_t contractionsOf(Operation *op, const ShardingRule &rule) {
-    SmallVector<int64_t> operandsWith(rule.factors.size());
-    int64_t operands = 0;
-    for (auto [value, dims] : llvm::zip(op->getOperands(), rule.operands)) {
-      if (!isa<RankedTensorType>(value.getType()) ||
-          !isa<FloatType>(getElementTypeOrSelf(value)))
-        continue;
-      ++operands;
-      for (const DimFactors &dim : dims)
-        for (unsigned factor : dim)
-          ++operandsWith[factor];
-    }
-    for (const TensorFactors &dims : rule.results)
-      for (const DimFactors &dim : dims)
-        for (unsigned factor : dim)
-          operandsWith[factor] = 0;
-    for (auto [factor, count] : llvm::zip(rule.factors, operandsWith))
-      if (factor.kind != FactorKind::Reduce &&
-          factor.kind != FactorKind::Decompose)
-        count = 0;
-    bool contracts =
-        llvm::any_of(operandsWith, [](int64_t count) { return count > 1; });
-    return contracts ? operands - 1 : 0;
-  }
-
   void countWork(Operation *op, StringRef module) {
     ShardingRule rule = cast<ShardingRuleOpInterface>(op).getShardingRule();
     int64_t total = contractionsOf(op, rule);
@@ -252,7 +190,7 @@ private:
     for (const FactorFact &known : prover.factorsOfLast()) {
       if (!known.known)
         continue;
-      total = product(total, known.block);
+      total = saturatingProduct(total, known.block);
       Extent extent{known.dim.size, known.block * sizeOf(known.dim.axes),
                     known.dim.axes};
       if (known.dim.isFree())
@@ -284,16 +222,16 @@ private:
   func::FuncOp function;
   MeshAttr mesh;
   Report &report;
-  PlacementProver prover;
-  int64_t devices = 1;
+  PlacementProver &prover;
+  const ModuleNames &names;
+  int64_t devices;
   size_t firstRow = 0; ///< of this function, in the report
-  DenseMap<Value, std::string> modules;
   std::map<std::string, size_t> rows;
 };
 
 } // namespace
 
-LogicalResult tp::addPadding(func::FuncOp function, FlatSymbolRefAttr meshName,
-                             MeshAttr mesh, Report &report) {
-  return PaddingCounter(function, meshName, mesh, report).run();
+std::unique_ptr<OpObserver> tp::makePaddingCounter(LocalProgram &program,
+                                                   Report &report) {
+  return std::make_unique<PaddingCounter>(program, report);
 }

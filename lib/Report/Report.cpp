@@ -1,79 +1,18 @@
-//===- Report.cpp - the collectives and memory of a program ---------------===//
+//===- Report.cpp - what a sharded program sends, holds and takes ---------===//
 //
 // Part of tp-mlir, under the Apache License v2.0.
 //
 //===----------------------------------------------------------------------===//
 
 #include "tp/Report/Report.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "LocalProgram.h"
+#include "mlir/IR/IRMapping.h"
 #include "mlir/Pass/PassManager.h"
-#include "tp/Conversion/MemoryPlan.h"
-#include "tp/Dialect/TP/IR/TP.h"
+#include "tp/Conversion/Passes.h"
 #include "tp/Dialect/TP/Transforms/Passes.h"
 
 using namespace mlir;
 using namespace mlir::tp;
-
-static std::string textOf(Type type) {
-  std::string text;
-  llvm::raw_string_ostream(text) << type;
-  return text;
-}
-
-std::string tp::textOf(const Axis &axis, MeshAttr mesh) {
-  std::string text = axis.name.str();
-  for (MeshAxisAttr whole : mesh.getAxes())
-    if (whole.getName() == axis.name && whole.getSize() != axis.size)
-      text += ":(" + std::to_string(axis.pre) + ")" + std::to_string(axis.size);
-  return text;
-}
-
-static std::string textOf(AxisRefAttr axis) {
-  std::string text = axis.getName().str();
-  if (axis.getSize())
-    text += ":(" + std::to_string(axis.getPre()) + ")" +
-            std::to_string(axis.getSize());
-  return text;
-}
-
-/// "file:line:column" of the importer or the user; empty if there is none.
-static std::string textOf(Location location) {
-  if (auto file = dyn_cast<FileLineColLoc>(location))
-    return (file.getFilename().getValue() + ":" + Twine(file.getLine()) + ":" +
-            Twine(file.getColumn()))
-        .str();
-  if (auto name = dyn_cast<NameLoc>(location))
-    return textOf(name.getChildLoc());
-  if (auto fused = dyn_cast<FusedLoc>(location))
-    for (Location part : fused.getLocations())
-      if (std::string text = textOf(part); !text.empty())
-        return text;
-  return {};
-}
-
-static ReportCollective describeCollective(CollectiveOpInterface op,
-                                           StringRef phase) {
-  ReportCollective collective;
-  collective.kind = op->getName().stripDialect().str();
-  for (AxisRefAttr axis : op.getGroupAxes().getAsRange<AxisRefAttr>())
-    collective.axes.push_back(textOf(axis));
-  collective.groupSize = op.getGroupSize();
-  if (auto kind = op->getAttrOfType<ReduceKindAttr>("kind"))
-    collective.reduction = stringifyReduceKind(kind.getValue()).str();
-  for (Type type : op->getOperandTypes()) {
-    auto tensor = cast<RankedTensorType>(type);
-    collective.tensors.push_back(
-        {textOf(tensor.getElementType()), tensor.getShape().vec()});
-  }
-  collective.bytesSent = op.getBytesSent();
-  collective.phase = phase.str();
-  if (StringAttr module = op.getModuleName())
-    collective.module = module.getValue().str();
-  if (StringAttr reason = op.getReasonText())
-    collective.reason = reason.getValue().str();
-  collective.location = textOf(op->getLoc());
-  return collective;
-}
 
 /// What a partitioned program calls counts where it is called.
 static LogicalResult writeOutCalls(ModuleOp module) {
@@ -90,7 +29,62 @@ static LogicalResult writeOutCalls(ModuleOp module) {
   return manager.run(module);
 }
 
-FailureOr<Report> tp::buildReport(ModuleOp module) {
+static LogicalResult checkLocal(func::FuncOp function) {
+  for (unsigned i = 0; i < function.getNumArguments(); ++i)
+    if (isa<RankedTensorType>(function.getArgumentTypes()[i]) &&
+        !function.getArgAttr(i, kGlobalName))
+      return function.emitError("is not sharded yet: argument ")
+             << i << " has no '" << kGlobalName
+             << "'; run tp-opt --tp-shard first";
+  return success();
+}
+
+/// Fused ops keep locations, and nothing else that says where they come from.
+static void writeModules(LocalProgram &program, const IRMapping &copies) {
+  MLIRContext *context = program.function.getContext();
+  for (Operation &op : program.function.getBody().front()) {
+    StringRef module = program.names.of(&op);
+    Operation *copy = copies.lookupOrNull(&op);
+    if (copy && !module.empty())
+      copy->setLoc(NameLoc::get(StringAttr::get(context, module), op.getLoc()));
+  }
+}
+
+static LogicalResult planMemory(ModuleOp module) {
+  PassManager manager(module.getContext());
+  manager.addPass(createTPFlatten({/*local=*/true}));
+  manager.addNestedPass<func::FuncOp>(createNNFuseKernels());
+  manager.addNestedPass<func::FuncOp>(createTPPlanMemory());
+  return manager.run(module);
+}
+
+/// What the program as a whole makes worth saying.
+static void addRemarks(Report &report, MeshAttr mesh) {
+  for (auto [i, axis] : llvm::enumerate(report.axes)) {
+    int64_t span = spanOf({Axis{axis.first, 1, axis.second}}, mesh);
+    int64_t host = report.machine.devicesPerHost;
+    if (axis.second > 1 && !report.isDataParallel[i] && host && span > host)
+      report.remarks.push_back("axis " + axis.first + "=" +
+                               std::to_string(axis.second) +
+                               " crosses hosts of " + std::to_string(host) +
+                               " devices: its collectives go over \"" +
+                               report.machine.linkFor(span).name + "\"");
+    for (const ReportPhase &phase : report.phases)
+      if (axis.second > 1 && phase.withoutAxis[i] < phase.time.total)
+        report.remarks.push_back(
+            "axis " + axis.first + "=" + std::to_string(axis.second) +
+            " slows " + phase.phase + " down: " + formatTime(phase.time.total) +
+            " instead of " + formatTime(phase.withoutAxis[i]) + " without it");
+  }
+  if (report.machine.deviceMemory &&
+      report.memory.peak > report.machine.deviceMemory)
+    report.remarks.push_back("a device needs " +
+                             formatBytes(report.memory.peak) + " and has " +
+                             formatBytes(report.machine.deviceMemory));
+}
+
+FailureOr<Report> tp::buildReport(ModuleOp module,
+                                  const ReportOptions &options) {
   auto meshes = module.getOps<MeshOp>();
   if (meshes.empty())
     return module.emitError(
@@ -99,29 +93,35 @@ FailureOr<Report> tp::buildReport(ModuleOp module) {
   if (failed(writeOutCalls(module)))
     return failure();
   Report report;
-  MeshAttr mesh = (*meshes.begin()).getMesh();
-  auto meshName = FlatSymbolRefAttr::get((*meshes.begin()).getSymNameAttr());
-  for (MeshAxisAttr axis : mesh.getAxes())
+  report.machine = options.machine;
+  MeshOp meshOp = *meshes.begin();
+  MeshAttr mesh = meshOp.getMesh();
+  auto meshName = FlatSymbolRefAttr::get(meshOp.getSymNameAttr());
+  for (MeshAxisAttr axis : mesh.getAxes()) {
     report.axes.push_back({axis.getName().str(), axis.getSize()});
+    report.isDataParallel.push_back(meshOp.isDataParallel(axis.getName()));
+  }
+  IRMapping copies;
+  OwningOpRef<ModuleOp> copy(cast<ModuleOp>(module->clone(copies)));
   for (auto function : module.getOps<func::FuncOp>()) {
     if (function.isExternal())
       continue;
-    for (unsigned i = 0; i < function.getNumArguments(); ++i)
-      if (isa<RankedTensorType>(function.getArgumentTypes()[i]) &&
-          !function.getArgAttr(i, kGlobalName))
-        return function.emitError("is not sharded yet: argument ")
-               << i << " has no '" << kGlobalName
-               << "'; run tp-opt --tp-shard first";
-    function.walk([&](CollectiveOpInterface op) {
-      report.collectives.push_back(describeCollective(op, function.getName()));
-    });
-    if (failed(addPadding(function, meshName, mesh, report)))
+    if (failed(checkLocal(function)))
       return failure();
+    LocalProgram program(function, meshName, mesh, report.machine);
+    OpObservers observers;
+    observers.push_back(makePaddingCounter(program, report));
+    observers.push_back(makeCollectiveCollector(program, report));
+    observers.push_back(makeTimer(program, report, options.withEvents));
+    observers.push_back(makeTensorCollector(program, report));
+    if (options.withGraphs)
+      observers.push_back(makeGraphCollector(program, report, options.layer));
+    if (failed(walk(program, observers)))
+      return failure();
+    writeModules(program, copies);
   }
-  FailureOr<MemorySummary> memory = summarise(module);
-  if (failed(memory))
+  if (failed(planMemory(*copy)) || failed(addMemory(*copy, report)))
     return failure();
-  report.memory = {memory->parameters, memory->state, memory->activationsPeak(),
-                   memory->peak()};
+  addRemarks(report, mesh);
   return report;
 }

@@ -7,14 +7,17 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-from support import Tools, check, main, smollm2
+from json_schema import mistakes
+from support import ROOT, Tools, check, main, smollm2
 
-from make_checkpoint import make_variant
+from make_checkpoint import make_config, make_variant
 
 BYTES = {"f64": 8, "f32": 4, "bf16": 2, "f16": 2, "i64": 8, "i32": 4, "i8": 1, "i1": 1}
 TEXT_KEYS = ("kind", "dtype", "phase", "module", "reason", "location")
 COUNT_KEYS = ("group_size", "bytes_sent", "count")
 MEMORY_KEYS = {"parameters", "state", "activations_peak", "peak"}
+
+SCHEMA = json.loads((ROOT / "docs" / "report.schema.json").read_text())
 
 Report = dict[str, Any]
 
@@ -25,6 +28,8 @@ def is_count(value: Any) -> bool:
 
 def check_form(report: Report, axes: dict[str, int]) -> None:
     """Keys and types of schema 1; totals are the sums of their parts."""
+    wrong = mistakes(report, SCHEMA, SCHEMA)
+    check(not wrong, "not as docs/report.schema.json says: " + "; ".join(wrong[:5]))
     check(report["schema"] == 1, f"schema {report['schema']}")
     found = {axis["name"]: axis["size"] for axis in report["mesh"]["axes"]}
     check(found == axes, f"mesh axes {found} instead of {axes}")
@@ -57,6 +62,23 @@ def check_form(report: Report, axes: dict[str, int]) -> None:
     parts = memory["parameters"] + memory["state"] + memory["activations_peak"]
     check(max(memory["parameters"], memory["activations_peak"]) <= memory["peak"] <= parts, f"peak of {memory}")
     check_padding(report)
+    check_summary(report)
+
+
+def check_summary(report: Report) -> None:
+    """Sums by phase, axis and module are the same collectives; no time is lost."""
+    total = report["totals"]["bytes_sent"]
+    for key, rows in report["summary"].items():
+        check(sum(row["bytes_sent"] for row in rows) == total, f"bytes by {key} are not {total}")
+        check(sum(row["collectives"] for row in rows) == sum(c["count"] for c in report["collectives"]), f"counts by {key}")
+    for time in report["time"]:
+        parts = time["compute_microseconds"] + time["communication_microseconds"] - time["hidden_microseconds"]
+        check(abs(parts - time["microseconds"]) <= 0.01 + 1e-6 * parts, f"times do not add up: {time}")
+    for phase in report["memory"]["phases"]:
+        alive = sum(live["bytes"] for live in phase["alive_at_peak"])
+        check(alive == phase["live"] <= phase["arena"], f"{alive} bytes are alive of {phase['live']} and {phase['arena']}")
+        most = max((point["bytes"] for point in phase["over_program"]), default=0)
+        check(most == phase["live"], f"the curve's peak is {most} instead of {phase['live']}")
 
 
 STORED = ("parameters", "state", "activations")
@@ -214,6 +236,38 @@ def agreement_generate(tools: Tools) -> None:
     check(counted["totals"] == stated["totals"], "totals differ")
 
 
+def fit(tools: Tools) -> None:
+    """The largest batch fits, and one more does not; so for sizes. The documented example is what comes out."""
+    make_variant("grouped", tools.work / "model")
+
+    def peak(batch: int, mesh: str) -> int:
+        module = tools.import_model("model", "--entry=forward", "--seq=16", f"--batch={batch}", "--dtype=f32")
+        return tools.report(tools.shard(module, mesh))["memory"]["peak"]
+
+    for mesh in ("tp=2", "dp=2,tp=2"):
+        memory = 2 * peak(9, mesh) + 1000
+        options = (f"--device-memory={memory}", "--seq=16", "--dtype=f32", f"--mesh={mesh}", "--format=json")
+        answer = json.loads(tools.output("tp-report", "model", *options))
+        row = answer["meshes"][0]
+        most = row["largest_batch"]
+        check(row["peak"] == peak(1, mesh) and row["fits"], f"{row} for batch 1")
+        check(peak(most, mesh) == row["largest_batch_peak"] <= memory, f"{most} does not fit: {row}")
+        check(peak(most + 1, mesh) > memory, f"{most + 1} fits as well: {row}")
+    # Half of what one device needs: more than one is needed.
+    memory = peak(1, "tp=1") * 6 // 10
+    answer = json.loads(tools.output("tp-report", "model", f"--device-memory={memory}", "--seq=16", "--dtype=f32", "--format=json"))
+    smallest = answer["smallest_tensor_parallel"]
+    check(smallest > 1 and peak(1, f"tp={smallest}") <= memory, f"{smallest} does not fit")
+    check(all(peak(1, f"tp={size}") > memory for size in range(1, smallest)), f"less than {smallest} fits")
+    check(answer["meshes"][0]["largest_batch"] == 0, "a batch fits on one device")
+    make_config("llama-3-8b", tools.work / "llama")
+    text = tools.output("tp-report", "llama", "--device-memory=80GB", "--seq=512")
+    documented = (ROOT / "docs" / "machines.md").read_text()
+    check("\n".join("    " + line if line else "" for line in text.splitlines()) in documented, f"docs/machines.md has not\n{text}")
+    wrong = tools.run("tp-report", "llama")
+    check(wrong.returncode == 1 and "--device-memory" in wrong.stderr, f"a model alone: {wrong.stderr}")
+
+
 def text(tools: Tools) -> None:
     """The text names kinds, modules and bytes."""
     make_variant("grouped", tools.work / "model")
@@ -243,6 +297,7 @@ if __name__ == "__main__":
             "padding": padding,
             "agreement": agreement,
             "agreement-generate": agreement_generate,
+            "fit": fit,
             "text": text,
             "deterministic": deterministic,
         }

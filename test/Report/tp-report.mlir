@@ -6,8 +6,8 @@ tp.mesh @mesh = <["dp"=1, "tp"=2]>
 
 // Two layers of 3 hidden units on 2 devices, and a cache of 3 heads. Of what a
 // contraction computes, 1/4 is padding: 2 units on a device, 3/2 on average.
-//       CHECK:mesh dp=1,tp=2
-//       CHECK:forward  all_reduce      tp            2  4x8xf32                  x2      128 B  layers.*.down
+//       CHECK:mesh dp=1,tp=2; machine H200, 8 on NVLink 4
+//       CHECK:forward all_reduce     tp         2  4x8xf32              x2     128 B 15.0 us  layers.*.down
 //       CHECK:padding on a device, on average
 //  CHECK-NEXT:phase    dim             axes        share    stored  computed  mul-adds  module
 //  CHECK-NEXT:forward  3 -> 4          tp         25.0 %      32 B      32 B        32  layers.*.up

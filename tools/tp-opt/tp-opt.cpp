@@ -11,6 +11,7 @@
 #include "tp/InitAll.h"
 #include "tp/Plan/Explain.h"
 #include "tp/Plan/Style.h"
+#include "tp/Report/ExplainPlacement.h"
 #include "tp/Support/Tool.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/InitLLVM.h"
@@ -42,6 +43,11 @@ static cl::opt<bool> emitCuda(
     "tp-emit-cuda",
     cl::desc("Write, instead of the IR, the program that the passes leave as "
              "CUDA source; a local program, or one at the runtime level"));
+
+static cl::opt<std::string> explainPlacement(
+    "tp-explain", cl::value_desc("parameter, module or %value"),
+    cl::desc("Write, instead of the IR, what gave a value its placement: op by "
+             "op, from what was asked for; remarks say it at each op"));
 
 static void printStyles(raw_ostream &os) {
   StringRef origin;
@@ -80,6 +86,27 @@ static LogicalResult runAndEmitCuda(raw_ostream &os,
   return MlirOptMain(unused, std::move(buffer), registry, config);
 }
 
+/// The passes of the command line, and what they made of one value.
+static LogicalResult
+runAndExplainPlacement(raw_ostream &os,
+                       std::unique_ptr<llvm::MemoryBuffer> buffer,
+                       DialectRegistry &registry, MlirOptMainConfig config) {
+  tp::PlacementQuestion question;
+  question.value = explainPlacement;
+  MlirOptMainConfig passes = config;
+  config.setPassPipelineSetupFn([&](PassManager &manager) {
+    if (failed(passes.setupPassPipeline(manager)))
+      return failure();
+    manager.addInstrumentation(tp::makePlacementExplainer(question));
+    return success();
+  });
+  std::string ir;
+  llvm::raw_string_ostream unused(ir);
+  if (failed(MlirOptMain(unused, std::move(buffer), registry, config)))
+    return failure();
+  return success(tp::printAnswers(question, os));
+}
+
 /// The passes of the command line, and an explanation on the way.
 static LogicalResult run(raw_ostream &os,
                          std::unique_ptr<llvm::MemoryBuffer> buffer,
@@ -87,6 +114,8 @@ static LogicalResult run(raw_ostream &os,
   MlirOptMainConfig config = MlirOptMainConfig::createFromCLOptions();
   if (emitCuda)
     return runAndEmitCuda(os, std::move(buffer), registry, config);
+  if (!explainPlacement.empty())
+    return runAndExplainPlacement(os, std::move(buffer), registry, config);
   if (explainPlan == Explain::No)
     return MlirOptMain(os, std::move(buffer), registry, config);
   std::vector<tp::PlanExplanation> explanations;

@@ -1,0 +1,314 @@
+//===- LocalProgram.cpp - one walk over a local function ------------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "LocalProgram.h"
+#include "tp/Dialect/NN/IR/NN.h"
+#include <set>
+
+using namespace mlir;
+using namespace mlir::tp;
+
+//===----------------------------------------------------------------------===//
+// Modules
+//===----------------------------------------------------------------------===//
+
+/// "model.layers.7" of "model.layers.7.mlp.down", and the 7; nothing if the
+/// name has no number.
+static std::optional<std::pair<StringRef, int64_t>> layerPart(StringRef name) {
+  size_t begin = 0;
+  while (begin <= name.size()) {
+    StringRef part =
+        name.drop_front(begin).take_until([](char c) { return c == '.'; });
+    int64_t number = 0;
+    if (!part.getAsInteger(10, number))
+      return std::make_pair(name.take_front(begin + part.size()), number);
+    begin += part.size() + 1;
+  }
+  return std::nullopt;
+}
+
+std::optional<int64_t> tp::layerOf(StringRef module) {
+  auto layer = layerPart(module);
+  return layer ? std::optional(layer->second) : std::nullopt;
+}
+
+/// "layers.0.attention.q" and "layers.0.attention.k" share
+/// "layers.0.attention". What a layer adds to what came before is of the layer:
+/// "layers.0.mlp" and "layers.1.mlp" make "layers.1".
+static std::string sharedPart(StringRef a, StringRef b) {
+  auto inA = layerPart(a), inB = layerPart(b);
+  if (inA && (!inB || inA->first != inB->first) &&
+      (!inB || inA->second > inB->second))
+    return inA->first.str();
+  if (inB && (!inA || inA->first != inB->first))
+    return inB->first.str();
+  while (a != b && !a.empty())
+    if (a.size() >= b.size())
+      a = a.contains('.') ? a.rsplit('.').first : StringRef();
+    else
+      b = b.contains('.') ? b.rsplit('.').first : StringRef();
+  return a.str();
+}
+
+ModuleNames::ModuleNames(func::FuncOp function) : function(function) {
+  for (BlockArgument argument : function.getArguments()) {
+    if (!isParameter(argument))
+      continue;
+    StringRef name = argumentName(argument);
+    values[argument] =
+        name.contains('.') ? name.rsplit('.').first.str() : name.str();
+  }
+}
+
+bool ModuleNames::isParameter(Value value) const {
+  auto argument = dyn_cast<BlockArgument>(value);
+  func::FuncOp owner = function;
+  return argument && argument.getOwner()->getParentOp() == owner &&
+         owner.getArgAttr(argument.getArgNumber(), nn::kParameterName);
+}
+
+StringRef ModuleNames::argumentName(BlockArgument argument) const {
+  unsigned number = argument.getArgNumber();
+  func::FuncOp owner = function;
+  if (auto parameter =
+          owner.getArgAttrOfType<nn::ParameterAttr>(number, nn::kParameterName))
+    return parameter.getName().getValue();
+  for (StringRef attribute : {nn::kStateName, nn::kInputName})
+    if (auto name = owner.getArgAttrOfType<StringAttr>(number, attribute))
+      return name.getValue();
+  return {};
+}
+
+/// What the location says. A printed program has none: then the module of the
+/// parameter that the op reads, or what the modules of its operands share.
+std::string ModuleNames::find(Operation *op) const {
+  if (auto collective = dyn_cast<CollectiveOpInterface>(op))
+    if (StringAttr module = collective.getModuleName())
+      return module.getValue().str();
+  if (StringRef name = tp::moduleOf(op->getLoc()); !name.empty())
+    return name.str();
+  std::string shared;
+  for (Value operand : op->getOperands()) {
+    StringRef module = of(operand);
+    if (parameterOf(operand) && !module.empty())
+      return module.str();
+    if (!module.empty())
+      shared = shared.empty() ? module.str() : sharedPart(shared, module);
+  }
+  return shared;
+}
+
+StringRef ModuleNames::add(Operation *op) {
+  std::string module = find(op);
+  for (auto [i, result] : llvm::enumerate(op->getResults())) {
+    values[result] = module;
+    if (!isa<PlacementOpInterface>(op) || i >= op->getNumOperands())
+      continue;
+    if (Value parameter = parameterOf(op->getOperand(i))) {
+      moved[result] = parameter;
+      values[result] = of(parameter).str();
+    }
+  }
+  return ops[op] = std::move(module);
+}
+
+Value ModuleNames::parameterOf(Value value) const {
+  return isParameter(value) ? value : moved.lookup(value);
+}
+
+StringRef ModuleNames::of(Operation *op) const {
+  auto it = ops.find(op);
+  return it == ops.end() ? StringRef() : StringRef(it->second);
+}
+
+StringRef ModuleNames::of(Value value) const {
+  auto it = values.find(value);
+  return it == values.end() ? StringRef() : StringRef(it->second);
+}
+
+//===----------------------------------------------------------------------===//
+// Programs
+//===----------------------------------------------------------------------===//
+
+int64_t tp::saturatingProduct(int64_t a, int64_t b) {
+  uint64_t product = llvm::SaturatingMultiply(uint64_t(a), uint64_t(b));
+  return int64_t(std::min<uint64_t>(product, INT64_MAX));
+}
+
+LocalProgram::LocalProgram(func::FuncOp function, FlatSymbolRefAttr meshName,
+                           MeshAttr mesh, const Machine &machine)
+    : function(function), mesh(mesh), machine(machine),
+      prover(function, meshName, mesh), names(function) {
+  for (MeshAxisAttr axis : mesh.getAxes())
+    devices = saturatingProduct(devices, axis.getSize());
+}
+
+Placement LocalProgram::placementOf(Value value) {
+  const ValueFact &fact = prover.factOf(value);
+  Placement placement;
+  RankedTensorType type = tensorOf(value.getType());
+  for (auto [dim, local] : llvm::zip(fact.dims, type.getShape())) {
+    placement.dims.push_back(dim.axes);
+    placement.pads.push_back(local * sizeOf(dim.axes));
+  }
+  placement.partial = fact.partial;
+  placement.partialKind = fact.partialKind;
+  return placement;
+}
+
+MachineModel LocalProgram::modelFor(Operation *op) const {
+  auto collective = dyn_cast<CollectiveOpInterface>(op);
+  if (!collective)
+    return machine.model;
+  return machine.modelFor(
+      spanOf(toAxes(collective.getGroupAxes(), mesh), mesh));
+}
+
+LogicalResult tp::walk(LocalProgram &program, const OpObservers &observers) {
+  if (failed(checkVerifiable(program.function)) ||
+      failed(program.prover.enterArguments()))
+    return failure();
+  for (const auto &observer : observers)
+    observer->enter();
+  for (Operation &op : program.function.getBody().front()) {
+    if (failed(program.prover.visit(&op)))
+      return failure();
+    program.names.add(&op);
+    if (!op.hasTrait<OpTrait::IsTerminator>())
+      for (const auto &observer : observers)
+        observer->visit(&op);
+  }
+  for (const auto &observer : observers)
+    observer->finish();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Words
+//===----------------------------------------------------------------------===//
+
+std::string tp::textOf(Type type) {
+  std::string text;
+  llvm::raw_string_ostream(text) << type;
+  return text;
+}
+
+std::string tp::textOf(const Axis &axis, MeshAttr mesh) {
+  std::string text = axis.name.str();
+  for (MeshAxisAttr whole : mesh.getAxes())
+    if (whole.getName() == axis.name && whole.getSize() != axis.size)
+      text += ":(" + std::to_string(axis.pre) + ")" + std::to_string(axis.size);
+  return text;
+}
+
+std::string tp::textOf(Location location) {
+  if (auto file = dyn_cast<FileLineColLoc>(location))
+    return (file.getFilename().getValue() + ":" + Twine(file.getLine()) + ":" +
+            Twine(file.getColumn()))
+        .str();
+  if (auto name = dyn_cast<NameLoc>(location))
+    return textOf(name.getChildLoc());
+  if (auto fused = dyn_cast<FusedLoc>(location))
+    for (Location part : fused.getLocations())
+      if (std::string text = textOf(part); !text.empty())
+        return text;
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// Tensors
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// Arguments, and results that are not the new content of one.
+class TensorCollector : public OpObserver {
+public:
+  TensorCollector(LocalProgram &program, Report &report)
+      : program(program), report(report) {}
+
+  void enter() override {
+    for (const ReportPlacement &row : report.tensors)
+      seen.insert(keyOf(row));
+    func::FuncOp function = program.function;
+    for (BlockArgument argument : function.getArguments()) {
+      DictionaryAttr attributes =
+          function.getArgAttrDict(argument.getArgNumber());
+      bool isState = attributes && attributes.contains(nn::kStateName);
+      std::string name = program.names.argumentName(argument).str();
+      if (name.empty())
+        name = "argument " + std::to_string(argument.getArgNumber());
+      add(argument,
+          program.names.isParameter(argument) ? "parameter"
+          : isState                           ? "state"
+                                              : "input",
+          name, attributes);
+    }
+  }
+
+  void visit(Operation *) override {}
+
+  void finish() override {
+    func::FuncOp function = program.function;
+    Operation *terminator = function.getBody().front().getTerminator();
+    for (auto [i, value] : llvm::enumerate(terminator->getOperands())) {
+      DictionaryAttr attributes = function.getResultAttrDict(i);
+      if (attributes && attributes.contains(nn::kStateName))
+        continue;
+      auto name = attributes ? attributes.getAs<StringAttr>(nn::kOutputName)
+                             : StringAttr();
+      add(value, "output",
+          name ? name.getValue().str() : "result " + std::to_string(i),
+          attributes);
+    }
+  }
+
+private:
+  void add(Value value, StringRef kind, const std::string &name,
+           DictionaryAttr attributes) {
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    if (!type)
+      return;
+    ReportPlacement row;
+    row.kind = kind.str();
+    row.name = name;
+    row.dtype = textOf(type.getElementType());
+    row.location = textOf(value.getLoc());
+    row.phase = program.phase();
+    row.local = type.getShape().vec();
+    row.placement = program.placementOf(value);
+    auto global =
+        attributes ? attributes.getAs<TypeAttr>(kGlobalName) : TypeAttr();
+    auto globalType =
+        global ? dyn_cast<RankedTensorType>(global.getValue()) : nullptr;
+    row.shape = globalType ? globalType.getShape().vec()
+                           : std::vector<int64_t>(row.placement.pads.begin(),
+                                                  row.placement.pads.end());
+    row.text = describe(row.placement, program.mesh);
+    if (seen.insert(keyOf(row)).second)
+      report.tensors.push_back(std::move(row));
+  }
+
+  /// Parameters and state of one name and type are one buffer in all phases.
+  static std::string keyOf(const ReportPlacement &row) {
+    std::string key = row.kind + " " + row.name + " " + row.dtype;
+    for (int64_t size : row.local)
+      key += " " + std::to_string(size);
+    bool isShared = row.kind == "parameter" || row.kind == "state";
+    return isShared ? key : key + " " + row.phase;
+  }
+
+  LocalProgram &program;
+  Report &report;
+  std::set<std::string> seen;
+};
+
+} // namespace
+
+std::unique_ptr<OpObserver> tp::makeTensorCollector(LocalProgram &program,
+                                                    Report &report) {
+  return std::make_unique<TensorCollector>(program, report);
+}

@@ -1,0 +1,110 @@
+//===- LocalProgram.h - one walk over a local function ----------*- C++ -*-===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// A report goes over each function once, along with the inference of
+// placements. What it collects are observers of that walk.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TP_LIB_REPORT_LOCALPROGRAM_H
+#define TP_LIB_REPORT_LOCALPROGRAM_H
+
+#include "tp/Dialect/TP/Transforms/PlacementProver.h"
+#include "tp/Report/Report.h"
+
+namespace mlir::tp {
+
+/// Which module each value of a local function belongs to.
+class ModuleNames {
+public:
+  explicit ModuleNames(func::FuncOp function);
+
+  /// Names the op and its results; operands must have been named.
+  StringRef add(Operation *op);
+  StringRef of(Operation *op) const;
+  StringRef of(Value value) const;
+  /// The published name of an argument; empty if it has none.
+  StringRef argumentName(BlockArgument argument) const;
+  bool isParameter(Value value) const;
+  /// The parameter that `value` is, moved or not; null if it is none.
+  Value parameterOf(Value value) const;
+
+private:
+  std::string find(Operation *op) const;
+
+  func::FuncOp function;
+  DenseMap<Value, std::string> values;
+  DenseMap<Operation *, std::string> ops;
+  DenseMap<Value, Value> moved; ///< from parameters
+};
+
+struct LocalProgram {
+  LocalProgram(func::FuncOp function, FlatSymbolRefAttr meshName, MeshAttr mesh,
+               const Machine &machine);
+
+  func::FuncOp function;
+  MeshAttr mesh;
+  const Machine &machine;
+  PlacementProver prover;
+  ModuleNames names;
+  int64_t devices = 1;
+
+  std::string phase() { return function.getName().str(); }
+  /// Global, with padded extents.
+  Placement placementOf(Value value);
+  /// The model for an op: that of the links that a collective needs.
+  MachineModel modelFor(Operation *op) const;
+};
+
+class OpObserver {
+public:
+  virtual ~OpObserver() = default;
+  /// After the arguments' placements are known.
+  virtual void enter() {}
+  /// After the placements of the op's results are known. Not the terminator.
+  virtual void visit(Operation *op) = 0;
+  virtual void finish() {}
+};
+
+using OpObservers = std::vector<std::unique_ptr<OpObserver>>;
+
+LogicalResult walk(LocalProgram &program, const OpObservers &observers);
+
+std::unique_ptr<OpObserver> makePaddingCounter(LocalProgram &program,
+                                               Report &report);
+std::unique_ptr<OpObserver> makeCollectiveCollector(LocalProgram &program,
+                                                    Report &report);
+/// After the collectives, whose times it completes.
+std::unique_ptr<OpObserver> makeTimer(LocalProgram &program, Report &report,
+                                      bool withEvents);
+std::unique_ptr<OpObserver> makeTensorCollector(LocalProgram &program,
+                                                Report &report);
+
+/// Of one layer; after the collectives.
+std::unique_ptr<OpObserver> makeGraphCollector(LocalProgram &program,
+                                               Report &report, int64_t layer);
+
+/// The first number in a module's name: "model.layers.7.mlp" is of layer 7.
+std::optional<int64_t> layerOf(StringRef module);
+
+/// How often an op multiplies and adds for each combination of its factors'
+/// positions: once for each float operand but the first, if it reduces some
+/// factor that two of them have. Other ops contract nothing.
+int64_t contractionsOf(Operation *op, const ShardingRule &rule);
+
+/// Reads memory off a copy whose memory is planned. `names` are the modules of
+/// the ops, where locations do not say them.
+LogicalResult addMemory(ModuleOp module, Report &report);
+
+/// "f32" of an element type.
+std::string textOf(Type type);
+/// "file:line:column" of the importer or the user; empty if there is none.
+std::string textOf(Location location);
+int64_t saturatingProduct(int64_t a, int64_t b);
+
+} // namespace mlir::tp
+
+#endif // TP_LIB_REPORT_LOCALPROGRAM_H
