@@ -4,11 +4,18 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Stands in for CUDA's header, so that emitted source can be compiled for a CPU
-// and its arithmetic and addressing held against the CPU backend. A launch runs
-// its blocks one after the other, with one thread each: kernels are written for
-// any number of threads. Streams have no effect, since everything is done at
-// once. Every rank is a thread of the process, hence thread_local.
+// Stands in for CUDA's header, so that programs and the plugin that runs them
+// can be compiled for a CPU and held against the CPU backend. A launch runs its
+// blocks one after the other, with one thread each: kernels are written for any
+// number of threads.
+//
+// Streams are as lazy as CUDA allows: what is queued runs when somebody asks
+// for the end of its stream, after what its stream waits for and after nothing
+// else. So a wait that is missing shows. Only the plugin makes streams and
+// events, whose state is with them: what a program is compiled with and what
+// the plugin is compiled with share nothing else.
+//
+// SIMULATED_GPUS says how many there are; one if it says nothing.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,7 +24,14 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <functional>
+#include <mutex>
+
+#define CUDART_VERSION 13000
 
 #define __device__
 #define __host__
@@ -31,23 +45,58 @@ struct Dim3 {
 };
 inline thread_local Dim3 threadIdx, blockIdx, blockDim, gridDim;
 
+/// All streams of a process.
+inline std::recursive_mutex simulatedMutex;
+
+struct SimulatedStream {
+  std::recursive_mutex &mutex = simulatedMutex; // of the library that made it
+  int device = 0;
+  std::deque<std::function<void()>> queue;
+  int64_t queued = 0, done = 0;
+  bool asked = false;
+
+  void push(std::function<void()> operation) {
+    std::lock_guard<std::recursive_mutex> lock(mutex);
+    queue.push_back(std::move(operation));
+    ++queued;
+  }
+  /// Runs what was queued first, so much of it.
+  void run(int64_t wanted) {
+    std::lock_guard<std::recursive_mutex> lock(mutex);
+    while (done < wanted) {
+      std::function<void()> operation = std::move(queue.front());
+      queue.pop_front();
+      operation();
+      ++done;
+    }
+  }
+  void runAll() { run(queued); }
+};
+typedef SimulatedStream *cudaStream_t;
+
 template <typename Kernel> struct Launch {
   Kernel *kernel;
   unsigned blocks;
+  cudaStream_t stream;
   template <typename... Arguments> void operator()(Arguments... arguments) {
-    gridDim = {blocks, 1, 1};
-    blockDim = {1, 1, 1};
-    for (unsigned block = 0; block < blocks; ++block) {
-      blockIdx = {block, 0, 0};
-      kernel(arguments...);
-    }
+    auto run = [kernel = kernel, blocks = blocks, arguments...] {
+      gridDim = {blocks, 1, 1};
+      blockDim = {1, 1, 1};
+      for (unsigned block = 0; block < blocks; ++block) {
+        blockIdx = {block, 0, 0};
+        kernel(arguments...);
+      }
+    };
+    stream->push(run);
   }
 };
 template <typename Kernel>
-Launch<Kernel> launch(Kernel *kernel, int64_t blocks) {
-  return {kernel, unsigned(blocks)};
+Launch<Kernel> simulateLaunch(Kernel *kernel, int64_t blocks,
+                              cudaStream_t stream) {
+  return {kernel, unsigned(blocks), stream};
 }
-#define TPRT_LAUNCH(kernel, blocks, threads, stream) launch(kernel, blocks)
+#define TPRT_LAUNCH(kernel, blocks, threads, stream)                           \
+  simulateLaunch(kernel, blocks, stream)
 
 inline void __syncthreads() {}
 template <typename T> T __shfl_xor_sync(unsigned, T value, int) {
@@ -62,36 +111,116 @@ inline int atomicCAS(int *address, int compare, int value) {
 inline float rsqrt(float x) { return 1 / std::sqrt(x); }
 inline double rsqrt(double x) { return 1 / std::sqrt(x); }
 
-typedef enum { cudaSuccess = 0, cudaErrorMemoryAllocation = 2 } cudaError_t;
-typedef struct SimulatedStream *cudaStream_t;
-typedef struct SimulatedEvent *cudaEvent_t;
+typedef enum {
+  cudaSuccess = 0,
+  cudaErrorInvalidValue = 1,
+  cudaErrorMemoryAllocation = 2,
+  cudaErrorInsufficientDriver = 35,
+  cudaErrorNoDevice = 100,
+  cudaErrorInvalidDevice = 101,
+  cudaErrorNotReady = 600
+} cudaError_t;
 enum { cudaStreamNonBlocking, cudaEventDisableTiming, cudaHostAllocMapped };
-inline const char *cudaGetErrorString(cudaError_t) { return "simulated"; }
+typedef enum {
+  cudaMemcpyHostToDevice,
+  cudaMemcpyDeviceToHost,
+  cudaMemcpyDeviceToDevice
+} cudaMemcpyKind;
+inline const char *cudaGetErrorString(cudaError_t error) {
+  return error == cudaErrorInvalidDevice ? "simulated: the wrong device"
+         : error == cudaErrorNoDevice    ? "no CUDA-capable device is detected"
+                                         : "simulated";
+}
 inline cudaError_t cudaGetLastError() { return cudaSuccess; }
+
+//===----------------------------------------------------------------------===//
+// Devices
+//===----------------------------------------------------------------------===//
+
+struct cudaDeviceProp {
+  char name[256];
+};
+inline thread_local int simulatedDevice = 0;
+
 inline cudaError_t cudaGetDeviceCount(int *count) {
-  *count = 1;
+  const char *text = std::getenv("SIMULATED_GPUS");
+  *count = text ? std::atoi(text) : 1;
+  return *count ? cudaSuccess : cudaErrorNoDevice;
+}
+inline cudaError_t cudaSetDevice(int device) {
+  int count;
+  cudaGetDeviceCount(&count);
+  if (device < 0 || device >= count)
+    return cudaErrorInvalidDevice;
+  simulatedDevice = device;
   return cudaSuccess;
 }
+inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int) {
+  std::snprintf(properties->name, sizeof properties->name, "simulated GPU");
+  return cudaSuccess;
+}
+
+//===----------------------------------------------------------------------===//
+// Streams and events
+//===----------------------------------------------------------------------===//
+
+struct SimulatedEvent {
+  cudaStream_t stream = nullptr;
+  int64_t position = 0;
+};
+typedef SimulatedEvent *cudaEvent_t;
+
 inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned) {
-  *stream = nullptr;
+  *stream = new SimulatedStream;
+  (*stream)->device = simulatedDevice;
   return cudaSuccess;
 }
 inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned) {
-  *event = nullptr;
+  *event = new SimulatedEvent;
   return cudaSuccess;
 }
-inline cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
-inline cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t) {
+inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  stream->runAll();
   return cudaSuccess;
 }
-inline cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) {
+/// Not at the first question: whoever asks must ask again.
+inline cudaError_t cudaStreamQuery(cudaStream_t stream) {
+  stream->asked = !stream->asked;
+  if (stream->asked)
+    return cudaErrorNotReady;
+  return cudaStreamSynchronize(stream);
+}
+inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  std::lock_guard<std::recursive_mutex> lock(stream->mutex);
+  *event = {stream, stream->queued};
   return cudaSuccess;
 }
-inline cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
-inline cudaError_t cudaEventDestroy(cudaEvent_t) { return cudaSuccess; }
+inline cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event) {
+  std::lock_guard<std::recursive_mutex> lock(stream->mutex);
+  if (SimulatedEvent now = *event; now.stream)
+    stream->push([now] { now.stream->run(now.position); });
+  return cudaSuccess;
+}
+inline cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  delete stream;
+  return cudaSuccess;
+}
+inline cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  delete event;
+  return cudaSuccess;
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+/// Full of NaN.
 template <typename T> cudaError_t cudaMalloc(T **pointer, size_t bytes) {
   *pointer = static_cast<T *>(std::malloc(bytes));
-  return *pointer ? cudaSuccess : cudaErrorMemoryAllocation;
+  if (!*pointer)
+    return cudaErrorMemoryAllocation;
+  std::memset(static_cast<void *>(*pointer), 0xff, bytes);
+  return cudaSuccess;
 }
 inline cudaError_t cudaHostAlloc(void **pointer, size_t bytes, unsigned) {
   return cudaMalloc(pointer, bytes);
@@ -101,5 +230,23 @@ inline cudaError_t cudaFree(void *pointer) {
   return cudaSuccess;
 }
 inline cudaError_t cudaFreeHost(void *pointer) { return cudaFree(pointer); }
+inline cudaError_t cudaMemGetInfo(size_t *free, size_t *total) {
+  *free = *total = size_t(1) << 31;
+  return cudaSuccess;
+}
+inline cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes,
+                                   cudaMemcpyKind, cudaStream_t stream) {
+  if (stream->device != simulatedDevice)
+    return cudaErrorInvalidDevice;
+  stream->push([=] { std::memcpy(to, from, bytes); });
+  return cudaSuccess;
+}
+inline cudaError_t cudaMemsetAsync(void *to, int byte, size_t bytes,
+                                   cudaStream_t stream) {
+  if (stream->device != simulatedDevice)
+    return cudaErrorInvalidDevice;
+  stream->push([=] { std::memset(to, byte, bytes); });
+  return cudaSuccess;
+}
 
 #endif // SIMULATION_CUDA_RUNTIME_H
