@@ -47,7 +47,8 @@ struct Members {
   template <typename T> TPRT_DEVICE T get(int member, int64_t i) const {
     return static_cast<const T *>(send[member])[i];
   }
-  template <typename T> TPRT_DEVICE void put(int member, int64_t i, T value) {
+  template <typename T>
+  TPRT_DEVICE void put(int member, int64_t i, T value) const {
     static_cast<T *>(receive[member])[i] = value;
   }
 };

@@ -39,9 +39,9 @@ namespace {
 
 #define TPRT_NCCL_FUNCTIONS(name)                                              \
   name(GetErrorString) name(GetUniqueId) name(CommInitRankConfig)              \
-      name(CommSplit) name(CommGetAsyncError) name(CommDestroy)                \
-          name(CommAbort) name(GroupStart) name(GroupEnd) name(AllReduce)      \
-              name(AllGather) name(ReduceScatter) name(Send) name(Recv)
+      name(CommSplit) name(CommGetAsyncError) name(CommAbort) name(GroupStart) \
+          name(GroupEnd) name(AllReduce) name(AllGather) name(ReduceScatter)   \
+              name(Send) name(Recv)
 
 struct Nccl {
 #define TPRT_MEMBER(name) decltype(&nccl##name) name = nullptr;
@@ -124,12 +124,15 @@ public:
   NcclExchange(const Program &program, int64_t rank, const Watch &watch)
       : nccl(getNccl()), program(program), me(rank), watch(watch),
         groups(size_t(program.numGroups), nullptr) {}
-  ~NcclExchange() override { release(/*abort=*/false); }
+  ~NcclExchange() override { release(); }
 
   void connect(const void *id) override;
   void queue(Rank &rank, const Collective &what) override;
   void poll() override;
-  void abandon() override { release(/*abort=*/true); }
+  void abandon() override {
+    aborted |= world != nullptr;
+    release();
+  }
   void reset() override {
     if (aborted)
       raise(TPRT_FAILED, "the ranks gave up their communicators in a run that "
@@ -144,7 +147,7 @@ private:
   void permute(Rank &rank, const Collective &what, ncclComm_t group,
                const Collective::Buffer &buffer);
   void settle(ncclComm_t communicator, const char *call);
-  void release(bool abort);
+  void release();
 
   const Nccl &nccl;
   const Program &program;
@@ -295,16 +298,15 @@ void NcclExchange::poll() {
     }
 }
 
-void NcclExchange::release(bool abort) {
-  auto end = [&](ncclComm_t &communicator) {
+/// Also in good order: ncclCommDestroy would wait for the other ranks, which
+/// one thread may be giving back one after the other.
+void NcclExchange::release() {
+  groups.push_back(world);
+  for (ncclComm_t communicator : groups)
     if (communicator)
-      (abort ? nccl.CommAbort : nccl.CommDestroy)(communicator);
-    communicator = nullptr;
-  };
-  for (ncclComm_t &communicator : groups)
-    end(communicator);
-  aborted |= abort && world;
-  end(world);
+      nccl.CommAbort(communicator);
+  groups.assign(size_t(program.numGroups), nullptr);
+  world = nullptr;
 }
 
 void requireNccl() { getNccl(); }

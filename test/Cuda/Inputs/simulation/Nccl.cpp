@@ -132,13 +132,10 @@ ncclResult_t ncclCommGetAsyncError(ncclComm_t communicator,
   return ncclSuccess;
 }
 
-ncclResult_t ncclCommDestroy(ncclComm_t communicator) {
+ncclResult_t ncclCommAbort(ncclComm_t communicator) {
   munmap(communicator->shared, sizeof(Shared));
   delete communicator;
   return ncclSuccess;
-}
-ncclResult_t ncclCommAbort(ncclComm_t communicator) {
-  return ncclCommDestroy(communicator);
 }
 
 //===----------------------------------------------------------------------===//

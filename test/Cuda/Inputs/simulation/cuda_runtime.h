@@ -15,13 +15,15 @@
 // events, whose state is with them: what a program is compiled with and what
 // the plugin is compiled with share nothing else.
 //
-// SIMULATED_GPUS says how many there are; one if it says nothing.
+// SIMULATED_GPUS says how many there are, one if it says nothing;
+// SIMULATED_FAILURE lets a launch fail.
 //
 //===----------------------------------------------------------------------===//
 
 #ifndef SIMULATION_CUDA_RUNTIME_H
 #define SIMULATION_CUDA_RUNTIME_H
 
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -131,7 +133,13 @@ inline const char *cudaGetErrorString(cudaError_t error) {
          : error == cudaErrorNoDevice    ? "no CUDA-capable device is detected"
                                          : "simulated";
 }
-inline cudaError_t cudaGetLastError() { return cudaSuccess; }
+/// SIMULATED_FAILURE=n: the n-th launch of a program fails.
+inline cudaError_t cudaGetLastError() {
+  static std::atomic<int> launches{0};
+  const char *text = std::getenv("SIMULATED_FAILURE");
+  return text && ++launches == std::atoi(text) ? cudaErrorInvalidValue
+                                               : cudaSuccess;
+}
 
 //===----------------------------------------------------------------------===//
 // Devices

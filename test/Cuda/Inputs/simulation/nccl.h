@@ -47,7 +47,6 @@ ncclResult_t ncclCommSplit(ncclComm_t communicator, int color, int key,
                            ncclComm_t *part, ncclConfig_t *config);
 ncclResult_t ncclCommGetAsyncError(ncclComm_t communicator,
                                    ncclResult_t *state);
-ncclResult_t ncclCommDestroy(ncclComm_t communicator);
 ncclResult_t ncclCommAbort(ncclComm_t communicator);
 ncclResult_t ncclGroupStart();
 ncclResult_t ncclGroupEnd();
