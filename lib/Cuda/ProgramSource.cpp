@@ -409,7 +409,8 @@ void ProgramWriter::writeTable() {
     os << "{\"";
     os.write_escaped(entries[i].getName(), /*UseHexEscapes=*/false)
         << "\", " << functions[entries[i].getName()] << ", "
-        << (arena ? arena.getInt() : 0) << "}";
+        << (arena ? arena.getInt() : 0) << ", " << entries[i].getNumArguments()
+        << ", " << entries[i].getNumResults() << "}";
   });
   os << "\n} // namespace program\n\nusing namespace program;\nextern \"C\" "
         "{\nextern const Program "

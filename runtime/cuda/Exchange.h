@@ -26,6 +26,10 @@ public:
   /// stream.
   virtual void queue(Rank &rank, const Collective &what) = 0;
 
+  /// Whether a collective that was queued once can be queued again as part of a
+  /// graph, without the other ranks at hand.
+  virtual bool canBeCaptured() const = 0;
+
   /// An Error if it is known that what was queued will not end.
   virtual void poll() = 0;
 

@@ -339,6 +339,7 @@ public:
       : shared(std::move(shared)), program(program), me(rank) {}
 
   void connect(const void *) override {}
+  bool canBeCaptured() const override { return false; }
   void queue(Rank &rank, const Collective &what) override {
     const Group &group = program.groups[what.group];
     shared->groups.at({what.group, memberOf(group, me, 0)})

@@ -128,6 +128,7 @@ public:
 
   void connect(const void *id) override;
   void queue(Rank &rank, const Collective &what) override;
+  bool canBeCaptured() const override { return true; }
   void poll() override;
   void abandon() override {
     aborted |= world != nullptr;

@@ -125,6 +125,8 @@ static std::unique_ptr<tprt_device> open(const tprt_device_setup &setup) {
     TPRT_CHECK(cudaSetDevice(0)); // where its events are
     loopback = makeLoopback(*program, watch);
   }
+  const char *wish = std::getenv("TPRT_CUDA_GRAPHS");
+  const bool wantsGraphs = wish && std::strcmp(wish, "0") != 0;
   for (int64_t slot = 0; slot < setup.count; ++slot) {
     const int64_t rank = setup.first + slot;
     const int gpu = int((setup.local_rank + slot) % placement.gpus);
@@ -136,8 +138,11 @@ static std::unique_ptr<tprt_device> open(const tprt_device_setup &setup) {
     Slot::Count count = [setup, slot](int64_t id, int64_t bytes) {
       setup.collective(setup.context, slot, id, bytes);
     };
-    device->slots.push_back(std::make_unique<Slot>(
-        *program, rank, gpu, watch, std::move(count), std::move(exchange)));
+    const bool captures =
+        wantsGraphs && (!exchange || exchange->canBeCaptured());
+    device->slots.push_back(
+        std::make_unique<Slot>(*program, rank, gpu, watch, std::move(count),
+                               std::move(exchange), captures));
     if (slot == 0)
       device->description = describe(setup, placement, gpu, device->sharers);
   }

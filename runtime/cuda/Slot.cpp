@@ -18,9 +18,11 @@
 using namespace tprt_cuda;
 
 Slot::Slot(const Program &program, int64_t index, int gpu, const Watch &watch,
-           Count count, std::unique_ptr<Exchange> exchange)
+           Count count, std::unique_ptr<Exchange> exchange,
+           bool capturesEntries)
     : program(program), gpu(gpu), watch(watch), count(std::move(count)),
-      exchange(std::move(exchange)) {
+      exchange(std::move(exchange)),
+      graphs(capturesEntries ? size_t(program.numEntries) : 0) {
   rank.index = index;
   rank.host = this;
   for (int64_t i = 0; i < program.numGroups; ++i)
@@ -57,6 +59,7 @@ void Slot::open() {
 
 void Slot::close() {
   cudaSetDevice(gpu);
+  graphs.clear();
   products.reset();
   exchange.reset();
   for (cudaEvent_t event : events)
@@ -134,7 +137,7 @@ void Slot::run(int64_t entry, void *arena, void *const *arguments,
   if (entry < 0 || entry >= program.numEntries)
     raise(TPRT_INVALID, "the program has no entry ", entry);
   try {
-    if (program.entries[entry].run(&rank, arena, arguments, results) != TPRT_OK)
+    if (queue(entry, arena, arguments, results) != TPRT_OK)
       raise(rank.status, rank.message);
     finish();
   } catch (...) {
@@ -143,6 +146,19 @@ void Slot::run(int64_t entry, void *arena, void *const *arguments,
     throw;
   }
   checkFault();
+}
+
+tprt_status Slot::queue(int64_t entry, void *arena, void *const *arguments,
+                        void *const *results) {
+  const Entry &from = program.entries[entry];
+  auto call = [&] { return from.run(&rank, arena, arguments, results); };
+  if (graphs.empty())
+    return call();
+  std::vector<const void *> buffers{arena};
+  buffers.insert(buffers.end(), arguments, arguments + from.numArguments);
+  buffers.insert(buffers.end(), results, results + from.numResults);
+  current = &graphs[size_t(entry)];
+  return current->run(rank, std::move(buffers), call, count);
 }
 
 /// Waits for both streams, and looks at what others do meanwhile.
@@ -212,7 +228,11 @@ static void copyThrough(const Rank &rank, const Collective &what) {
 tprt_status Slot::communicate(Rank *from, const Collective &what) {
   try {
     const int64_t size = sizeOf(program.groups[what.group]);
-    count(what.id, bytesSent(what, size));
+    const int64_t bytes = bytesSent(what, size);
+    if (current && current->isCapturing())
+      current->note(what.id, bytes);
+    else
+      count(what.id, bytes);
     if (size == 1)
       copyThrough(*from, what);
     else

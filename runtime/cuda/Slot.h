@@ -8,9 +8,10 @@
 #define TPRT_CUDA_SLOT_H
 
 #include "Exchange.h"
+#include "Graph.h"
 #include "Products.h"
 
-#include <functional>
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -20,10 +21,11 @@ namespace tprt_cuda {
 class Slot final : public Host {
 public:
   /// Counts a collective, in which so many bytes are sent.
-  using Count = std::function<void(int64_t id, int64_t bytes)>;
+  using Count = EntryGraph::Tell;
 
+  /// With `capturesEntries` an entry that runs again is one launch.
   Slot(const Program &program, int64_t rank, int gpu, const Watch &watch,
-       Count count, std::unique_ptr<Exchange> exchange);
+       Count count, std::unique_ptr<Exchange> exchange, bool capturesEntries);
   Slot(const Slot &) = delete;
   ~Slot();
 
@@ -47,6 +49,8 @@ private:
   void open();
   void close();
   void select() { TPRT_CHECK(cudaSetDevice(gpu)); }
+  tprt_status queue(int64_t entry, void *arena, void *const *arguments,
+                    void *const *results);
   void finish();
   void checkFault();
 
@@ -59,6 +63,8 @@ private:
   std::vector<int64_t> coordinates;
   std::unique_ptr<Products> products;
   std::unique_ptr<Exchange> exchange;
+  std::deque<EntryGraph> graphs; ///< of each entry, or none
+  EntryGraph *current = nullptr;
   void *block = nullptr;
 };
 

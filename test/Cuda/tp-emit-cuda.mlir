@@ -66,5 +66,5 @@ func.func @forward(
 // CHECK-NEXT: {TPRT_F32, true, false, 8, 4, 16, 16, 16, 8, 1, 0, 0, 0, 64},
 // CHECK-NEXT: };
 // CHECK: const Entry entries[] = {
-// CHECK-NEXT: {"forward", run_forward, {{[0-9]+}}},
+// CHECK-NEXT: {"forward", run_forward, {{[0-9]+}}, 3, 1},
 // CHECK: const Program tp_cuda_program = {kVersion, 2, 0, 0, 1, 2, 1, groups, matmuls, entries};

@@ -68,7 +68,7 @@ typedef tprt_status (*EntryFunction)(Rank *rank, void *arena,
 struct Entry {
   const char *name;
   EntryFunction run;
-  int64_t arenaBytes;
+  int64_t arenaBytes, numArguments, numResults;
 };
 
 struct Program {

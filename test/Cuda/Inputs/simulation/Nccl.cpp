@@ -203,18 +203,27 @@ static void reduce(ncclComm_t communicator, size_t begin, size_t count,
   }
 }
 
-/// Shows what is sent to all, and takes with `take` what is received.
+/// Shows what is sent to all, and takes with `take` what is received. What is
+/// captured meets when it runs, which only processes can: threads would wait
+/// for one another with all streams locked.
 template <typename Take>
 static ncclResult_t run(const void *send, size_t bytes, ncclComm_t communicator,
-                        cudaStream_t stream, Take &&take) {
+                        cudaStream_t stream, Take take) {
   if (bytes > windowBytes)
     return ncclInvalidArgument;
-  stream->runAll();
-  std::memcpy(communicator->window(communicator->rank), send, bytes);
-  communicator->meet();
-  take();
-  communicator->meet();
+  auto exchange = [=] {
+    std::memcpy(communicator->window(communicator->rank), send, bytes);
+    communicator->meet();
+    take();
+    communicator->meet();
+  };
   communicator->inProgress = true;
+  if (stream->graph) {
+    stream->push(exchange);
+    return ncclSuccess;
+  }
+  stream->runAll();
+  exchange();
   return ncclSuccess;
 }
 
@@ -222,14 +231,14 @@ ncclResult_t ncclAllReduce(const void *send, void *receive, size_t count,
                            ncclDataType_t type, ncclRedOp_t operation,
                            ncclComm_t communicator, cudaStream_t stream) {
   return run(send, count * bytesOf(type), communicator, stream,
-             [&] { reduce(communicator, 0, count, type, operation, receive); });
+             [=] { reduce(communicator, 0, count, type, operation, receive); });
 }
 
 ncclResult_t ncclAllGather(const void *send, void *receive, size_t count,
                            ncclDataType_t type, ncclComm_t communicator,
                            cudaStream_t stream) {
   const size_t bytes = count * bytesOf(type);
-  return run(send, bytes, communicator, stream, [&] {
+  return run(send, bytes, communicator, stream, [=] {
     for (int member = 0; member < communicator->size; ++member)
       std::memcpy(static_cast<char *>(receive) + size_t(member) * bytes,
                   communicator->window(member), bytes);
@@ -240,7 +249,7 @@ ncclResult_t ncclReduceScatter(const void *send, void *receive, size_t count,
                                ncclDataType_t type, ncclRedOp_t operation,
                                ncclComm_t communicator, cudaStream_t stream) {
   const size_t all = count * size_t(communicator->size);
-  return run(send, all * bytesOf(type), communicator, stream, [&] {
+  return run(send, all * bytesOf(type), communicator, stream, [=] {
     reduce(communicator, count * size_t(communicator->rank), count, type,
            operation, receive);
   });

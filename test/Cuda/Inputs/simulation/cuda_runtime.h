@@ -31,7 +31,9 @@
 #include <cstring>
 #include <deque>
 #include <functional>
+#include <map>
 #include <mutex>
+#include <vector>
 
 #define CUDART_VERSION 13000
 
@@ -50,15 +52,30 @@ inline thread_local Dim3 threadIdx, blockIdx, blockDim, gridDim;
 /// All streams of a process.
 inline std::recursive_mutex simulatedMutex;
 
+/// What streams queue while they are captured, in the order in which they do.
+struct SimulatedGraph {
+  std::vector<std::function<void()>> operations;
+  /// Of each stream, how many are its own, and how many of them the stream that
+  /// began waits for.
+  std::map<struct SimulatedStream *, std::pair<int64_t, int64_t>> streams;
+  struct SimulatedStream *origin = nullptr;
+};
+
 struct SimulatedStream {
   std::recursive_mutex &mutex = simulatedMutex; // of the library that made it
   int device = 0;
   std::deque<std::function<void()>> queue;
   int64_t queued = 0, done = 0;
   bool asked = false;
+  SimulatedGraph *graph = nullptr; ///< that captures it
 
   void push(std::function<void()> operation) {
     std::lock_guard<std::recursive_mutex> lock(mutex);
+    if (graph) {
+      graph->operations.push_back(std::move(operation));
+      ++graph->streams[this].first;
+      return;
+    }
     queue.push_back(std::move(operation));
     ++queued;
   }
@@ -175,6 +192,7 @@ inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int) {
 struct SimulatedEvent {
   cudaStream_t stream = nullptr;
   int64_t position = 0;
+  SimulatedGraph *graph = nullptr;
 };
 typedef SimulatedEvent *cudaEvent_t;
 
@@ -200,12 +218,19 @@ inline cudaError_t cudaStreamQuery(cudaStream_t stream) {
 }
 inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   std::lock_guard<std::recursive_mutex> lock(stream->mutex);
-  *event = {stream, stream->queued};
+  if (stream->graph)
+    *event = {stream, stream->graph->streams[stream].first, stream->graph};
+  else
+    *event = {stream, stream->queued, nullptr};
   return cudaSuccess;
 }
 inline cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event) {
   std::lock_guard<std::recursive_mutex> lock(stream->mutex);
-  if (SimulatedEvent now = *event; now.stream)
+  if (SimulatedGraph *graph = event->graph) {
+    stream->graph = graph;
+    if (stream == graph->origin)
+      graph->streams[event->stream].second = event->position;
+  } else if (SimulatedEvent now = *event; now.stream)
     stream->push([now] { now.stream->run(now.position); });
   return cudaSuccess;
 }
@@ -215,6 +240,55 @@ inline cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 inline cudaError_t cudaEventDestroy(cudaEvent_t event) {
   delete event;
+  return cudaSuccess;
+}
+
+//===----------------------------------------------------------------------===//
+// Graphs
+//===----------------------------------------------------------------------===//
+
+typedef SimulatedGraph *cudaGraph_t;
+typedef SimulatedGraph *cudaGraphExec_t;
+enum { cudaStreamCaptureModeThreadLocal };
+
+inline cudaError_t cudaStreamBeginCapture(cudaStream_t stream, int) {
+  stream->graph = new SimulatedGraph;
+  stream->graph->origin = stream;
+  return cudaSuccess;
+}
+/// All streams must have come back to the first one.
+inline cudaError_t cudaStreamEndCapture(cudaStream_t stream,
+                                        cudaGraph_t *graph) {
+  *graph = stream->graph;
+  bool joined = true;
+  stream->graph = nullptr;
+  for (auto &[other, counts] : (*graph)->streams) {
+    joined &= other == stream || counts.first == counts.second;
+    other->graph = nullptr;
+  }
+  return joined ? cudaSuccess : cudaErrorInvalidValue;
+}
+inline cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t *launch,
+                                                 cudaGraph_t graph, int) {
+  *launch = new SimulatedGraph(*graph);
+  return cudaSuccess;
+}
+inline cudaError_t cudaGraphLaunch(cudaGraphExec_t launch,
+                                   cudaStream_t stream) {
+  std::fprintf(stderr, "simulated: a graph of %zu operations\n",
+               launch->operations.size());
+  stream->push([launch] {
+    for (const auto &operation : launch->operations)
+      operation();
+  });
+  return cudaSuccess;
+}
+inline cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  delete graph;
+  return cudaSuccess;
+}
+inline cudaError_t cudaGraphExecDestroy(cudaGraphExec_t launch) {
+  delete launch;
   return cudaSuccess;
 }
 
