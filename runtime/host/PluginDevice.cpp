@@ -43,6 +43,9 @@ public:
   }
   void put(size_t slot, char *target, int64_t bytes) override {
     call(plugin.write, slot, target, mirror(slot, bytes), bytes);
+    // Parameters may be large, and come once.
+    if (mirrors[slot].size() > mostMirrored)
+      mirrors[slot] = std::vector<char>();
   }
   const char *get(size_t slot, const char *source, int64_t bytes) override {
     call(plugin.read, slot, mirror(slot, bytes), source, bytes);
@@ -93,6 +96,8 @@ private:
       memory.resize(size_t(bytes));
     return memory.data();
   }
+
+  static constexpr size_t mostMirrored = size_t(16) << 20;
 
   const tprt_device_plugin &plugin;
   tprt_device *device = nullptr;

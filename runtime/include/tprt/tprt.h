@@ -267,8 +267,8 @@ typedef struct tprt_program_table {
 /// A shared object that was opened.
 typedef struct tprt_program tprt_program;
 
-/// Opens a shared object made by tp-compile; none of its code runs. TPRT_IO if
-/// it cannot be read or is cut short, TPRT_INVALID if it is no program,
+/// Opens a shared object made by tp-compile; none of its entries runs. TPRT_IO
+/// if it cannot be read or is cut short, TPRT_INVALID if it is no program,
 /// TPRT_UNSUPPORTED if it was made for another version of this interface or for
 /// instruction sets that this CPU lacks.
 tprt_status tprt_program_open(const char *path, tprt_program **program,

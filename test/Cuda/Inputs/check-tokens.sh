@@ -3,6 +3,7 @@
 # ranks: the same tokens on a simulated GPU as on CPUs, by tp-run and by a host in
 # C. model.mlir lies here.
 set -e
+export TPRT_POISON=1 # memory that was never written shows
 for ranks in "$@"; do
   tp-compile model.mlir --mesh=tp="$ranks" -o cpu.so
   tp-compile model.mlir --mesh=tp="$ranks" --backend=cuda --nvcc="$NVCC" -o gpu.so
