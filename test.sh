@@ -5,18 +5,21 @@ set -euo pipefail
 
 usage() {
   cat <<'EOF'
-usage: ./test.sh [--long] [--sanitize=address|undefined|thread] [-- CTEST-ARGUMENT...]
+usage: ./test.sh [--long] [--gpu] [--sanitize=address|undefined|thread] [-- CTEST-ARGUMENT...]
 
   --long      the long tests too
+  --gpu       instead of the others, programs on a GPU; where there is none they are skipped
   --sanitize  a build of its own with the sanitizer on our code
 EOF
 }
 
 preset=release
 long=0
+gpu=0
 while (($#)); do
   case $1 in
   --long) long=1 ;;
+  --gpu) gpu=1 ;;
   --sanitize=address | --sanitize=undefined | --sanitize=thread) preset=${1#--sanitize=} ;;
   -h | --help)
     usage
@@ -36,6 +39,9 @@ done
 
 tp_setup
 tp_build "$preset"
+if ((gpu)); then
+  exec "$tp_root/test/Gpu/bundle.py" --build="$tp_build_dir" --run "$@"
+fi
 tp_fetch_model
 
 # A sanitizer's own memory cannot be told from ours.

@@ -10,7 +10,7 @@ config.name = "tp-mlir"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".test"]
 # Run by ctest on their own, or read by tests.
-config.excludes = ["Integration", "fuzz", "reference", "Inputs"]
+config.excludes = ["Integration", "Gpu", "fuzz", "reference", "Inputs"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.tp_obj_root, "test")
 

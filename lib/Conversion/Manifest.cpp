@@ -19,8 +19,8 @@ namespace {
 
 class ManifestWriter {
 public:
-  ManifestWriter(ModuleOp module, llvm::raw_ostream &stream)
-      : module(module), out(stream) {}
+  ManifestWriter(ModuleOp module, StringRef backend, llvm::raw_ostream &stream)
+      : module(module), backend(backend), out(stream) {}
 
   LogicalResult write();
 
@@ -46,6 +46,7 @@ private:
   void writeNumbers(StringRef key, ArrayRef<int64_t> numbers);
 
   ModuleOp module;
+  StringRef backend;
   MeshAttr mesh;
   json::OStream out;
 };
@@ -251,6 +252,8 @@ LogicalResult ManifestWriter::write() {
   LogicalResult result = success();
   out.object([&] {
     out.attribute("version", 1);
+    if (backend != "cpu")
+      out.attribute("backend", backend);
     out.attributeObject("mesh", [&] {
       out.attributeArray("axes", [&] {
         for (MeshAxisAttr axis :
@@ -277,10 +280,10 @@ LogicalResult ManifestWriter::write() {
   return result;
 }
 
-FailureOr<std::string> tp::buildManifest(ModuleOp module) {
+FailureOr<std::string> tp::buildManifest(ModuleOp module, StringRef backend) {
   std::string text;
   llvm::raw_string_ostream stream(text);
-  if (failed(ManifestWriter(module, stream).write()))
+  if (failed(ManifestWriter(module, backend, stream).write()))
     return failure();
   return text;
 }

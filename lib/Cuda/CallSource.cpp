@@ -74,7 +74,7 @@ struct CoordinateSource : Base<CoordinateSource, rt::CoordinateOp> {
   LogicalResult printSource(Operation *op, SourcePrinter &printer) const {
     int64_t group = int64_t(cast<rt::CoordinateOp>(op).getGroup());
     return printer.define(op->getResult(0),
-                          "rank->groups[" + Twine(group) + "].coordinate");
+                          "rank->coordinates[" + Twine(group) + "]");
   }
 };
 

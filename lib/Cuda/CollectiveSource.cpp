@@ -1,4 +1,4 @@
-//===- CollectiveSource.cpp - collectives as calls of NCCL ----------------===//
+//===- CollectiveSource.cpp - collectives as calls of the host ------------===//
 //
 // Part of tp-mlir, under the Apache License v2.0.
 //
@@ -6,8 +6,8 @@
 //
 // Collectives run on a stream of their own, which waits for the kernels before
 // it by an event; the kernels after it wait for another one, at once, or at the
-// rt.wait of a collective that is started. NCCL gathers and scatters whole
-// buffers: where the dim is not the first one, a copy through the scratch
+// rt.wait of a collective that is started. NCCL gathers, scatters and exchanges
+// whole buffers: where the dim is not the first one, a copy through the scratch
 // buffer puts the blocks in their places. All of it is in the order of the
 // program, which is the same on every rank.
 //
@@ -20,41 +20,59 @@
 using namespace mlir;
 using namespace mlir::tp;
 
-static StringRef ncclTypeOf(Type element) {
+/// What NCCL sends, by its name in tprt.h.
+static StringRef typeNameOf(Type element) {
   if (element.isF32())
-    return "ncclFloat32";
+    return "TPRT_F32";
   if (element.isF64())
-    return "ncclFloat64";
+    return "TPRT_F64";
   if (element.isBF16())
-    return "ncclBfloat16";
+    return "TPRT_BF16";
   if (element.isF16())
-    return "ncclFloat16";
+    return "TPRT_F16";
   if (element.isSignlessInteger(32))
-    return "ncclInt32";
-  return element.isSignlessInteger(64) ? "ncclInt64" : "";
+    return "TPRT_I32";
+  return element.isSignlessInteger(64) ? "TPRT_I64" : "";
 }
 
-static StringRef ncclReductionOf(ReduceKind kind) {
+/// What NCCL reduces by.
+static StringRef reductionNameOf(ReduceKind kind) {
   switch (kind) {
   case ReduceKind::Sum:
-    return "ncclSum";
+    return "TPRT_SUM";
   case ReduceKind::Product:
-    return "ncclProd";
+    return "TPRT_PRODUCT";
   case ReduceKind::Max:
-    return "ncclMax";
+    return "TPRT_MAX";
   case ReduceKind::Min:
-    return "ncclMin";
+    return "TPRT_MIN";
   default:
     return "";
   }
 }
 
+static StringRef kindNameOf(rt::CollectiveKind kind) {
+  switch (kind) {
+  case rt::CollectiveKind::AllReduce:
+    return "TPRT_ALL_REDUCE";
+  case rt::CollectiveKind::AllGather:
+    return "TPRT_ALL_GATHER";
+  case rt::CollectiveKind::ReduceScatter:
+    return "TPRT_REDUCE_SCATTER";
+  case rt::CollectiveKind::AllToAll:
+    return "TPRT_ALL_TO_ALL";
+  case rt::CollectiveKind::Permute:
+    return "TPRT_PERMUTE";
+  }
+  return "";
+}
+
 namespace {
 
-/// One buffer of a collective: what NCCL moves, and the copies around it.
+/// One buffer of a collective: what is sent, and the copies around it.
 struct Transfer {
   std::string send, receive; ///< pointers
-  int64_t count = 0;         ///< elements that NCCL is told of
+  int64_t count = 0;         ///< see tprt_cuda::Collective
   StringRef type;
   std::string packing, unpacking; ///< statements; empty where there are none
 };
@@ -72,7 +90,11 @@ private:
   std::string copyBlocks(StringRef from, StringRef to, Type element,
                          int64_t outer, int64_t inner, bool gathered) const;
   std::string reserveScratch(int64_t bytes, StringRef elementType);
-  std::string callOf(const Transfer &transfer);
+  void planScatter(Transfer &transfer, MemRefType type, StringRef name,
+                   int64_t dim);
+  void planGather(Transfer &transfer, MemRefType block, StringRef name,
+                  int64_t dim);
+  std::string callOf();
 
   rt::CollectiveOp op;
   SourcePrinter &printer;
@@ -113,73 +135,99 @@ std::string CollectiveWriter::reserveScratch(int64_t bytes,
   return pointer;
 }
 
+/// Sends a tensor of this type in blocks along a dim.
+void CollectiveWriter::planScatter(Transfer &transfer, MemRefType type,
+                                   StringRef name, int64_t dim) {
+  int64_t outer = llvm::product_of(type.getShape().take_front(dim));
+  if (outer == 1)
+    return;
+  int64_t inner = llvm::product_of(type.getShape().drop_front(dim)) / members;
+  std::string scratch = reserveScratch(rt::getBytes(type), name);
+  transfer.packing = copyBlocks(transfer.send, scratch, type.getElementType(),
+                                outer, inner, /*gathered=*/false);
+  transfer.send = scratch;
+}
+
+/// Receives blocks of this type, which follow one another along a dim.
+void CollectiveWriter::planGather(Transfer &transfer, MemRefType block,
+                                  StringRef name, int64_t dim) {
+  int64_t outer = llvm::product_of(block.getShape().take_front(dim));
+  if (outer == 1)
+    return;
+  int64_t inner = llvm::product_of(block.getShape().drop_front(dim));
+  std::string scratch = reserveScratch(members * rt::getBytes(block), name);
+  transfer.unpacking =
+      copyBlocks(scratch, transfer.receive, block.getElementType(), outer,
+                 inner, /*gathered=*/true);
+  transfer.receive = scratch;
+}
+
 LogicalResult CollectiveWriter::plan(unsigned index) {
   Value input = op.getInputs()[index], output = op.getOutputs()[index];
   auto type = cast<MemRefType>(input.getType());
   auto outType = cast<MemRefType>(output.getType());
-  Type element = type.getElementType();
-  FailureOr<std::string> name = printer.typeOf(element, op);
+  FailureOr<std::string> name = printer.typeOf(type.getElementType(), op);
   if (failed(name))
     return failure();
   Transfer transfer{printer.nameOf(input),
                     printer.nameOf(output),
                     type.getNumElements(),
-                    ncclTypeOf(element),
+                    typeNameOf(type.getElementType()),
                     "",
                     ""};
   if (transfer.type.empty())
     return op.emitOpError(
                "cannot be written as CUDA source: NCCL does not send ")
-           << element;
-  bool scatters = op.getKind() == rt::CollectiveKind::ReduceScatter;
-  if (scatters)
+           << type.getElementType();
+  switch (op.getKind()) {
+  case rt::CollectiveKind::AllReduce:
+  case rt::CollectiveKind::Permute:
+    break;
+  case rt::CollectiveKind::AllGather:
+    planGather(transfer, type, *name, (*op.getDims())[index]);
+    break;
+  case rt::CollectiveKind::ReduceScatter:
     transfer.count = outType.getNumElements();
-  if (op.getKind() != rt::CollectiveKind::AllReduce) {
-    ArrayRef<int64_t> block = scatters ? outType.getShape() : type.getShape();
-    int64_t dim = (*op.getDims())[index];
-    int64_t outer = llvm::product_of(block.take_front(dim));
-    int64_t inner = llvm::product_of(block.drop_front(dim));
-    int64_t bytes = members * rt::getBytes(scatters ? outType : type);
-    if (outer != 1) {
-      std::string scratch = reserveScratch(bytes, *name);
-      if (scatters) {
-        transfer.packing = copyBlocks(transfer.send, scratch, element, outer,
-                                      inner, /*gathered=*/false);
-        transfer.send = scratch;
-      } else {
-        transfer.unpacking = copyBlocks(scratch, transfer.receive, element,
-                                        outer, inner, /*gathered=*/true);
-        transfer.receive = scratch;
-      }
-    }
+    planScatter(transfer, type, *name, (*op.getDims())[index]);
+    break;
+  case rt::CollectiveKind::AllToAll: {
+    transfer.count /= members;
+    int64_t split = (*op.getSplitDims())[index];
+    planScatter(transfer, type, *name, split);
+    SmallVector<int64_t> block(type.getShape());
+    block[split] /= members;
+    planGather(transfer, MemRefType::get(block, type.getElementType()), *name,
+               (*op.getDims())[index]);
+    break;
+  }
   }
   transfers.push_back(std::move(transfer));
   return success();
 }
 
-std::string CollectiveWriter::callOf(const Transfer &transfer) {
-  StringRef function =
-      op.getKind() == rt::CollectiveKind::AllReduce   ? "ncclAllReduce"
-      : op.getKind() == rt::CollectiveKind::AllGather ? "ncclAllGather"
-                                                      : "ncclReduceScatter";
+/// The call, with the fields of a tprt_cuda::Collective.
+std::string CollectiveWriter::callOf() {
+  bool reduces = op.getKind() == rt::CollectiveKind::AllReduce ||
+                 op.getKind() == rt::CollectiveKind::ReduceScatter;
   std::string text;
   llvm::raw_string_ostream os(text);
-  os << "TPRT_NCCL(rank, " << function << "(" << transfer.send << ", "
-     << transfer.receive << ", " << transfer.count << ", " << transfer.type
-     << ", ";
-  if (op.getKind() != rt::CollectiveKind::AllGather)
-    os << ncclReductionOf(op.getReduction()) << ", ";
-  os << "rank->groups[" << group << "].communicator, rank->communicate));";
+  os << "TPRT_TRY(communicate(rank, {" << kindNameOf(op.getKind()) << ", "
+     << op.getId() << ", " << group << ", "
+     << op.getSourceGroup().value_or(group) << ", "
+     << (reduces ? reductionNameOf(op.getReduction()) : "TPRT_SUM") << ", "
+     << transfers.size() << ", {";
+  llvm::interleaveComma(transfers, os, [&](const Transfer &transfer) {
+    os << "{" << transfer.send << ", " << transfer.receive << ", "
+       << transfer.count << ", " << transfer.type << "}";
+  });
+  os << "}}));";
   return text;
 }
 
 LogicalResult CollectiveWriter::write() {
   bool reduces = op.getKind() == rt::CollectiveKind::AllReduce ||
                  op.getKind() == rt::CollectiveKind::ReduceScatter;
-  if (!reduces && op.getKind() != rt::CollectiveKind::AllGather)
-    return op.emitOpError("cannot be written as CUDA source: there is no ")
-           << rt::stringifyCollectiveKind(op.getKind()) << " there yet";
-  if (reduces && ncclReductionOf(op.getReduction()).empty())
+  if (reduces && reductionNameOf(op.getReduction()).empty())
     return op.emitOpError(
                "cannot be written as CUDA source: NCCL has no reduction by ")
            << stringifyReduceKind(op.getReduction());
@@ -205,12 +253,7 @@ LogicalResult CollectiveWriter::write() {
                "rank->compute));");
   printer.line("TPRT_CUDA(rank, cudaStreamWaitEvent(rank->communicate, "
                "rank->computed));");
-  if (transfers.size() > 1)
-    printer.line("TPRT_NCCL(rank, ncclGroupStart());");
-  for (const Transfer &transfer : transfers)
-    printer.line(callOf(transfer));
-  if (transfers.size() > 1)
-    printer.line("TPRT_NCCL(rank, ncclGroupEnd());");
+  printer.line(callOf());
   if (!waits) {
     int64_t id = int64_t(op.getId());
     printer.tables.events = std::max(printer.tables.events, id + 1);

@@ -176,12 +176,12 @@ static std::optional<Product> planProduct(const Contraction &contraction) {
 
 static StringRef cudaTypeOf(Type element) {
   if (element.isF32())
-    return "CUDA_R_32F";
+    return "TPRT_F32";
   if (element.isF64())
-    return "CUDA_R_64F";
+    return "TPRT_F64";
   if (element.isBF16())
-    return "CUDA_R_16BF";
-  return element.isF16() ? "CUDA_R_16F" : "";
+    return "TPRT_BF16";
+  return element.isF16() ? "TPRT_F16" : "";
 }
 
 /// The multiple of bytes at which the buffers of every call begin.
@@ -221,16 +221,6 @@ static std::string shapeOf(const Product &product, StringRef type,
   return text;
 }
 
-static void printCall(SourcePrinter &printer, const Twine &beta, StringRef a,
-                      StringRef b, StringRef c) {
-  printer.line("TPRT_CUBLAS(rank, cublasLtMatmul(");
-  printer.line("    rank->blas, plan.operation, plan.one, " + a + ", plan.a, " +
-               b + ", plan.b,");
-  printer.line("    " + beta + ", " + c + ", plan.c, " + c +
-               ", plan.c, &plan.algorithm,");
-  printer.line("    rank->workspace, rank->workspaceBytes, rank->compute));");
-}
-
 namespace {
 
 struct ContractSource
@@ -259,11 +249,7 @@ struct ContractSource
     Pointers pointers{printer.nameOf(contract.getLhs()),
                       printer.nameOf(contract.getRhs()),
                       printer.nameOf(contract.getOut()), ""};
-    return printer.braces("", [&] {
-      printer.line("const Matmul &plan = rank->matmuls[" + Twine(number) +
-                   "];");
-      return printLoops(printer, *product, 0, pointers);
-    });
+    return printLoops(printer, *product, number, 0, pointers);
   }
 
 private:
@@ -273,15 +259,15 @@ private:
   };
 
   static LogicalResult printLoops(SourcePrinter &printer,
-                                  const Product &product, size_t depth,
-                                  const Pointers &at) {
+                                  const Product &product, unsigned number,
+                                  size_t depth, const Pointers &at) {
     size_t numLoops = product.loops.size();
     if (depth == numLoops + product.innerLoops.size()) {
-      std::string beta = at.isFirst.empty()
-                             ? "plan.zero"
-                             : at.isFirst + " ? plan.zero : plan.one";
-      printCall(printer, beta, product.exchanged ? at.b : at.a,
-                product.exchanged ? at.a : at.b, at.c);
+      std::string adds = at.isFirst.empty() ? "" : ", !(" + at.isFirst + ")";
+      printer.line("TPRT_TRY(multiply(rank, " + Twine(number) + ", " +
+                   (product.exchanged ? at.b : at.a) + ", " +
+                   (product.exchanged ? at.a : at.b) + ", " + at.c + adds +
+                   "));");
       return success();
     }
     bool isInner = depth >= numLoops;
@@ -299,7 +285,7 @@ private:
     return printer.braces(
         "for (int64_t " + i + " = 0; " + i + " < " + Twine(dim.extent) +
             "; ++" + i + ")",
-        [&] { return printLoops(printer, product, depth + 1, next); });
+        [&] { return printLoops(printer, product, number, depth + 1, next); });
   }
 };
 

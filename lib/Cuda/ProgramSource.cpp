@@ -122,23 +122,23 @@ static std::string identifierOf(StringRef name) {
 /// Names that a variable of an entry cannot have: those of the function and of
 /// C++ itself.
 static constexpr StringLiteral kReserved[] = {
-    "rank",      "arena",    "arguments", "results",      "plan",
-    "at",        "alignas",  "alignof",   "and",          "asm",
-    "auto",      "bitand",   "bitor",     "bool",         "break",
-    "case",      "catch",    "char",      "class",        "compl",
-    "const",     "continue", "decltype",  "default",      "delete",
-    "do",        "double",   "else",      "enum",         "explicit",
-    "export",    "extern",   "false",     "float",        "for",
-    "friend",    "goto",     "if",        "inline",       "int",
-    "long",      "mutable",  "namespace", "new",          "noexcept",
-    "not",       "nullptr",  "operator",  "or",           "private",
-    "protected", "public",   "register",  "return",       "short",
-    "signed",    "sizeof",   "static",    "struct",       "switch",
-    "template",  "this",     "throw",     "true",         "try",
-    "typedef",   "typeid",   "typename",  "union",        "unsigned",
-    "using",     "virtual",  "void",      "volatile",     "while",
-    "xor",       "NULL",     "Matmul",    "int32_t",      "int64_t",
-    "int8_t",    "int16_t",  "__half",    "__nv_bfloat16"};
+    "rank",     "arena",       "arguments", "results",   "at",
+    "multiply", "communicate", "alignas",   "alignof",   "and",
+    "asm",      "auto",        "bitand",    "bitor",     "bool",
+    "break",    "case",        "catch",     "char",      "class",
+    "compl",    "const",       "continue",  "decltype",  "default",
+    "delete",   "do",          "double",    "else",      "enum",
+    "explicit", "export",      "extern",    "false",     "float",
+    "for",      "friend",      "goto",      "if",        "inline",
+    "int",      "long",        "mutable",   "namespace", "new",
+    "noexcept", "not",         "nullptr",   "operator",  "or",
+    "private",  "protected",   "public",    "register",  "return",
+    "short",    "signed",      "sizeof",    "static",    "struct",
+    "switch",   "template",    "this",      "throw",     "true",
+    "try",      "typedef",     "typeid",    "typename",  "union",
+    "unsigned", "using",       "virtual",   "void",      "volatile",
+    "while",    "xor",         "NULL",      "Matmul",    "int32_t",
+    "int64_t",  "int8_t",      "int16_t",   "__half",    "__nv_bfloat16"};
 
 /// "1x16x576 f32".
 static std::string describe(ShapedType type) {
@@ -196,11 +196,11 @@ void ProgramWriter::writeHead() {
     }
   os << "// Written by tp-opt --tp-emit-cuda; one of " << ranks << " rank"
      << (ranks == 1 ? "" : "s") << (axes.empty() ? "" : ", mesh " + axes)
-     << ".\n//   nvcc -std=c++17 -arch=sm_90 -Iruntime/include program.cu "
-        "HOST.cu -lcublasLt -lnccl\n"
-        "// A host opens a rank with tprt_cuda::openRank(tp_cuda_program, "
-        "...).\n#include \"tprt/cuda.h\"\n\nusing namespace tprt_cuda;\n\n"
-        "namespace {\n";
+     << ".\n// tp-compile --backend=cuda makes a program of it, which tp-run "
+        "and "
+        "every other host\n// of tprt.h runs.\n#include "
+        "\"tprt/cuda.h\"\n\nusing namespace tprt_cuda;\n\n"
+        "namespace program {\n";
 }
 
 //===----------------------------------------------------------------------===//
@@ -409,10 +409,12 @@ void ProgramWriter::writeTable() {
     os << "{\"";
     os.write_escaped(entries[i].getName(), /*UseHexEscapes=*/false)
         << "\", " << functions[entries[i].getName()] << ", "
-        << (arena ? arena.getInt() : 0) << "}";
+        << (arena ? arena.getInt() : 0) << ", " << entries[i].getNumArguments()
+        << ", " << entries[i].getNumResults() << "}";
   });
-  os << "\n} // namespace\n\nextern \"C\" {\nextern const Program "
-        "tp_cuda_program;\nconst Program tp_cuda_program = {TPRT_VERSION, "
+  os << "\n} // namespace program\n\nusing namespace program;\nextern \"C\" "
+        "{\nextern const Program "
+        "tp_cuda_program;\nconst Program tp_cuda_program = {kVersion, "
      << ranks << ", " << tables.scratchBytes << ", " << tables.events << ", "
      << groups.size() << ", " << tables.matmuls.size() << ", " << entries.size()
      << ", groups, matmuls, entries};\n}\n";

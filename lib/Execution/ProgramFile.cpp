@@ -5,17 +5,15 @@
 //===----------------------------------------------------------------------===//
 
 #include "tp/Execution/ProgramFile.h"
+#include "OutputFile.h"
 #include "ProgramCode.h"
 #include "TargetCpu.h"
 #include "tprt/tprt.h"
-#include "llvm/ADT/ScopeExit.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
 #include "llvm/Support/raw_ostream.h"
@@ -26,11 +24,6 @@
 
 using namespace mlir;
 using namespace mlir::tp;
-namespace fs = llvm::sys::fs;
-
-static llvm::Error makeError(const Twine &message) {
-  return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
-}
 
 //===----------------------------------------------------------------------===//
 // Objects
@@ -157,14 +150,6 @@ static llvm::Expected<std::string> findRuntime() {
   return std::string(info.dli_fname);
 }
 
-/// The first line that a program printed, for a message of one line.
-static std::string firstLineOf(StringRef path) {
-  auto buffer = llvm::MemoryBuffer::getFile(path);
-  StringRef text = buffer ? (*buffer)->getBuffer() : "";
-  std::string line = text.ltrim().split('\n').first.str();
-  return line.empty() ? "it does not say why" : line;
-}
-
 /// Links `objects` to a shared object at `path`; `log` is a file for messages.
 static llvm::Error link(ArrayRef<std::string> objects, StringRef wanted,
                         StringRef path, StringRef log) {
@@ -182,63 +167,7 @@ static llvm::Error link(ArrayRef<std::string> objects, StringRef wanted,
   arguments.append({StringRef(*runtime), "-Wl,--as-needed", "-lm",
                     "-Wl,-z,defs", "-Wl,-z,now", "-Wl,-z,noexecstack",
                     "-Wl,--build-id=none"});
-  std::optional<StringRef> redirects[] = {StringRef(""), log, log};
-  std::string message;
-  int status = llvm::sys::ExecuteAndWait(*linker, arguments, std::nullopt,
-                                         redirects, 0, 0, &message);
-  if (status == 0)
-    return llvm::Error::success();
-  return makeError(*linker + " cannot link the program: " +
-                   (message.empty() ? firstLineOf(log) : message));
-}
-
-namespace {
-
-/// A directory that goes away with what is in it.
-class TemporaryDirectory {
-public:
-  ~TemporaryDirectory() {
-    if (path.empty())
-      return;
-    // One that cannot be removed is left behind.
-    std::error_code ignored = fs::remove_directories(path);
-    (void)ignored;
-  }
-  llvm::Error create() {
-    if (std::error_code code = fs::createUniqueDirectory("tp-compile", path)) {
-      path.clear();
-      return makeError("cannot make a temporary directory: " + code.message());
-    }
-    return llvm::Error::success();
-  }
-  std::string file(StringRef name) const {
-    SmallString<128> whole(path);
-    llvm::sys::path::append(whole, name);
-    return std::string(whole);
-  }
-
-private:
-  SmallString<128> path;
-};
-
-} // namespace
-
-/// To the file that was asked for, which appears whole or not at all.
-static llvm::Error publish(StringRef from, StringRef path) {
-  auto temporary = fs::TempFile::create(
-      path + ".tmp-%%%%%%%%", fs::all_read | fs::all_write | fs::all_exe);
-  if (!temporary)
-    return makeError("cannot write \"" + path +
-                     "\": " + llvm::toString(temporary.takeError()));
-  std::error_code code = fs::copy_file(from, temporary->FD);
-  if (code) {
-    llvm::consumeError(temporary->discard());
-    return makeError("cannot write \"" + path + "\": " + code.message());
-  }
-  if (llvm::Error error = temporary->keep(path))
-    return makeError("cannot write \"" + path +
-                     "\": " + llvm::toString(std::move(error)));
-  return llvm::Error::success();
+  return runCompiler(arguments, log, "cannot link the program");
 }
 
 static llvm::Error write(ProgramCode &program, StringRef path,

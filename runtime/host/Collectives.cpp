@@ -16,20 +16,16 @@ using namespace tprt;
 /// The manifest's entry for a collective, with this execution counted.
 static const CollectiveInfo &
 count(tprt_rank *rank, const tprt_collective_desc &desc, int64_t groupSize) {
-  EntryCounters &entry = *rank->current;
-  auto found = entry.byId.find(desc.id);
-  if (found == entry.byId.end())
+  const CollectiveInfo *info = rank->current->find(desc.id);
+  if (!info)
     raise(TPRT_INVALID, collectiveKindName(desc.kind), " ", desc.id,
           " is not in the manifest");
-  const CollectiveInfo &info = entry.entry->collectives[found->second];
-  if (info.kind != desc.kind)
-    raise(TPRT_INVALID, "collective ", desc.id, " ('", info.name, "') is ",
+  if (info->kind != desc.kind)
+    raise(TPRT_INVALID, "collective ", desc.id, " ('", info->name, "') is ",
           collectiveKindName(desc.kind), ", but ",
-          collectiveKindName(info.kind), " in the manifest");
-  CollectiveCounter &counter = entry.collectives[found->second];
-  ++counter.executions;
-  counter.bytesSent = std::max(counter.bytesSent, ringBytes(desc, groupSize));
-  return info;
+          collectiveKindName(info->kind), " in the manifest");
+  rank->current->count(desc.id, ringBytes(desc, groupSize));
+  return *info;
 }
 
 /// Alone in a group, whatever the collective, the output is the input.

@@ -407,6 +407,8 @@ Manifest tprt::parseManifest(const char *text) {
                 " of the runtime interface; this library has version ",
                 TPRT_VERSION);
   Manifest manifest;
+  if (reader.has("backend"))
+    manifest.backend = reader.stringAt("backend");
   if (reader.has("checkpoint")) {
     ManifestReader checkpoint = reader.at("checkpoint");
     manifest.checkpoint = checkpoint.stringAt("path");

@@ -81,6 +81,7 @@ struct Entry {
 };
 
 struct Manifest {
+  std::string backend = "cpu"; ///< what the program runs on
   std::string checkpoint; ///< path; empty if the program names none
   std::string checksum;   ///< of the checkpoint; empty if unknown
   Mesh mesh;

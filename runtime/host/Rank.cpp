@@ -6,6 +6,8 @@
 
 #include "Rank.h"
 
+#include <algorithm>
+
 using namespace tprt;
 
 void *Scratch::bytes(size_t slot, size_t size) {
@@ -28,6 +30,17 @@ EntryCounters::EntryCounters(const Entry &entry)
     : entry(&entry), collectives(entry.collectives.size()) {
   for (size_t i = 0; i < entry.collectives.size(); ++i)
     byId[entry.collectives[i].id] = i;
+}
+
+const CollectiveInfo *EntryCounters::find(int64_t id) const {
+  auto found = byId.find(id);
+  return found == byId.end() ? nullptr : &entry->collectives[found->second];
+}
+
+void EntryCounters::count(int64_t id, int64_t bytesSent) {
+  CollectiveCounter &counter = collectives[byId.at(id)];
+  ++counter.executions;
+  counter.bytesSent = std::max(counter.bytesSent, bytesSent);
 }
 
 tprt_rank::tprt_rank(int64_t index, RunState &run, const Manifest &manifest)

@@ -58,6 +58,11 @@ struct EntryCounters {
   std::vector<CollectiveCounter> collectives;
 
   explicit EntryCounters(const Entry &entry);
+
+  /// Null if the manifest does not have it.
+  const CollectiveInfo *find(int64_t id) const;
+  /// An execution of one that it has, in which so many bytes are sent.
+  void count(int64_t id, int64_t bytesSent);
 };
 
 } // namespace tprt

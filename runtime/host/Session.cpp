@@ -22,14 +22,12 @@ using namespace tprt;
 // Making a session
 //===----------------------------------------------------------------------===//
 
-Session::Session(const char *text, tprt_lookup lookup, void *context,
+Session::Session(const char *manifestText, tprt_lookup lookup, void *context,
                  double timeoutSeconds, std::shared_ptr<World> processes,
-                 uint64_t fingerprint)
-    : world(std::move(processes)), manifest(parseManifest(text)),
+                 uint64_t fingerprint, const char *collectives)
+    : world(std::move(processes)), manifest(parseManifest(manifestText)),
       layout(manifest), timeout(timeoutSeconds),
       executions(manifest.entries.size()) {
-  if (!lookup)
-    raise(TPRT_INVALID, "no lookup function");
   const int64_t numRanks = manifest.mesh.numRanks();
   if (world && world->size() != numRanks)
     raise(TPRT_INVALID, "the program's mesh has ", numRanks,
@@ -39,23 +37,23 @@ Session::Session(const char *text, tprt_lookup lookup, void *context,
   if (!world && numRanks > maxGroupSize)
     raise(TPRT_UNSUPPORTED, "a mesh of ", numRanks,
           " ranks; threads of one process can be up to ", maxGroupSize);
-  for (const Entry &entry : manifest.entries) {
-    code.push_back(lookup(entry.symbol.c_str(), context));
-    if (!code.back())
-      raise(TPRT_INVALID, "entry '", entry.name, "': there is no symbol '",
-            entry.symbol, "'");
-  }
-  if (world) {
-    compareProgram(text, fingerprint);
-    ranks.push_back(
-        std::make_unique<tprt_rank>(world->rank(), state, manifest));
-    ranks.front()->recorder = &world->recorder;
-    makeProcessGroups();
-    return;
-  }
-  for (int64_t rank = 0; rank < numRanks; ++rank)
+  const int64_t first = world ? world->rank() : 0;
+  const int64_t numHere = world ? 1 : numRanks;
+  for (int64_t rank = first; rank < first + numHere; ++rank)
     ranks.push_back(std::make_unique<tprt_rank>(rank, state, manifest));
-  makeThreadGroups();
+  device = makeDevice({&manifest, lookup, context, world.get(), &ranks, &state,
+                       collectives ? collectives : "auto", timeout});
+  text = device->describe();
+  if (world) {
+    compareProgram(manifestText, fingerprint);
+    ranks.front()->recorder = &world->recorder;
+  }
+  if (!device->usesGroups())
+    return;
+  if (world)
+    makeProcessGroups();
+  else
+    makeThreadGroups();
 }
 
 /// One shared group for each set of ranks that agree outside the group's axes.
@@ -103,6 +101,17 @@ void Session::start() {
   });
   if (world)
     world->attach(&state);
+  connect();
+}
+
+/// Gives every rank what one of them made, and lets them meet.
+void Session::connect() {
+  std::vector<char> id = device->makeId(!world || world->rank() == 0);
+  if (id.empty())
+    return;
+  if (world)
+    world->broadcast(id.data(), int64_t(id.size()), "connecting");
+  onAllRanks([this, id](size_t slot) { device->connect(slot, id); });
 }
 
 void Session::stop() {
@@ -125,6 +134,7 @@ void Session::awaitIdle() {
 
 void Session::onAllRanks(Workers::Job job) {
   state.reset();
+  device->reset();
   for (auto &rank : ranks) {
     rank->current = nullptr;
     rank->lastCollective = nullptr;
@@ -156,11 +166,11 @@ void Session::onAllRanks(Workers::Job job) {
 //===----------------------------------------------------------------------===//
 
 void Session::reserve() {
-  if (!reservations.empty())
+  if (!blocks.empty())
     return;
   const int64_t each = layout.totalBytes;
-  // Processes on one machine share its memory.
-  const int64_t numHere = world ? world->localSize() : int64_t(ranks.size());
+  int64_t numHere = 1;
+  const int64_t available = device->available(0, numHere);
   auto sizes = [&] {
     return join(numHere, numHere == 1 ? " rank needs " : " ranks need ", each,
                 " bytes each (parameters ", layout.parameterRegion.bytes,
@@ -168,19 +178,19 @@ void Session::reserve() {
                 layout.arenaRegion.bytes, ", inputs and outputs ",
                 layout.transferRegion.bytes, ")");
   };
-  int64_t total, available = availableMemory();
+  int64_t total;
   if (__builtin_mul_overflow(each, numHere, &total) || total > available)
     raise(TPRT_OUT_OF_MEMORY, "out of memory: ", sizes(), "; ", available,
           " are available");
-  std::vector<Reservation> blocks;
+  std::vector<char *> reserved;
   try {
-    for (size_t rank = 0; rank < ranks.size(); ++rank)
-      blocks.emplace_back(each);
+    for (size_t slot = 0; slot < ranks.size(); ++slot)
+      reserved.push_back(device->reserve(slot, each));
   } catch (const std::bad_alloc &) {
     raise(TPRT_OUT_OF_MEMORY, sizes(), "; the system refused after ",
-          blocks.size(), " ranks");
+          reserved.size(), " ranks");
   }
-  reservations = std::move(blocks);
+  blocks = std::move(reserved);
 }
 
 void Session::fillParameters(const ParameterSource &source, size_t slot) {
@@ -189,8 +199,11 @@ void Session::fillParameters(const ParameterSource &source, size_t slot) {
       return;
     const Argument &argument = *parameter.argument;
     try {
+      char *target = block(slot) + parameter.offset;
+      const int64_t bytes = argument.localBytes();
       source.fill(argument, blockOf(slot, argument.dims),
-                  block(slot) + parameter.offset);
+                  device->stage(slot, target, bytes));
+      device->put(slot, target, bytes);
     } catch (const Error &error) {
       raise(error.status(), "parameter '", argument.name, "': ", error.what());
     }
@@ -200,8 +213,8 @@ void Session::fillParameters(const ParameterSource &source, size_t slot) {
 
 void Session::zeroState(size_t slot) {
   if (layout.stateRegion.bytes > 0)
-    std::memset(block(slot) + layout.stateRegion.offset, 0,
-                size_t(layout.stateRegion.bytes));
+    device->fill(slot, block(slot) + layout.stateRegion.offset, 0,
+                 layout.stateRegion.bytes);
 }
 
 void Session::load(const char *path, uint64_t seed) {
@@ -249,9 +262,9 @@ void Session::runEntry(size_t entry, size_t slot) {
     results.push_back(block(slot) + offset);
   ranks[slot]->current = &ranks[slot]->entries[entry];
   if (poisonsArena && layout.arenaRegion.bytes > 0)
-    std::memset(block(slot) + layout.arenaRegion.offset, 0xff,
-                size_t(layout.arenaRegion.bytes));
-  code[entry](ranks[slot].get(), block(slot) + layout.arenaRegion.offset,
+    device->fill(slot, block(slot) + layout.arenaRegion.offset, 0xff,
+                 layout.arenaRegion.bytes);
+  device->run(slot, entry, block(slot) + layout.arenaRegion.offset,
               arguments.data(), results.data());
 }
 

@@ -7,8 +7,8 @@
 #ifndef TPRT_HOST_SESSION_H
 #define TPRT_HOST_SESSION_H
 
+#include "Device.h"
 #include "Layout.h"
-#include "Memory.h"
 #include "Parameters.h"
 #include "Rank.h"
 #include "Workers.h"
@@ -29,10 +29,10 @@ public:
   /// are threads of this process.
   Session(const char *manifest, tprt_lookup lookup, void *context,
           double timeoutSeconds, std::shared_ptr<World> world,
-          uint64_t fingerprint);
+          uint64_t fingerprint, const char *collectives);
 
-  /// Starts the threads; apart from the constructor because they share the
-  /// session.
+  /// Starts the threads and connects the ranks; apart from the constructor
+  /// because threads share the session.
   void start();
 
   void load(const char *path, uint64_t seed);
@@ -40,6 +40,7 @@ public:
            tprt_buffer *outputs, size_t numOutputs);
   void reset();
   std::string counters();
+  const std::string &description() const { return text; }
 
   /// What an entry takes or gives, without data; see tprt_session_inputs.
   const char *entryName(size_t index) const;
@@ -62,6 +63,7 @@ private:
     void *data;
   };
 
+  void connect();
   void makeThreadGroups();
   void makeProcessGroups();
   void reserve();
@@ -95,7 +97,7 @@ private:
 
   /// Runs a job on all ranks; throws the error of the first rank that fails.
   void onAllRanks(Workers::Job job);
-  char *block(size_t slot) const { return reservations[slot].data(); }
+  char *block(size_t slot) const { return blocks[slot]; }
   Block blockOf(size_t slot, const std::vector<Dim> &dims) const {
     return manifest.mesh.block(ranks[slot]->index, dims);
   }
@@ -106,11 +108,12 @@ private:
   const double timeout;
   /// See tprt_session_create.
   const bool poisonsArena = std::getenv("TPRT_POISON") != nullptr;
-  std::vector<tprt_entry> code; ///< of each entry
   RunState state;
   std::vector<std::unique_ptr<tprt_rank>> ranks; ///< of this process
-  std::vector<Reservation> reservations;         ///< one a rank, once loaded
-  std::vector<int64_t> executions;               ///< of each entry
+  std::unique_ptr<Device> device;
+  std::string text;                ///< what the device says of itself
+  std::vector<char *> blocks;      ///< one a rank, once loaded
+  std::vector<int64_t> executions; ///< of each entry
   bool loaded = false;
   std::unique_ptr<Workers> workers;
   std::mutex mutex; ///< one call of the session API at a time

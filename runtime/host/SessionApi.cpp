@@ -47,8 +47,14 @@ tprt_status tprt_session_create(const char *manifest, tprt_lookup lookup,
       world = options->world->world;
     made->session = std::make_shared<Session>(
         manifest, lookup, context, readTimeout(options), std::move(world),
-        options ? options->fingerprint : 0);
-    made->session->start();
+        options ? options->fingerprint : 0,
+        options ? options->collectives : nullptr);
+    try {
+      made->session->start();
+    } catch (...) {
+      made->session->stop();
+      throw;
+    }
     *session = made.release();
   };
   if (options && options->world)
@@ -89,6 +95,10 @@ tprt_status tprt_session_counters(tprt_session *session, char **json,
       throw std::bad_alloc();
     std::memcpy(*json, text.c_str(), text.size() + 1);
   });
+}
+
+const char *tprt_session_description(const tprt_session *session) {
+  return session ? session->session->description().c_str() : nullptr;
 }
 
 const char *tprt_session_entry(tprt_session *session, size_t index) {

@@ -141,14 +141,20 @@ std::vector<tprt_buffer> Session::describeOutputs(const char *name) const {
 
 void Session::sendInputs(const std::vector<Binding> &inputs) {
   for (const Binding &input : inputs)
-    for (size_t slot = 0; slot < ranks.size(); ++slot)
+    for (size_t slot = 0; slot < ranks.size(); ++slot) {
+      char *target = block(slot) + input.offset;
+      const int64_t bytes = input.type->localBytes();
       cutBlock(*input.type, blockOf(slot, input.type->dims), input.data,
-               block(slot) + input.offset);
+               static_cast<char *>(device->stage(slot, target, bytes)));
+      device->put(slot, target, bytes);
+    }
 }
 
 void Session::fetchOutputs(const std::vector<Binding> &outputs) {
   for (const Binding &output : outputs)
     for (int64_t rank : blockOwners(manifest.mesh, output.type->dims))
       putBlock(*output.type, manifest.mesh.block(rank, output.type->dims),
-               block(size_t(rank)) + output.offset, output.data);
+               device->get(size_t(rank), block(size_t(rank)) + output.offset,
+                           output.type->localBytes()),
+               output.data);
 }

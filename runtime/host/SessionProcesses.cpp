@@ -61,8 +61,9 @@ void Session::compareParameters() {
     if (!isReplicated(manifest.mesh, argument.dims))
       continue;
     values.push_back({argument.name, argument.dims});
-    mine.push_back(
-        hashBytes(block(0) + parameter.offset, size_t(argument.localBytes())));
+    mine.push_back(hashBytes(
+        device->get(0, block(0) + parameter.offset, argument.localBytes()),
+        size_t(argument.localBytes())));
   }
   const size_t bytes = mine.size() * sizeof(uint64_t);
   auto judge = [&](const std::vector<std::string> &texts) {
@@ -95,12 +96,13 @@ void Session::compareRun(size_t entry, const std::vector<Binding> &inputs,
 void Session::collectOutputs(const std::vector<Binding> &outputs) {
   for (const Binding &output : outputs)
     for (int64_t rank : blockOwners(manifest.mesh, output.type->dims)) {
-      char *mine = block(0) + output.offset;
       const bool isHere = world->rank() == rank;
       if (!isHere && world->rank() != 0)
         continue;
       Transfers transfers(*world);
       const int64_t bytes = output.type->localBytes();
+      const char *mine =
+          isHere ? device->get(0, block(0) + output.offset, bytes) : nullptr;
       if (isHere && rank != 0) {
         transfers.send(world->everybody(), 0, 0, outputTag, mine, bytes);
         transfers.wait(Transfers::Patient);

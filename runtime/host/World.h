@@ -98,6 +98,7 @@ public:
 
   int64_t rank() const { return endpoint.rank; }
   int64_t size() const { return endpoint.size; }
+  int64_t localRank() const { return launch.localRank; }
   int64_t localSize() const { return launch.localSize; }
   double timeout() const { return timeoutSeconds; }
   const char *description() const { return endpoint.description; }

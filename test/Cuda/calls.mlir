@@ -1,17 +1,14 @@
 // RUN: tp-opt %s --tp-emit-cuda | FileCheck %s
 
-module attributes {rt.groups = [[#tp.axis<"dp">], [#tp.axis<"tp">], [#tp.axis<"dp">, #tp.axis<"tp">]]} {
+module attributes {rt.groups = [[#tp.axis<"dp">], [#tp.axis<"tp">], [#tp.axis<"dp">, #tp.axis<"tp">], [#tp.axis<"tp">, #tp.axis<"dp">]]} {
 tp.mesh @mesh = <["dp"=2, "tp"=4]>
 
 // Dims that are neighbours in all operands are one; two batch dims are a batch and
 // a loop.
 // CHECK-LABEL: tprt_status run_products(
 // CHECK: // "bqhd,bkhd->bhqk"
-// CHECK-NEXT: {
-// CHECK-NEXT: const Matmul &plan = rank->matmuls[0];
 // CHECK-NEXT: for (int64_t [[I:i.*]] = 0; [[I]] < 2; ++[[I]]) {
-// CHECK: plan.one, argument_1 + [[I]] * 192, plan.a, argument_0 + [[I]] * 96, plan.b,
-// CHECK-NEXT: plan.zero, argument_2 + [[I]] * 96, plan.c
+// CHECK-NEXT: multiply(rank, 0, argument_1 + [[I]] * 192, argument_0 + [[I]] * 96, argument_2 + [[I]] * 96)
 func.func @products(%q: memref<2x4x3x8xf32>, %k: memref<2x8x3x8xf32>, %s: memref<2x3x4x8xf32>) {
   rt.contract %q, %k into %s "bqhd,bkhd->bhqk" : memref<2x4x3x8xf32>, memref<2x8x3x8xf32>, memref<2x3x4x8xf32>
   return
@@ -20,18 +17,15 @@ func.func @products(%q: memref<2x4x3x8xf32>, %k: memref<2x8x3x8xf32>, %s: memref
 // A dim that is not the first one goes through the scratch buffer.
 // CHECK-LABEL: tprt_status run_collectives(
 // CHECK: // all_gather over tp: model.norm
-// CHECK: TPRT_NCCL(rank, ncclAllGather(argument_0, at<float>(rank->scratch, 0), 24, ncclFloat32, rank->groups[1].communicator, rank->communicate));
+// CHECK: TPRT_TRY(communicate(rank, {TPRT_ALL_GATHER, 0, 1, 1, TPRT_SUM, 1, {{[{][{]}}argument_0, at<float>(rank->scratch, 0), 24, TPRT_F32{{[}][}]}}}));
 // CHECK: TPRT_CUDA(rank, cudaStreamWaitEvent(rank->compute, rank->communicated));
 // CHECK-NEXT: TPRT_TRY(tprt_cuda::copy(rank, tprt_copy_desc{4, 3, 0, 0, {4, 2, 12}, {24, 12, 1}, {12, 48, 1}}, at<float>(rank->scratch, 0), argument_1));
 // CHECK: // reduce_scatter of sum over tp: model.norm
 // CHECK-NEXT: TPRT_TRY(tprt_cuda::copy(rank, tprt_copy_desc{4, 3, 0, 0, {4, 2, 12}, {12, 48, 1}, {24, 12, 1}}, argument_1, at<float>(rank->scratch, 0)));
-// CHECK: ncclReduceScatter(at<float>(rank->scratch, 0), argument_0, 24, ncclFloat32, ncclSum,
+// CHECK: {TPRT_REDUCE_SCATTER, 1, 1, 1, TPRT_SUM, 1, {{[{][{]}}at<float>(rank->scratch, 0), argument_0, 24, TPRT_F32
 // The first dim needs no copy. Several buffers travel as one.
 // CHECK: // all_gather over dp x tp{{$}}
-// CHECK: TPRT_NCCL(rank, ncclGroupStart());
-// CHECK-NEXT: ncclAllGather(argument_2, argument_3, 6, ncclBfloat16, rank->groups[2]
-// CHECK-NEXT: ncclAllGather(argument_4, argument_5, 6, ncclInt32, rank->groups[2]
-// CHECK-NEXT: TPRT_NCCL(rank, ncclGroupEnd());
+// CHECK: {TPRT_ALL_GATHER, 2, 2, 2, TPRT_SUM, 2, {{[{][{]}}argument_2, argument_3, 6, TPRT_BF16}, {argument_4, argument_5, 6, TPRT_I32{{[}][}]}}}
 // CHECK-NOT: copy
 func.func @collectives(%x: memref<2x3x4xf32>, %y: memref<2x12x4xf32>, %a: memref<2x3xbf16>, %b: memref<16x3xbf16>,
                        %c: memref<2x3xi32>, %d: memref<16x3xi32>) {
@@ -41,9 +35,24 @@ func.func @collectives(%x: memref<2x3x4xf32>, %y: memref<2x12x4xf32>, %a: memref
   return
 }
 
+// What members exchange goes in blocks of the dim that is split, and comes in
+// blocks of the dim that grows. All of a permute is from one member.
+// CHECK-LABEL: tprt_status run_exchanges(
+// CHECK: // all_to_all over tp: experts
+// CHECK-NEXT: TPRT_TRY(tprt_cuda::copy(rank, tprt_copy_desc{4, 3, 0, 0, {4, 2, 24}, {24, 96, 1}, {48, 24, 1}}, argument_0, at<float>(rank->scratch, 0)));
+// CHECK: {TPRT_ALL_TO_ALL, 0, 1, 1, TPRT_SUM, 1, {{[{][{]}}at<float>(rank->scratch, 0), at<float>(rank->scratch, 768), 48, TPRT_F32
+// CHECK: TPRT_TRY(tprt_cuda::copy(rank, tprt_copy_desc{4, 3, 0, 0, {4, 4, 12}, {48, 12, 1}, {12, 48, 1}}, at<float>(rank->scratch, 768), argument_1));
+// CHECK: // permute over dp x tp{{$}}
+// CHECK: {TPRT_PERMUTE, 1, 2, 3, TPRT_SUM, 1, {{[{][{]}}argument_1, argument_0, 192, TPRT_F32
+func.func @exchanges(%x: memref<2x8x12xf32>, %y: memref<2x2x48xf32>) {
+  rt.collective all_to_all sum (%x) into (%y) group 1 id 0 name "experts" dims [2] split [1] : (memref<2x8x12xf32>) -> memref<2x2x48xf32>
+  rt.collective permute sum (%y) into (%x) group 2 id 1 name "" source 3 : (memref<2x2x48xf32>) -> memref<2x8x12xf32>
+  return
+}
+
 // What is started is awaited where its buffer is needed.
 // CHECK-LABEL: tprt_status run_halves(
-// CHECK: ncclAllReduce(argument_0, argument_0, 8, ncclFloat32, ncclMax,
+// CHECK: {TPRT_ALL_REDUCE, 3, 0, 0, TPRT_MAX, 1, {{[{][{]}}argument_0, argument_0, 8, TPRT_F32
 // CHECK-NEXT: TPRT_CUDA(rank, cudaEventRecord(rank->events[3], rank->communicate));
 // CHECK-NOT: cudaStreamWaitEvent
 // CHECK: tprt_cuda::mask(rank, tprt_mask_desc{0, 1, 8, 1, 5}, argument_1, {{v[0-9]+}})
@@ -58,7 +67,7 @@ func.func @halves(%x: memref<8xf32>, %y: memref<8xf32>) {
 
 // What goes through the scratch buffer, which is one for all, is done at once.
 // CHECK-LABEL: tprt_status run_packed(
-// CHECK: ncclAllGather(argument_0, at<float>(rank->scratch, 0), 6,
+// CHECK: {TPRT_ALL_GATHER, 0, 0, 0, TPRT_SUM, 1, {{[{][{]}}argument_0, at<float>(rank->scratch, 0), 6,
 // CHECK: TPRT_CUDA(rank, cudaStreamWaitEvent(rank->compute, rank->communicated));
 // CHECK-NEXT: tprt_cuda::copy(
 // CHECK-NEXT: return TPRT_OK;
@@ -74,5 +83,6 @@ func.func @packed(%x: memref<2x3xf32>, %y: memref<2x6xf32>) {
 // CHECK-NEXT: {1, {{[{][{]}}4, 2{{[}][}]}}} /* dp */,
 // CHECK-NEXT: {1, {{[{][{]}}1, 4{{[}][}]}}} /* tp */,
 // CHECK-NEXT: {2, {{[{][{]}}4, 2}, {1, 4{{[}][}]}}} /* dp x tp */,
-// CHECK: {CUDA_R_32F, true, false, 8, 4, 8, 24, 24, 8, 3, 8, 8, 32, 64},
-// CHECK: const Program tp_cuda_program = {TPRT_VERSION, 8, 512, 4, 3, 1, 4, groups, matmuls, entries};
+// CHECK-NEXT: {2, {{[{][{]}}1, 4}, {4, 2{{[}][}]}}} /* tp x dp */,
+// CHECK: {TPRT_F32, true, false, 8, 4, 8, 24, 24, 8, 3, 8, 8, 32, 64},
+// CHECK: const Program tp_cuda_program = {kVersion, 8, 1536, 4, 4, 1, 5, groups, matmuls, entries};

@@ -38,30 +38,23 @@ func.func @forward(
 // CHECK-NEXT: float *down_weight = at<float>(arguments[2], 0);
 // CHECK: // -- layers.0.up
 // CHECK-NEXT: // "mk,nk->mn"
-// CHECK-NEXT: {
-// CHECK-NEXT: const Matmul &plan = rank->matmuls[0];
-// CHECK-NEXT: TPRT_CUBLAS(rank, cublasLtMatmul(
-// CHECK-NEXT: rank->blas, plan.operation, plan.one, up_weight, plan.a, x, plan.b,
-// CHECK-NEXT: plan.zero, [[UP:v[0-9]+]], plan.c, [[UP]], plan.c, &plan.algorithm,
-// CHECK-NEXT: rank->workspace, rank->workspaceBytes, rank->compute));
+// CHECK-NEXT: TPRT_TRY(multiply(rank, 0, up_weight, x, [[UP:v[0-9]+]]));
 // CHECK: // -- layers.0
 // CHECK-NEXT: kernel_0<<<1, 256, 0, rank->compute>>>([[UP]], [[UP]]);
 // CHECK-NEXT: TPRT_LAUNCHED(rank);
 // CHECK: // -- layers.0.down
-// CHECK: rank->matmuls[1]
-// CHECK: down_weight, plan.a, [[UP]], plan.b,
-// CHECK-NEXT: plan.zero, [[DOWN:v[0-9]+]], plan.c
+// CHECK: TPRT_TRY(multiply(rank, 1, down_weight, [[UP]], [[DOWN:v[0-9]+]]));
 // CHECK: // all_reduce of sum over tp{{$}}
 // CHECK-NEXT: TPRT_CUDA(rank, cudaEventRecord(rank->computed, rank->compute));
 // CHECK-NEXT: TPRT_CUDA(rank, cudaStreamWaitEvent(rank->communicate, rank->computed));
-// CHECK-NEXT: TPRT_NCCL(rank, ncclAllReduce([[DOWN]], [[DOWN]], 32, ncclFloat32, ncclSum, rank->groups[0].communicator, rank->communicate));
+// CHECK-NEXT: TPRT_TRY(communicate(rank, {TPRT_ALL_REDUCE, 0, 0, 0, TPRT_SUM, 1, {{[{][{]}}[[DOWN]], [[DOWN]], 32, TPRT_F32{{[}][}]}}}));
 // CHECK-NEXT: TPRT_CUDA(rank, cudaEventRecord(rank->communicated, rank->communicate));
 // CHECK-NEXT: TPRT_CUDA(rank, cudaStreamWaitEvent(rank->compute, rank->communicated));
 // CHECK: // -- layers.1.up
-// CHECK: rank->matmuls[0]
+// CHECK: multiply(rank, 0,
 // CHECK: kernel_0<<<1, 256, 0, rank->compute>>>
 // CHECK: // -- layers.1.down
-// CHECK: rank->matmuls[1]
+// CHECK: multiply(rank, 1,
 // CHECK: // all_reduce of sum over tp{{$}}
 // CHECK: return TPRT_OK;
 
@@ -69,9 +62,9 @@ func.func @forward(
 // CHECK: const Group groups[] = {
 // CHECK-NEXT: {1, {{[{][{]}}1, 2{{[}][}]}}} /* tp */,
 // CHECK: const MatmulShape matmuls[] = {
-// CHECK-NEXT: {CUDA_R_32F, true, false, 16, 4, 8, 8, 8, 16, 1, 0, 0, 0, 64},
-// CHECK-NEXT: {CUDA_R_32F, true, false, 8, 4, 16, 16, 16, 8, 1, 0, 0, 0, 64},
+// CHECK-NEXT: {TPRT_F32, true, false, 16, 4, 8, 8, 8, 16, 1, 0, 0, 0, 64},
+// CHECK-NEXT: {TPRT_F32, true, false, 8, 4, 16, 16, 16, 8, 1, 0, 0, 0, 64},
 // CHECK-NEXT: };
 // CHECK: const Entry entries[] = {
-// CHECK-NEXT: {"forward", run_forward, {{[0-9]+}}},
-// CHECK: const Program tp_cuda_program = {TPRT_VERSION, 2, 0, 0, 1, 2, 1, groups, matmuls, entries};
+// CHECK-NEXT: {"forward", run_forward, {{[0-9]+}}, 3, 1},
+// CHECK: const Program tp_cuda_program = {kVersion, 2, 0, 0, 1, 2, 1, groups, matmuls, entries};

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "tp/Cuda/Cuda.h"
 #include "tp/Dialect/NN/IR/NN.h"
 #include "tp/Execution/Model.h"
 #include "tp/Execution/ProgramFile.h"
@@ -30,10 +31,20 @@ static cl::opt<std::string> mesh("mesh", cl::value_desc("tp=3"),
 static cl::opt<std::string> plan("plan", cl::init("auto"),
                                  cl::value_desc("auto|none|FILE"),
                                  cl::desc("Parallel plan"), cl::cat(category));
+static cl::opt<std::string> backend("backend", cl::init("cpu"),
+                                    cl::value_desc("cpu|cuda"),
+                                    cl::desc("What the program runs on"),
+                                    cl::cat(category));
 static cl::opt<std::string>
-    backend("backend", cl::init("cpu"), cl::value_desc("cpu"),
-            cl::desc("What the program runs on; CPUs are all there is as yet"),
-            cl::cat(category));
+    chip("arch", cl::init("sm_90"), cl::value_desc("sm_90"),
+         cl::desc("GPU to compile for, with --backend=cuda: sm_80, sm_90, "
+                  "sm_90a or sm_100"),
+         cl::cat(category));
+static cl::opt<std::string>
+    nvcc("nvcc", cl::value_desc("PATH"),
+         cl::desc("nvcc to compile with, with --backend=cuda; by default the "
+                  "one on the path or in /usr/local/cuda"),
+         cl::cat(category));
 static cl::opt<std::string>
     cpu("cpu", cl::init("native"), cl::value_desc("name"),
         cl::desc("CPU to compile for, as clang's -march has it; the default is "
@@ -58,14 +69,21 @@ static bool checkOptions() {
     tp::printError("-o FILE must say where to write the program");
     return false;
   }
-  if (backend == "cuda") {
-    tp::printError("--backend=cuda is not there yet: only cpu is");
+  if (backend != "cpu" && backend != "cuda") {
+    tp::printError("--backend=" + backend +
+                   " is unknown: there are cpu and cuda");
     return false;
   }
-  if (backend != "cpu") {
-    tp::printError("--backend=" + backend + " is unknown: there is cpu");
+  const bool forCuda = backend == "cuda";
+  auto isFor = [&](const cl::Option &option, bool good) {
+    if (option.getNumOccurrences() && !good)
+      tp::printError("--" + option.ArgStr +
+                     " has no effect with --backend=" + backend);
+    return good || !option.getNumOccurrences();
+  };
+  if (!isFor(chip, forCuda) || !isFor(nvcc, forCuda) || !isFor(cpu, !forCuda) ||
+      !isFor(features, !forCuda) || !isFor(linker, !forCuda))
     return false;
-  }
   if (!tp::isModuleFile(modulePath)) {
     tp::printError("\"" + modulePath +
                    "\" is not a module (.mlir, .mlirbc): make one with "
@@ -106,9 +124,12 @@ static LogicalResult compile(MLIRContext *context) {
   moveCheckpoint(module);
   tp::progress("compiling");
   std::string manifest;
-  if (failed(tp::writeProgramFile(module, outputPath,
-                                  {cpu, features, /*optimisation=*/3, linker},
-                                  &manifest)))
+  if (failed(backend == "cuda"
+                 ? tp::writeCudaProgramFile(module, outputPath, {chip, nvcc},
+                                            &manifest)
+                 : tp::writeProgramFile(
+                       module, outputPath,
+                       {cpu, features, /*optimisation=*/3, linker}, &manifest)))
     return failure();
   tp::progressDone();
   bool written = manifestPath.empty() ||
@@ -129,6 +150,7 @@ int main(int argc, char **argv) {
     return EXIT_FAILURE;
   DialectRegistry registry;
   tp::registerAllDialects(registry);
+  tp::registerSourceModels(registry);
   MLIRContext context(registry);
   context.getDiagEngine().registerHandler(tp::printDiagnostic);
   return succeeded(compile(&context)) ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -135,6 +135,7 @@ bool Program::start(const char *manifest, tprt_lookup lookup, void *context,
   runtime.timeout_seconds = options.timeout;
   runtime.world = options.world;
   runtime.fingerprint = fingerprint;
+  runtime.collectives = options.collectives.c_str();
   if (tprt_session_create(manifest, lookup, context, &runtime, &session,
                           &error) == TPRT_OK)
     return true;

@@ -22,6 +22,8 @@ struct ProgramOptions : ModelOptions {
   std::string weights;
   std::optional<uint64_t> randomWeights;
   double timeout = 60;
+  std::string backend = "auto"; ///< or what the program must be for
+  std::string collectives;      ///< see tprt_options
   tprt_world *world = nullptr; ///< the processes that are its ranks
 };
 

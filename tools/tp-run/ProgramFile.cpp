@@ -29,15 +29,8 @@ bool tp::isProgramFile(StringRef path) {
 }
 
 /// "dp=2,tp=4"; empty for one device.
-static std::string meshOf(StringRef manifest) {
+static std::string meshOf(const llvm::json::Object *root) {
   std::string mesh;
-  llvm::Expected<llvm::json::Value> json = llvm::json::parse(manifest);
-  if (!json) {
-    // The session says what is wrong with it.
-    llvm::consumeError(json.takeError());
-    return mesh;
-  }
-  const llvm::json::Object *root = json->getAsObject();
   const llvm::json::Object *object = root ? root->getObject("mesh") : nullptr;
   const llvm::json::Array *axes = object ? object->getArray("axes") : nullptr;
   if (!axes)
@@ -51,9 +44,25 @@ static std::string meshOf(StringRef manifest) {
   return mesh;
 }
 
-/// The mesh and the plan went into the program.
+/// The backend, the mesh and the plan went into the program.
 static bool checkOptions(const ProgramOptions &options, StringRef manifest) {
-  std::string mesh = meshOf(manifest);
+  llvm::Expected<llvm::json::Value> json = llvm::json::parse(manifest);
+  if (!json) {
+    // The session says what is wrong with it.
+    llvm::consumeError(json.takeError());
+    return true;
+  }
+  const llvm::json::Object *root = json->getAsObject();
+  StringRef backend =
+      root ? root->getString("backend").value_or("cpu") : StringRef("cpu");
+  if (options.backend != "auto" && options.backend != backend) {
+    printError(
+        "\"" + options.model + "\" was compiled for the backend " + backend +
+        ", not for " + options.backend +
+        ": compile it again with tp-compile --backend=" + options.backend);
+    return false;
+  }
+  std::string mesh = meshOf(root);
   StringRef wanted = options.mesh;
   if (!wanted.empty() && wanted != mesh) {
     printError("\"" + options.model + "\" was compiled for " +
@@ -109,6 +118,9 @@ std::unique_ptr<Program> Program::open(const ProgramOptions &options) {
                       options))
     return nullptr;
   program->describeEntries();
+  StringRef device = tprt_session_description(program->session);
+  if (device != "CPU" && program->isFirst)
+    llvm::errs() << "remark: on " << device << "\n";
   std::string weights = options.weights;
   if (weights.empty() && !options.randomWeights) {
     char *path = nullptr;

@@ -46,6 +46,14 @@ static cl::opt<std::string>
           cl::desc("what a rank is; auto: a process under mpirun, srun "
                    "or torchrun, a "
                    "thread otherwise"));
+static cl::opt<std::string>
+    backend("backend", BOTH, cl::init("auto"), cl::value_desc("auto|cpu|cuda"),
+            cl::desc("what a program of tp-compile was compiled for; modules "
+                     "and checkpoints run on CPUs"));
+static cl::opt<std::string> collectives(
+    "collectives", BOTH, cl::init("auto"), cl::value_desc("auto|nccl|loopback"),
+    cl::desc("how ranks on GPUs communicate; auto: NCCL if each has a GPU, "
+             "loopback if the ranks of one process share one"));
 static cl::opt<int64_t> batch("batch", BOTH, cl::init(1),
                               cl::desc("sequences at a time (checkpoints)"));
 static cl::opt<int64_t>
@@ -118,6 +126,8 @@ static bool readOptions(RunOptions &run) {
   run.program.plan = plan;
   run.program.weights = weights;
   run.program.timeout = timeout;
+  run.program.backend = backend;
+  run.program.collectives = collectives;
   run.program.import.batch = batch;
   run.program.import.sequence = sequence;
   run.program.import.maxSequence = maxSequence;
@@ -168,10 +178,19 @@ static bool readCommandLine(int argc, char **argv) {
   if (!parseCommandLine(
           argc, argv,
           "compiles a model just in time, or takes what tp-compile made of it, "
-          "and runs it on CPU ranks\n"))
+          "and runs it on CPU ranks, or on GPUs if it was compiled for them\n"))
     return false;
   if (!forward && !generate) {
     printError("say what to do: tp-run forward or tp-run generate; see --help");
+    return false;
+  }
+  if (backend != "auto" && backend != "cpu" && backend != "cuda") {
+    printError("--backend=" + backend + " is unknown: there are cpu and cuda");
+    return false;
+  }
+  if (backend == "cuda" && !isProgramFile(model)) {
+    printError("--backend=cuda takes a program: make one with tp-compile "
+               "--backend=cuda");
     return false;
   }
   if (!(timeout > 0)) {

@@ -129,6 +129,32 @@ TEST(Session, wrongBuffers) {
             "there is no entry 'prefill'; there are 'entry0'");
 }
 
+TEST(Session, otherBackends) {
+  tprt_error error;
+  tprt_session *session = nullptr;
+  Json program = manifest(Json::array(), Json::array(), {entry()});
+  auto lookup = [](const char *, void *) -> tprt_entry { return nullptr; };
+  program["backend"] = "tpu";
+  EXPECT_EQ(tprt_session_create(program.dump().c_str(), lookup, nullptr,
+                                nullptr, &session, &error),
+            TPRT_UNSUPPORTED);
+  EXPECT_STREQ(error.message, "the program is for the backend 'tpu'; there are "
+                              "'cpu' and 'cuda'");
+  setenv("TPRT_PLUGIN_PATH", "/nonexistent:/none", 1);
+  program["backend"] = "cuda";
+  EXPECT_EQ(tprt_session_create(program.dump().c_str(), lookup, nullptr,
+                                nullptr, &session, &error),
+            TPRT_UNSUPPORTED);
+  unsetenv("TPRT_PLUGIN_PATH");
+  EXPECT_EQ(std::string(error.message).substr(0, 61),
+            "there is no /none/libtprt-cuda.so: a CUDA program needs CUDA:");
+  program["backend"] = 3;
+  EXPECT_EQ(tprt_session_create(program.dump().c_str(), lookup, nullptr,
+                                nullptr, &session, &error),
+            TPRT_INVALID);
+  EXPECT_EQ(session, nullptr);
+}
+
 TEST(Session, wrongCreation) {
   tprt_error error;
   tprt_session *session = nullptr;

@@ -14,8 +14,10 @@ namespace mlir::tp {
 
 /// The manifest (docs/manifest.md) of a module at the runtime level, that is,
 /// after buildRuntimePipeline. Fails with a diagnostic on what the runtime
-/// cannot be told: an element type or an argument without a name.
-FailureOr<std::string> buildManifest(ModuleOp module);
+/// cannot be told: an element type or an argument without a name. `backend` is
+/// what the program will run on, "cpu" or "cuda".
+FailureOr<std::string> buildManifest(ModuleOp module,
+                                     StringRef backend = "cpu");
 
 } // namespace mlir::tp
 

@@ -33,6 +33,20 @@ LogicalResult writeProgramFile(ModuleOp module, StringRef path,
                                const ProgramFileOptions &options = {},
                                std::string *manifest = nullptr);
 
+struct CudaProgramOptions {
+  std::string chip = "sm_90"; ///< sm_80, sm_90, sm_90a or sm_100
+  /// An nvcc, a name or a path; empty looks for one.
+  std::string nvcc;
+};
+
+/// The same for GPUs: what --tp-emit-cuda prints of the module, compiled by
+/// nvcc. The file needs nothing but the C++ library and, at run time, the
+/// runtime's plugin for CUDA. Fails with diagnostics on the ops at fault or on
+/// the module: no such chip, no nvcc, or what nvcc says first.
+LogicalResult writeCudaProgramFile(ModuleOp module, StringRef path,
+                                   const CudaProgramOptions &options = {},
+                                   std::string *manifest = nullptr);
+
 } // namespace mlir::tp
 
 #endif // TP_EXECUTION_PROGRAMFILE_H

@@ -6,17 +6,18 @@
 //
 // `tp-opt --tp-emit-cuda` writes a program as CUDA source that includes this
 // header and nothing else of the project. It is all inline; a program links the
-// CUDA runtime, cuBLASLt and NCCL. Its parts:
+// CUDA runtime, and asks its host, the plugin in runtime/cuda, for products and
+// collectives. Its parts:
 //
 //  * cuda/Vector.h: the elements that a thread works on at a time;
 //  * cuda/Reduce.h: reductions over lanes and over a block;
-//  * cuda/Rank.h: streams, communicators and products of one rank, and how a
-//    call that fails ends its run;
+//  * cuda/Rank.h: what a program and its host know of one another: the streams
+//    of a rank, products and collectives, and how a call that fails ends a run;
 //  * cuda/Kernels.h, cuda/Attention.h: the functions of tprt.h's program API,
 //    with the same descriptors.
 //
-// Not yet measured: no part of this has run on a GPU. Its arithmetic is tested
-// by compiling programs for a CPU (test/Cuda).
+// Not yet measured: no part of this has run on a GPU. It is tested by compiling
+// programs and plugin for a CPU (test/Cuda).
 //
 //===----------------------------------------------------------------------===//
 

@@ -115,6 +115,9 @@ typedef struct tprt_options {
   double timeout_seconds; ///< a rank that waits longer fails the run; 0: 60 s
   tprt_world *world;      ///< null: all ranks are threads of this process
   uint64_t fingerprint;   ///< of the compiled code, compared between processes
+  /// How ranks on GPUs communicate: "nccl", a GPU for each; "loopback", kernels
+  /// on the one GPU that the ranks of this process share; null or "auto".
+  const char *collectives;
 } tprt_options;
 
 //===----------------------------------------------------------------------===//
@@ -171,7 +174,8 @@ tprt_status tprt_resolve_mesh(const tprt_world *world, const char *mesh,
 /// Makes a session from a manifest (JSON, described in docs/manifest.md) and
 /// starts its rank threads. Memory is reserved by tprt_session_load.
 /// TPRT_INVALID if the manifest is malformed or of another version,
-/// TPRT_OUT_OF_MEMORY.
+/// TPRT_OUT_OF_MEMORY, TPRT_UNSUPPORTED if what the program runs on is not here
+/// (a GPU, its libraries, the runtime's plugin for it).
 ///
 /// With TPRT_POISON in the environment every run begins with an arena full of
 /// bytes 0xff, which are NaN in every float type, so that a test sees whatever
@@ -219,6 +223,10 @@ tprt_status tprt_session_reset(tprt_session *session, tprt_error *error);
 tprt_status tprt_session_counters(tprt_session *session, char **json,
                                   tprt_error *error);
 
+/// What the program runs on: "CPU", or "NVIDIA H200, 4 ranks share it: loopback
+/// collectives". Valid as long as the session.
+const char *tprt_session_description(const tprt_session *session);
+
 /// The name of entry point `index`, valid as long as the session; null beyond
 /// the last.
 const char *tprt_session_entry(tprt_session *session, size_t index);
@@ -253,7 +261,7 @@ typedef struct tprt_program_table {
   const char *manifest;
   int64_t num_entries;
   const struct tprt_program_entry {
-    const char *symbol; ///< as in the manifest
+    const char *symbol; ///< as in the manifest, or TPRT_DEVICE_TABLE
     tprt_entry code;
   } *entries;
 } tprt_program_table;
@@ -261,8 +269,8 @@ typedef struct tprt_program_table {
 /// A shared object that was opened.
 typedef struct tprt_program tprt_program;
 
-/// Opens a shared object made by tp-compile; none of its code runs. TPRT_IO if
-/// it cannot be read or is cut short, TPRT_INVALID if it is no program,
+/// Opens a shared object made by tp-compile; none of its entries runs. TPRT_IO
+/// if it cannot be read or is cut short, TPRT_INVALID if it is no program,
 /// TPRT_UNSUPPORTED if it was made for another version of this interface or for
 /// instruction sets that this CPU lacks.
 tprt_status tprt_program_open(const char *path, tprt_program **program,

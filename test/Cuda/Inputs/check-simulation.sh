@@ -1,17 +1,17 @@
 #!/bin/sh
 # check-simulation.sh NAME TOLERANCE SHARD-OPTIONS PASSES IMPORT-OPTIONS...: a
-# model's logits by emitted source, compiled for a CPU, against the CPU backend's.
+# model's logits on a simulated GPU against the CPU backend's.
 set -e
 name=$1 tolerance=$2 shard=$3 passes=$4
 shift 4
 tp-import "$INPUTS/tiny" --batch=2 --seq=6 "$@" -o "$name.mlir"
 tp-opt "$name.mlir" --tp-shard="$shard" --mlir-print-debuginfo -o "$name.sharded.mlir" 2> "$name.log"
 # shellcheck disable=SC2086 # several passes, or none
-tp-opt "$name.sharded.mlir" $passes --tp-emit-cuda -o "$name.cu"
-# shellcheck disable=SC2086
 tp-opt "$name.sharded.mlir" $passes --mlir-print-debuginfo -o "$name.local.mlir"
-tp-compile "$name.local.mlir" -o "$name.cpu.so" --manifest="$name.json"
-sh "$(dirname "$0")/simulate.sh" "$PWD/$name.cu" "$PWD/$name.json" "$PWD/$name.so"
+# shellcheck disable=SC2086
+tp-opt "$name.sharded.mlir" $passes --tp-emit-cuda -o "$name.cu"
+tp-compile "$name.local.mlir" -o "$name.cpu.so"
+tp-compile "$name.local.mlir" --backend=cuda --nvcc="$NVCC" -o "$name.so"
 for program in "$name.cpu.so" "$name.so"; do
   tp-run forward "$program" --random-weights=3 --input input_ids=ids.npy --output "logits=$program.npy"
 done

@@ -17,11 +17,6 @@
 
 #include <climits>
 
-#ifndef TPRT_LAUNCH
-#define TPRT_LAUNCH(kernel, blocks, threads, stream)                           \
-  kernel<<<unsigned(blocks), unsigned(threads), 0, stream>>>
-#endif
-
 namespace tprt_cuda {
 
 constexpr int kThreads = 256;
@@ -222,7 +217,7 @@ template <typename T>
 tprt_status make_partial(Rank *rank, const tprt_make_partial_desc &desc, T *x) {
   const bool neutral =
       desc.reduction == TPRT_SUM || desc.reduction == TPRT_PRODUCT;
-  if (!neutral || rank->groups[size_t(desc.group)].coordinate == 0)
+  if (!neutral || rank->coordinates[desc.group] == 0)
     return TPRT_OK;
   TPRT_LAUNCH(fillKernel<T>, blocksFor(desc.elements), kThreads, rank->compute)
   (desc.elements, x, desc.reduction == TPRT_PRODUCT ? 1.0f : 0.0f);

@@ -172,13 +172,20 @@ void simulateProduct(const SimulatedProduct &product, const void *alpha,
       }
 }
 
+/// A scale as it lies on the host when the product is queued.
+inline int64_t load64(const void *scale, cudaDataType_t type) {
+  int64_t bits = 0;
+  std::memcpy(&bits, scale, type == CUDA_R_64F ? 8 : 4);
+  return bits;
+}
+
 inline cublasStatus_t
 cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t product,
                const void *alpha, const void *a, cublasLtMatrixLayout_t la,
                const void *b, cublasLtMatrixLayout_t lb, const void *beta,
                const void *c, cublasLtMatrixLayout_t lc, void *d,
                cublasLtMatrixLayout_t ld, const cublasLtMatmulAlgo_t *, void *,
-               size_t, cudaStream_t) {
+               size_t, cudaStream_t stream) {
   bool ta = product->transposes[0] == CUBLAS_OP_T,
        tb = product->transposes[1] == CUBLAS_OP_T;
   bool agrees =
@@ -188,11 +195,14 @@ cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t product,
       c == d && lc == ld && la->batch == ld->batch && lb->batch == ld->batch;
   if (!agrees)
     return CUBLAS_STATUS_INVALID_VALUE;
+  const int64_t ones[2] = {load64(alpha, ld->type), load64(beta, ld->type)};
   auto run = [&](auto type, auto accumulator) {
     using T = decltype(type);
-    simulateProduct<T, decltype(accumulator)>(
-        *product, alpha, static_cast<const T *>(a), *la,
-        static_cast<const T *>(b), *lb, beta, static_cast<T *>(d), *ld);
+    stream->push([=, product = *product, la = *la, lb = *lb, ld = *ld] {
+      simulateProduct<T, decltype(accumulator)>(
+          product, &ones[0], static_cast<const T *>(a), la,
+          static_cast<const T *>(b), lb, &ones[1], static_cast<T *>(d), ld);
+    });
   };
   switch (ld->type) {
   case CUDA_R_32F:

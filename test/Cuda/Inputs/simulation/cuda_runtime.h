@@ -4,20 +4,38 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Stands in for CUDA's header, so that emitted source can be compiled for a CPU
-// and its arithmetic and addressing held against the CPU backend. A launch runs
-// its blocks one after the other, with one thread each: kernels are written for
-// any number of threads. Streams have no effect, since everything is done at
-// once. Every rank is a thread of the process, hence thread_local.
+// Stands in for CUDA's header, so that programs and the plugin that runs them
+// can be compiled for a CPU and held against the CPU backend. A launch runs its
+// blocks one after the other, with one thread each: kernels are written for any
+// number of threads.
+//
+// Streams are as lazy as CUDA allows: what is queued runs when somebody asks
+// for the end of its stream, after what its stream waits for and after nothing
+// else. So a wait that is missing shows. Only the plugin makes streams and
+// events, whose state is with them: what a program is compiled with and what
+// the plugin is compiled with share nothing else.
+//
+// SIMULATED_GPUS says how many there are, one if it says nothing;
+// SIMULATED_FAILURE lets a launch fail.
 //
 //===----------------------------------------------------------------------===//
 
 #ifndef SIMULATION_CUDA_RUNTIME_H
 #define SIMULATION_CUDA_RUNTIME_H
 
+#include <atomic>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <vector>
+
+#define CUDART_VERSION 13000
 
 #define __device__
 #define __host__
@@ -31,23 +49,73 @@ struct Dim3 {
 };
 inline thread_local Dim3 threadIdx, blockIdx, blockDim, gridDim;
 
+/// All streams of a process.
+inline std::recursive_mutex simulatedMutex;
+
+/// What streams queue while they are captured, in the order in which they do.
+struct SimulatedGraph {
+  std::vector<std::function<void()>> operations;
+  /// Of each stream, how many are its own, and how many of them the stream that
+  /// began waits for.
+  std::map<struct SimulatedStream *, std::pair<int64_t, int64_t>> streams;
+  struct SimulatedStream *origin = nullptr;
+};
+
+struct SimulatedStream {
+  std::recursive_mutex &mutex = simulatedMutex; // of the library that made it
+  int device = 0;
+  std::deque<std::function<void()>> queue;
+  int64_t queued = 0, done = 0;
+  bool asked = false;
+  SimulatedGraph *graph = nullptr; ///< that captures it
+
+  void push(std::function<void()> operation) {
+    std::lock_guard<std::recursive_mutex> lock(mutex);
+    if (graph) {
+      graph->operations.push_back(std::move(operation));
+      ++graph->streams[this].first;
+      return;
+    }
+    queue.push_back(std::move(operation));
+    ++queued;
+  }
+  /// Runs what was queued first, so much of it.
+  void run(int64_t wanted) {
+    std::lock_guard<std::recursive_mutex> lock(mutex);
+    while (done < wanted) {
+      std::function<void()> operation = std::move(queue.front());
+      queue.pop_front();
+      operation();
+      ++done;
+    }
+  }
+  void runAll() { run(queued); }
+};
+typedef SimulatedStream *cudaStream_t;
+
 template <typename Kernel> struct Launch {
   Kernel *kernel;
   unsigned blocks;
+  cudaStream_t stream;
   template <typename... Arguments> void operator()(Arguments... arguments) {
-    gridDim = {blocks, 1, 1};
-    blockDim = {1, 1, 1};
-    for (unsigned block = 0; block < blocks; ++block) {
-      blockIdx = {block, 0, 0};
-      kernel(arguments...);
-    }
+    auto run = [kernel = kernel, blocks = blocks, arguments...] {
+      gridDim = {blocks, 1, 1};
+      blockDim = {1, 1, 1};
+      for (unsigned block = 0; block < blocks; ++block) {
+        blockIdx = {block, 0, 0};
+        kernel(arguments...);
+      }
+    };
+    stream->push(run);
   }
 };
 template <typename Kernel>
-Launch<Kernel> launch(Kernel *kernel, int64_t blocks) {
-  return {kernel, unsigned(blocks)};
+Launch<Kernel> simulateLaunch(Kernel *kernel, int64_t blocks,
+                              cudaStream_t stream) {
+  return {kernel, unsigned(blocks), stream};
 }
-#define TPRT_LAUNCH(kernel, blocks, threads, stream) launch(kernel, blocks)
+#define TPRT_LAUNCH(kernel, blocks, threads, stream)                           \
+  simulateLaunch(kernel, blocks, stream)
 
 inline void __syncthreads() {}
 template <typename T> T __shfl_xor_sync(unsigned, T value, int) {
@@ -62,36 +130,179 @@ inline int atomicCAS(int *address, int compare, int value) {
 inline float rsqrt(float x) { return 1 / std::sqrt(x); }
 inline double rsqrt(double x) { return 1 / std::sqrt(x); }
 
-typedef enum { cudaSuccess = 0, cudaErrorMemoryAllocation = 2 } cudaError_t;
-typedef struct SimulatedStream *cudaStream_t;
-typedef struct SimulatedEvent *cudaEvent_t;
+typedef enum {
+  cudaSuccess = 0,
+  cudaErrorInvalidValue = 1,
+  cudaErrorMemoryAllocation = 2,
+  cudaErrorInsufficientDriver = 35,
+  cudaErrorNoDevice = 100,
+  cudaErrorInvalidDevice = 101,
+  cudaErrorNotReady = 600
+} cudaError_t;
 enum { cudaStreamNonBlocking, cudaEventDisableTiming, cudaHostAllocMapped };
-inline const char *cudaGetErrorString(cudaError_t) { return "simulated"; }
-inline cudaError_t cudaGetLastError() { return cudaSuccess; }
+typedef enum {
+  cudaMemcpyHostToDevice,
+  cudaMemcpyDeviceToHost,
+  cudaMemcpyDeviceToDevice
+} cudaMemcpyKind;
+inline const char *cudaGetErrorString(cudaError_t error) {
+  return error == cudaErrorInvalidDevice ? "simulated: the wrong device"
+         : error == cudaErrorNoDevice    ? "no CUDA-capable device is detected"
+                                         : "simulated";
+}
+/// SIMULATED_FAILURE=n: the n-th launch of a program fails.
+inline cudaError_t cudaGetLastError() {
+  static std::atomic<int> launches{0};
+  const char *text = std::getenv("SIMULATED_FAILURE");
+  return text && ++launches == std::atoi(text) ? cudaErrorInvalidValue
+                                               : cudaSuccess;
+}
+
+//===----------------------------------------------------------------------===//
+// Devices
+//===----------------------------------------------------------------------===//
+
+struct cudaDeviceProp {
+  char name[256];
+};
+inline thread_local int simulatedDevice = 0;
+
 inline cudaError_t cudaGetDeviceCount(int *count) {
-  *count = 1;
+  const char *text = std::getenv("SIMULATED_GPUS");
+  *count = text ? std::atoi(text) : 1;
+  return *count ? cudaSuccess : cudaErrorNoDevice;
+}
+inline cudaError_t cudaSetDevice(int device) {
+  int count;
+  cudaGetDeviceCount(&count);
+  if (device < 0 || device >= count)
+    return cudaErrorInvalidDevice;
+  simulatedDevice = device;
   return cudaSuccess;
 }
+inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int) {
+  std::snprintf(properties->name, sizeof properties->name, "simulated GPU");
+  return cudaSuccess;
+}
+
+//===----------------------------------------------------------------------===//
+// Streams and events
+//===----------------------------------------------------------------------===//
+
+struct SimulatedEvent {
+  cudaStream_t stream = nullptr;
+  int64_t position = 0;
+  SimulatedGraph *graph = nullptr;
+};
+typedef SimulatedEvent *cudaEvent_t;
+
 inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned) {
-  *stream = nullptr;
+  *stream = new SimulatedStream;
+  (*stream)->device = simulatedDevice;
   return cudaSuccess;
 }
 inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned) {
-  *event = nullptr;
+  *event = new SimulatedEvent;
   return cudaSuccess;
 }
-inline cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
-inline cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t) {
+inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  stream->runAll();
   return cudaSuccess;
 }
-inline cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) {
+/// Not at the first question: whoever asks must ask again.
+inline cudaError_t cudaStreamQuery(cudaStream_t stream) {
+  stream->asked = !stream->asked;
+  if (stream->asked)
+    return cudaErrorNotReady;
+  return cudaStreamSynchronize(stream);
+}
+inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  std::lock_guard<std::recursive_mutex> lock(stream->mutex);
+  if (stream->graph)
+    *event = {stream, stream->graph->streams[stream].first, stream->graph};
+  else
+    *event = {stream, stream->queued, nullptr};
   return cudaSuccess;
 }
-inline cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
-inline cudaError_t cudaEventDestroy(cudaEvent_t) { return cudaSuccess; }
+inline cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event) {
+  std::lock_guard<std::recursive_mutex> lock(stream->mutex);
+  if (SimulatedGraph *graph = event->graph) {
+    stream->graph = graph;
+    if (stream == graph->origin)
+      graph->streams[event->stream].second = event->position;
+  } else if (SimulatedEvent now = *event; now.stream)
+    stream->push([now] { now.stream->run(now.position); });
+  return cudaSuccess;
+}
+inline cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  delete stream;
+  return cudaSuccess;
+}
+inline cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  delete event;
+  return cudaSuccess;
+}
+
+//===----------------------------------------------------------------------===//
+// Graphs
+//===----------------------------------------------------------------------===//
+
+typedef SimulatedGraph *cudaGraph_t;
+typedef SimulatedGraph *cudaGraphExec_t;
+enum { cudaStreamCaptureModeThreadLocal };
+
+inline cudaError_t cudaStreamBeginCapture(cudaStream_t stream, int) {
+  stream->graph = new SimulatedGraph;
+  stream->graph->origin = stream;
+  return cudaSuccess;
+}
+/// All streams must have come back to the first one.
+inline cudaError_t cudaStreamEndCapture(cudaStream_t stream,
+                                        cudaGraph_t *graph) {
+  *graph = stream->graph;
+  bool joined = true;
+  stream->graph = nullptr;
+  for (auto &[other, counts] : (*graph)->streams) {
+    joined &= other == stream || counts.first == counts.second;
+    other->graph = nullptr;
+  }
+  return joined ? cudaSuccess : cudaErrorInvalidValue;
+}
+inline cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t *launch,
+                                                 cudaGraph_t graph, int) {
+  *launch = new SimulatedGraph(*graph);
+  return cudaSuccess;
+}
+inline cudaError_t cudaGraphLaunch(cudaGraphExec_t launch,
+                                   cudaStream_t stream) {
+  std::fprintf(stderr, "simulated: a graph of %zu operations\n",
+               launch->operations.size());
+  stream->push([launch] {
+    for (const auto &operation : launch->operations)
+      operation();
+  });
+  return cudaSuccess;
+}
+inline cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  delete graph;
+  return cudaSuccess;
+}
+inline cudaError_t cudaGraphExecDestroy(cudaGraphExec_t launch) {
+  delete launch;
+  return cudaSuccess;
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+/// Full of NaN.
 template <typename T> cudaError_t cudaMalloc(T **pointer, size_t bytes) {
   *pointer = static_cast<T *>(std::malloc(bytes));
-  return *pointer ? cudaSuccess : cudaErrorMemoryAllocation;
+  if (!*pointer)
+    return cudaErrorMemoryAllocation;
+  std::memset(static_cast<void *>(*pointer), 0xff, bytes);
+  return cudaSuccess;
 }
 inline cudaError_t cudaHostAlloc(void **pointer, size_t bytes, unsigned) {
   return cudaMalloc(pointer, bytes);
@@ -101,5 +312,23 @@ inline cudaError_t cudaFree(void *pointer) {
   return cudaSuccess;
 }
 inline cudaError_t cudaFreeHost(void *pointer) { return cudaFree(pointer); }
+inline cudaError_t cudaMemGetInfo(size_t *free, size_t *total) {
+  *free = *total = size_t(1) << 31;
+  return cudaSuccess;
+}
+inline cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes,
+                                   cudaMemcpyKind, cudaStream_t stream) {
+  if (stream->device != simulatedDevice)
+    return cudaErrorInvalidDevice;
+  stream->push([=] { std::memcpy(to, from, bytes); });
+  return cudaSuccess;
+}
+inline cudaError_t cudaMemsetAsync(void *to, int byte, size_t bytes,
+                                   cudaStream_t stream) {
+  if (stream->device != simulatedDevice)
+    return cudaErrorInvalidDevice;
+  stream->push([=] { std::memset(to, byte, bytes); });
+  return cudaSuccess;
+}
 
 #endif // SIMULATION_CUDA_RUNTIME_H

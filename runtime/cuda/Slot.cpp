@@ -1,0 +1,246 @@
+//===- Slot.cpp - one rank of this process on its GPU ---------------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// Whatever touches the rank's memory is queued on its compute stream, which
+// does not wait for CUDA's own default stream.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Slot.h"
+
+#include "Groups.h"
+
+#include <thread>
+
+using namespace tprt_cuda;
+
+Slot::Slot(const Program &program, int64_t index, int gpu, const Watch &watch,
+           Count count, std::unique_ptr<Exchange> exchange,
+           bool capturesEntries)
+    : program(program), gpu(gpu), watch(watch), count(std::move(count)),
+      exchange(std::move(exchange)),
+      graphs(capturesEntries ? size_t(program.numEntries) : 0) {
+  rank.index = index;
+  rank.host = this;
+  for (int64_t i = 0; i < program.numGroups; ++i)
+    coordinates.push_back(coordinateOf(program.groups[i], index));
+  rank.coordinates = coordinates.data();
+  try {
+    open();
+  } catch (...) {
+    close();
+    throw;
+  }
+}
+
+Slot::~Slot() { close(); }
+
+void Slot::open() {
+  select();
+  for (cudaStream_t *stream : {&rank.compute, &rank.communicate})
+    TPRT_CHECK(cudaStreamCreateWithFlags(stream, cudaStreamNonBlocking));
+  events.resize(size_t(program.events) + 2);
+  for (cudaEvent_t &event : events)
+    TPRT_CHECK(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
+  rank.computed = events[size_t(program.events)];
+  rank.communicated = events[size_t(program.events) + 1];
+  rank.events = events.data();
+  if (program.scratchBytes > 0)
+    TPRT_CHECK(cudaMalloc(&rank.scratch, size_t(program.scratchBytes)));
+  void *fault = nullptr;
+  TPRT_CHECK(cudaHostAlloc(&fault, sizeof(Fault), cudaHostAllocMapped));
+  rank.fault = new (fault) Fault();
+  products = std::make_unique<Products>();
+  products->open(program);
+}
+
+void Slot::close() {
+  cudaSetDevice(gpu);
+  graphs.clear();
+  products.reset();
+  exchange.reset();
+  for (cudaEvent_t event : events)
+    if (event)
+      cudaEventDestroy(event);
+  for (cudaStream_t stream : {rank.compute, rank.communicate})
+    if (stream)
+      cudaStreamDestroy(stream);
+  if (rank.fault)
+    cudaFreeHost(rank.fault);
+  for (void *memory : {rank.scratch, block})
+    if (memory)
+      cudaFree(memory);
+}
+
+void Slot::connect(const void *id) {
+  select();
+  if (exchange)
+    exchange->connect(id);
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+int64_t Slot::freeBytes() {
+  select();
+  size_t free = 0, total = 0;
+  TPRT_CHECK(cudaMemGetInfo(&free, &total));
+  return int64_t(free);
+}
+
+void *Slot::reserve(int64_t bytes) {
+  select();
+  TPRT_CHECK(cudaMalloc(&block, size_t(bytes < 1 ? 1 : bytes)));
+  fill(block, 0, bytes);
+  return block;
+}
+
+void Slot::write(void *target, const void *source, int64_t bytes) {
+  select();
+  TPRT_CHECK(cudaMemcpyAsync(target, source, size_t(bytes),
+                             cudaMemcpyHostToDevice, rank.compute));
+  TPRT_CHECK(cudaStreamSynchronize(rank.compute));
+}
+
+void Slot::read(void *target, const void *source, int64_t bytes) {
+  select();
+  TPRT_CHECK(cudaMemcpyAsync(target, source, size_t(bytes),
+                             cudaMemcpyDeviceToHost, rank.compute));
+  TPRT_CHECK(cudaStreamSynchronize(rank.compute));
+}
+
+void Slot::fill(void *target, int64_t byte, int64_t bytes) {
+  select();
+  TPRT_CHECK(cudaMemsetAsync(target, int(byte), size_t(bytes), rank.compute));
+  TPRT_CHECK(cudaStreamSynchronize(rank.compute));
+}
+
+//===----------------------------------------------------------------------===//
+// Running
+//===----------------------------------------------------------------------===//
+
+void Slot::reset() {
+  rank.status = TPRT_OK;
+  rank.message[0] = '\0';
+  *rank.fault = Fault();
+  if (exchange)
+    exchange->reset();
+}
+
+void Slot::run(int64_t entry, void *arena, void *const *arguments,
+               void *const *results) {
+  select();
+  if (entry < 0 || entry >= program.numEntries)
+    raise(TPRT_INVALID, "the program has no entry ", entry);
+  try {
+    if (queue(entry, arena, arguments, results) != TPRT_OK)
+      raise(rank.status, rank.message);
+    finish();
+  } catch (...) {
+    if (exchange)
+      exchange->abandon();
+    throw;
+  }
+  checkFault();
+}
+
+tprt_status Slot::queue(int64_t entry, void *arena, void *const *arguments,
+                        void *const *results) {
+  const Entry &from = program.entries[entry];
+  auto call = [&] { return from.run(&rank, arena, arguments, results); };
+  if (graphs.empty())
+    return call();
+  std::vector<const void *> buffers{arena};
+  buffers.insert(buffers.end(), arguments, arguments + from.numArguments);
+  buffers.insert(buffers.end(), results, results + from.numResults);
+  current = &graphs[size_t(entry)];
+  return current->run(rank, std::move(buffers), call, count);
+}
+
+/// Waits for both streams, and looks at what others do meanwhile.
+void Slot::finish() {
+  const Clock::time_point begin = Clock::now(), deadline = watch.deadline();
+  for (cudaStream_t stream : {rank.compute, rank.communicate})
+    for (;;) {
+      const cudaError_t state = cudaStreamQuery(stream);
+      if (state == cudaSuccess)
+        break;
+      if (state != cudaErrorNotReady)
+        raise(TPRT_FAILED, "the GPU: ", cudaGetErrorString(state));
+      if (exchange)
+        exchange->poll();
+      if (watch.failed())
+        raise(TPRT_FAILED, "the run failed on another rank");
+      const Clock::time_point now = Clock::now();
+      if (now > deadline)
+        raise(TPRT_FAILED, "the GPU has not come to the end of the entry in ",
+              watch.timeout(), " s");
+      // A decode step takes milliseconds: at first every microsecond counts.
+      if (now - begin < std::chrono::milliseconds(20))
+        std::this_thread::yield();
+      else
+        std::this_thread::sleep_for(std::chrono::microseconds(100));
+    }
+}
+
+void Slot::checkFault() {
+  const Fault &fault = *rank.fault;
+  const long long *values = fault.values;
+  switch (fault.what) {
+  case Fault::None:
+    return;
+  case Fault::Token:
+    raise(TPRT_INVALID, "token id ", values[0], " is outside [0, ", values[1],
+          ")");
+  case Fault::Cache:
+    raise(TPRT_INVALID, values[1], " rows at position ", values[0],
+          " do not fit a cache of ", values[2]);
+  default:
+    raise(TPRT_INVALID, "index ", values[0], " is outside [0, ", values[1],
+          ")");
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// What programs ask for; no exception may reach them
+//===----------------------------------------------------------------------===//
+
+tprt_status Slot::multiply(Rank *from, int64_t number, const void *a,
+                           const void *b, bool adds, void *c) {
+  return products->queue(from, number, a, b, adds, c);
+}
+
+/// Alone in a group, whatever the collective, the output is the input.
+static void copyThrough(const Rank &rank, const Collective &what) {
+  for (int64_t i = 0; i < what.numBuffers; ++i) {
+    const Collective::Buffer &buffer = what.buffers[i];
+    if (buffer.send != buffer.receive && buffer.count > 0)
+      TPRT_CHECK(cudaMemcpyAsync(buffer.receive, buffer.send,
+                                 size_t(buffer.count * bytesOf(buffer.type)),
+                                 cudaMemcpyDeviceToDevice, rank.communicate));
+  }
+}
+
+tprt_status Slot::communicate(Rank *from, const Collective &what) {
+  try {
+    const int64_t size = sizeOf(program.groups[what.group]);
+    const int64_t bytes = bytesSent(what, size);
+    if (current && current->isCapturing())
+      current->note(what.id, bytes);
+    else
+      count(what.id, bytes);
+    if (size == 1)
+      copyThrough(*from, what);
+    else
+      exchange->queue(*from, what);
+    return TPRT_OK;
+  } catch (const tprt::Error &error) {
+    return from->fail(error.status(), "collective", error.what());
+  } catch (const std::exception &exception) {
+    return from->fail(TPRT_FAILED, "collective", exception.what());
+  }
+}

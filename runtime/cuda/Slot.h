@@ -1,0 +1,73 @@
+//===- Slot.h - one rank of this process on its GPU -----------------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TPRT_CUDA_SLOT_H
+#define TPRT_CUDA_SLOT_H
+
+#include "Exchange.h"
+#include "Graph.h"
+#include "Products.h"
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+namespace tprt_cuda {
+
+/// A rank: its streams, its memory and what its program asks of its host.
+class Slot final : public Host {
+public:
+  /// Counts a collective, in which so many bytes are sent.
+  using Count = EntryGraph::Tell;
+
+  /// With `capturesEntries` an entry that runs again is one launch.
+  Slot(const Program &program, int64_t rank, int gpu, const Watch &watch,
+       Count count, std::unique_ptr<Exchange> exchange, bool capturesEntries);
+  Slot(const Slot &) = delete;
+  ~Slot();
+
+  void connect(const void *id);
+  void *reserve(int64_t bytes);
+  void write(void *target, const void *source, int64_t bytes);
+  void read(void *target, const void *source, int64_t bytes);
+  void fill(void *target, int64_t byte, int64_t bytes);
+  int64_t freeBytes();
+
+  /// Queues an entry and waits for its end.
+  void run(int64_t entry, void *arena, void *const *arguments,
+           void *const *results);
+  void reset();
+
+  tprt_status multiply(Rank *rank, int64_t number, const void *a, const void *b,
+                       bool adds, void *c) override;
+  tprt_status communicate(Rank *rank, const Collective &what) override;
+
+private:
+  void open();
+  void close();
+  void select() { TPRT_CHECK(cudaSetDevice(gpu)); }
+  tprt_status queue(int64_t entry, void *arena, void *const *arguments,
+                    void *const *results);
+  void finish();
+  void checkFault();
+
+  const Program &program;
+  const int gpu;
+  const Watch watch;
+  const Count count;
+  Rank rank;
+  std::vector<cudaEvent_t> events;
+  std::vector<int64_t> coordinates;
+  std::unique_ptr<Products> products;
+  std::unique_ptr<Exchange> exchange;
+  std::deque<EntryGraph> graphs; ///< of each entry, or none
+  EntryGraph *current = nullptr;
+  void *block = nullptr;
+};
+
+} // namespace tprt_cuda
+
+#endif // TPRT_CUDA_SLOT_H

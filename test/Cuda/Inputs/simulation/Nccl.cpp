@@ -1,0 +1,334 @@
+//===- Nccl.cpp - NCCL, simulated in shared memory ------------------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// Made as libnccl.so.2, for threads and for processes of one machine. Each
+// member of a communicator has a window of its memory; what is sent is written
+// there, all members meet, and what is received is read. A call does its work
+// at once, after what its stream has queued. Nobody waits for ever: a member
+// that does not come in a minute ends the process.
+//
+//===----------------------------------------------------------------------===//
+
+#include "nccl.h"
+#include "cuda_bf16.h"
+#include "cuda_fp16.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <fcntl.h>
+#include <string>
+#include <sys/mman.h>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+static constexpr size_t windowBytes = size_t(1) << 20;
+static constexpr int mostMembers = 16;
+
+namespace {
+
+/// What the members share.
+struct Shared {
+  std::atomic<int> arrived, generation, attached;
+  alignas(64) char windows[mostMembers][windowBytes];
+};
+
+} // namespace
+
+struct ncclComm {
+  std::string name;
+  int rank, size;
+  Shared *shared;
+  int splits = 0;
+  bool inProgress = true;
+
+  char *window(int member) { return shared->windows[member]; }
+
+  void meet() {
+    using Clock = std::chrono::steady_clock;
+    const auto deadline = Clock::now() + std::chrono::seconds(60);
+    const int generation = shared->generation.load();
+    if (shared->arrived.fetch_add(1) + 1 == size) {
+      shared->arrived = 0;
+      ++shared->generation;
+      return;
+    }
+    while (shared->generation.load() == generation) {
+      if (Clock::now() > deadline) {
+        std::fprintf(stderr, "simulated NCCL: a rank did not come\n");
+        std::_Exit(3);
+      }
+      std::this_thread::yield();
+    }
+  }
+};
+
+/// Memory of that name, zero at first; gone when all have it.
+static ncclResult_t open(ncclComm_t *communicator, const std::string &name,
+                         int rank, int size) {
+  if (size > mostMembers)
+    return ncclInvalidArgument;
+  int file = shm_open(name.c_str(), O_RDWR | O_CREAT, 0600);
+  if (file < 0 || ftruncate(file, sizeof(Shared)) != 0)
+    return ncclSystemError;
+  void *memory = mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE,
+                      MAP_SHARED, file, 0);
+  close(file);
+  if (memory == MAP_FAILED)
+    return ncclSystemError;
+  *communicator = new ncclComm{name, rank, size, static_cast<Shared *>(memory)};
+  if (++(*communicator)->shared->attached == size)
+    shm_unlink(name.c_str());
+  (*communicator)->meet();
+  return ncclInProgress;
+}
+
+const char *ncclGetErrorString(ncclResult_t) { return "simulated"; }
+
+ncclResult_t ncclGetUniqueId(ncclUniqueId *id) {
+  static std::atomic<int> number{0};
+  std::snprintf(id->internal, sizeof id->internal, "/tp-nccl-%d-%d",
+                int(getpid()), number++);
+  return ncclSuccess;
+}
+
+ncclResult_t ncclCommInitRankConfig(ncclComm_t *communicator, int ranks,
+                                    ncclUniqueId id, int rank, ncclConfig_t *) {
+  return open(communicator, id.internal, rank, ranks);
+}
+
+ncclResult_t ncclCommSplit(ncclComm_t whole, int color, int key,
+                           ncclComm_t *part, ncclConfig_t *) {
+  const int mine[2] = {color, key};
+  std::memcpy(whole->window(whole->rank), mine, sizeof mine);
+  whole->meet();
+  std::vector<std::pair<int, int>> members; // by key, then rank
+  for (int rank = 0; rank < whole->size; ++rank) {
+    int other[2];
+    std::memcpy(other, whole->window(rank), sizeof other);
+    if (other[0] == color)
+      members.push_back({other[1], rank});
+  }
+  whole->meet();
+  std::sort(members.begin(), members.end());
+  const auto me = std::find(members.begin(), members.end(),
+                            std::make_pair(key, whole->rank));
+  whole->inProgress = true;
+  return open(part,
+              whole->name + "-" + std::to_string(whole->splits++) + "-" +
+                  std::to_string(color),
+              int(me - members.begin()), int(members.size()));
+}
+
+/// Once after each call it is in progress.
+ncclResult_t ncclCommGetAsyncError(ncclComm_t communicator,
+                                   ncclResult_t *state) {
+  *state = communicator->inProgress ? ncclInProgress : ncclSuccess;
+  communicator->inProgress = false;
+  return ncclSuccess;
+}
+
+ncclResult_t ncclCommAbort(ncclComm_t communicator) {
+  munmap(communicator->shared, sizeof(Shared));
+  delete communicator;
+  return ncclSuccess;
+}
+
+//===----------------------------------------------------------------------===//
+// Collectives
+//===----------------------------------------------------------------------===//
+
+static size_t bytesOf(ncclDataType_t type) {
+  switch (type) {
+  case ncclInt64:
+  case ncclFloat64:
+    return 8;
+  case ncclFloat16:
+  case ncclBfloat16:
+    return 2;
+  default:
+    return 4;
+  }
+}
+
+static float wide(__nv_bfloat16 value) { return __bfloat162float(value); }
+static float wide(__half value) { return __half2float(value); }
+template <typename T> static T wide(T value) { return value; }
+static void narrow(float from, __nv_bfloat16 &to) {
+  to = __float2bfloat16_rn(from);
+}
+static void narrow(float from, __half &to) { to = __float2half_rn(from); }
+template <typename T> static void narrow(T from, T &to) { to = from; }
+
+template <typename T>
+static void reduce(ncclComm_t communicator, size_t begin, size_t count,
+                   ncclRedOp_t operation, void *receive) {
+  for (size_t i = 0; i < count; ++i) {
+    auto element = [&](int member) {
+      return wide(
+          reinterpret_cast<const T *>(communicator->window(member))[begin + i]);
+    };
+    auto result = element(0);
+    for (int member = 1; member < communicator->size; ++member) {
+      const auto value = element(member);
+      result = operation == ncclSum    ? decltype(result)(result + value)
+               : operation == ncclProd ? decltype(result)(result * value)
+               : operation == ncclMax  ? std::max(result, value)
+                                       : std::min(result, value);
+    }
+    narrow(result, static_cast<T *>(receive)[i]);
+  }
+}
+
+static void reduce(ncclComm_t communicator, size_t begin, size_t count,
+                   ncclDataType_t type, ncclRedOp_t operation, void *receive) {
+  switch (type) {
+  case ncclFloat32:
+    return reduce<float>(communicator, begin, count, operation, receive);
+  case ncclFloat64:
+    return reduce<double>(communicator, begin, count, operation, receive);
+  case ncclBfloat16:
+    return reduce<__nv_bfloat16>(communicator, begin, count, operation,
+                                 receive);
+  case ncclFloat16:
+    return reduce<__half>(communicator, begin, count, operation, receive);
+  case ncclInt32:
+    return reduce<int32_t>(communicator, begin, count, operation, receive);
+  case ncclInt64:
+    return reduce<int64_t>(communicator, begin, count, operation, receive);
+  }
+}
+
+/// Shows what is sent to all, and takes with `take` what is received. What is
+/// captured meets when it runs, which only processes can: threads would wait
+/// for one another with all streams locked.
+template <typename Take>
+static ncclResult_t run(const void *send, size_t bytes, ncclComm_t communicator,
+                        cudaStream_t stream, Take take) {
+  if (bytes > windowBytes)
+    return ncclInvalidArgument;
+  auto exchange = [=] {
+    std::memcpy(communicator->window(communicator->rank), send, bytes);
+    communicator->meet();
+    take();
+    communicator->meet();
+  };
+  communicator->inProgress = true;
+  if (stream->graph) {
+    stream->push(exchange);
+    return ncclSuccess;
+  }
+  stream->runAll();
+  exchange();
+  return ncclSuccess;
+}
+
+ncclResult_t ncclAllReduce(const void *send, void *receive, size_t count,
+                           ncclDataType_t type, ncclRedOp_t operation,
+                           ncclComm_t communicator, cudaStream_t stream) {
+  return run(send, count * bytesOf(type), communicator, stream,
+             [=] { reduce(communicator, 0, count, type, operation, receive); });
+}
+
+ncclResult_t ncclAllGather(const void *send, void *receive, size_t count,
+                           ncclDataType_t type, ncclComm_t communicator,
+                           cudaStream_t stream) {
+  const size_t bytes = count * bytesOf(type);
+  return run(send, bytes, communicator, stream, [=] {
+    for (int member = 0; member < communicator->size; ++member)
+      std::memcpy(static_cast<char *>(receive) + size_t(member) * bytes,
+                  communicator->window(member), bytes);
+  });
+}
+
+ncclResult_t ncclReduceScatter(const void *send, void *receive, size_t count,
+                               ncclDataType_t type, ncclRedOp_t operation,
+                               ncclComm_t communicator, cudaStream_t stream) {
+  const size_t all = count * size_t(communicator->size);
+  return run(send, all * bytesOf(type), communicator, stream, [=] {
+    reduce(communicator, count * size_t(communicator->rank), count, type,
+           operation, receive);
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Messages, which travel when their group ends
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+struct Message {
+  const void *send;
+  void *receive;
+  size_t bytes;
+  int peer;
+};
+
+struct Messages {
+  std::vector<Message> list;
+  ncclComm_t communicator = nullptr;
+  cudaStream_t stream = nullptr;
+};
+
+} // namespace
+
+static thread_local Messages messages;
+
+ncclResult_t ncclSend(const void *send, size_t count, ncclDataType_t type,
+                      int peer, ncclComm_t communicator, cudaStream_t stream) {
+  messages.communicator = communicator;
+  messages.stream = stream;
+  messages.list.push_back({send, nullptr, count * bytesOf(type), peer});
+  return ncclSuccess;
+}
+
+ncclResult_t ncclRecv(void *receive, size_t count, ncclDataType_t type,
+                      int peer, ncclComm_t communicator, cudaStream_t stream) {
+  messages.communicator = communicator;
+  messages.stream = stream;
+  messages.list.push_back({nullptr, receive, count * bytesOf(type), peer});
+  return ncclSuccess;
+}
+
+ncclResult_t ncclGroupStart() { return ncclSuccess; }
+
+/// A window has a place for each peer, and there its messages in order.
+ncclResult_t ncclGroupEnd() {
+  Messages group;
+  std::swap(group, messages);
+  if (group.list.empty())
+    return ncclSuccess;
+  ncclComm_t communicator = group.communicator;
+  group.stream->runAll();
+  const size_t each = windowBytes / mostMembers;
+  std::vector<size_t> sent(mostMembers), received(mostMembers);
+  for (const Message &message : group.list) {
+    size_t &place = sent[size_t(message.peer)];
+    if (!message.send)
+      continue;
+    if (place + message.bytes > each)
+      return ncclInvalidArgument;
+    std::memcpy(communicator->window(communicator->rank) +
+                    size_t(message.peer) * each + place,
+                message.send, message.bytes);
+    place += message.bytes;
+  }
+  communicator->meet();
+  for (const Message &message : group.list) {
+    size_t &place = received[size_t(message.peer)];
+    if (!message.receive)
+      continue;
+    std::memcpy(message.receive,
+                communicator->window(message.peer) +
+                    size_t(communicator->rank) * each + place,
+                message.bytes);
+    place += message.bytes;
+  }
+  communicator->meet();
+  communicator->inProgress = true;
+  return ncclSuccess;
+}

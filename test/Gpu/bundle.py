@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+"""Packs CUDA programs, the runtime and the values that they should give into one
+archive, for a machine that has a GPU and nothing else of this project:
+
+    test/Gpu/bundle.py --build=build -o gpu-tests.tar.xz
+    tar xf gpu-tests.tar.xz && gpu-tests/run.sh        # there
+
+Values come from the CPU backend on one rank; weights are random, from a seed."""
+import argparse
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+
+here = pathlib.Path(__file__).resolve().parent
+tests = here.parent
+tiny = tests / "Import" / "Inputs" / "tiny"
+largest_megabytes = 60
+everywhere = [1, 2, 3, 4, 8]
+
+
+def case(name, tolerance, ranks, make, **options):
+    return {"name": name, "tolerance": tolerance, "ranks": ranks, "make": make, **options}
+
+
+# `make` gives the module; "mesh" and "plan" are tp-compile's, "passes" tp-opt's.
+cases = [
+    case("kernels", 1e-5, [1], lambda tools: tests / "Cuda" / "Inputs" / "softmax.mlir"),
+    case("collectives", 0, [4], lambda tools: tests / "Cuda" / "Inputs" / "moves.mlir", is_local=True,
+         passes=["-tp-propagate", "-tp-insert-reshards", "-tp-partition"]),
+    case("tiny", 1e-4, everywhere, lambda tools: tools.import_model(tiny, "--entry=generate", "--seq=4", "--max-seq=32")),
+    case("logits", 1e-4, everywhere, lambda tools: tools.import_model(tiny, "--batch=2", "--seq=6")),
+    case("bf16", 3e-2, [1, 2, 4], lambda tools: tools.import_model(tiny, "--batch=2", "--seq=6", "--dtype=bf16")),
+    case("f64", 1e-12, [1, 2], lambda tools: tools.import_model(tiny, "--batch=2", "--seq=6", "--dtype=f64")),
+    case("two-axes", 1e-4, [4], lambda tools: tools.import_model(tiny, "--batch=2", "--seq=6"), mesh="dp=2,tp=2"),
+    case("sequence", 1e-4, [2], lambda tools: tools.import_model(tiny, "--batch=2", "--seq=6"),
+         plan=tests / "Cuda" / "Inputs" / "sequence-parallel.json"),
+    case("overlap", 1e-4, [2], lambda tools: tools.import_model(tiny, "--batch=2", "--seq=6"),
+         passes=["--tp-shard=mesh=tp=2", "--tp-split-collectives"], is_local=True),
+    case("smollm2-135m", 1e-3, everywhere,
+         lambda tools: tools.import_model(tests / "Cuda" / "Inputs" / "smollm2-135m", "--entry=generate", "--seq=16",
+                                          "--max-seq=64")),
+]
+
+
+class Tools:
+    def __init__(self, build, folder):
+        self.bin, self.folder, self.number = build / "bin", folder, 0
+
+    def path(self, suffix):
+        self.number += 1
+        return self.folder / f"{self.number}{suffix}"
+
+    def run(self, tool, *arguments):
+        subprocess.run([self.bin / tool, *map(str, arguments)], check=True, stdin=subprocess.DEVNULL)
+
+    def import_model(self, model, *options):
+        module = self.path(".mlir")
+        self.run("tp-import", model, *options, "-o", module)
+        return module
+
+    def prepare(self, module, case):
+        """What tp-compile is given, and how it is to be sharded."""
+        if "passes" not in case:
+            return module
+        prepared = self.path(".mlir")
+        # The names of modules, which kernels and collectives are told by.
+        self.run("tp-opt", module, *case["passes"], "--mlir-print-debuginfo", "-o", prepared)
+        return prepared
+
+
+def shard_options(case, ranks):
+    if case.get("is_local"):
+        return []
+    mesh = case.get("mesh") or f"tp={ranks}"
+    return [f"--mesh={mesh}"] + ([f"--plan={case['plan']}"] if "plan" in case else [])
+
+
+def add_libraries(target, build, plugins):
+    """The runtime and its plugins, and what they need that machines may lack."""
+    target.mkdir()
+    runtime = build / "lib" / "libtprt.so.1"
+    shutil.copy(runtime, target / "libtprt.so.1")
+    shutil.copy(plugins / "libtprt-cuda.so", target)
+    shutil.copy(build / "test" / "Gpu" / "libtprt-mpi.so", target)
+    simulated = plugins / "libnccl.so.2"
+    if simulated.exists():
+        shutil.copy(simulated, target)
+    listing = subprocess.run(["ldd", runtime], check=True, capture_output=True, text=True).stdout
+    for name, path in re.findall(r"(\S+) => (\S+)", listing):
+        if not re.match(r"(libc|libm|libdl|libpthread|librt|libgcc_s|ld-linux.*)\.", name):
+            shutil.copy(path, target / name)
+
+
+def make(options, folder, bundle):
+    tools = Tools(options.build, folder)
+    (bundle / "programs").mkdir(parents=True)
+    (bundle / "expected").mkdir()
+    (bundle / "bin").mkdir()
+    shutil.copy(options.build / "bin" / "gpu-check", bundle / "bin")
+    shutil.copy(here / "run.sh", bundle)
+    add_libraries(bundle / "lib", options.build, options.plugins or options.build / "lib")
+    compiler = ["--backend=cuda", f"--arch={options.arch}"] + ([f"--nvcc={options.nvcc}"] if options.nvcc else [])
+    lines = []
+    for entry in cases:
+        if options.only and entry["name"] not in options.only:
+            continue
+        module = entry["make"](tools)
+        reference, expected = tools.path(".so"), bundle / "expected" / entry["name"]
+        # Before it is sharded, where it can be run so.
+        whole = module if not entry.get("is_local") or entry["name"] == "overlap" else tools.prepare(module, entry)
+        tools.run("tp-compile", whole, "-o", reference)
+        tools.run("gpu-check", "record", reference, expected)
+        prepared = tools.prepare(module, entry)
+        for ranks in entry["ranks"]:
+            if options.ranks and ranks not in options.ranks:
+                continue
+            name = f"{entry['name']}-{ranks}"
+            print(f"compiling {name}", flush=True)
+            tools.run("tp-compile", prepared, *shard_options(entry, ranks), *compiler, "-o",
+                      bundle / "programs" / f"{name}.so")
+            lines.append(f"{name} {entry['name']} {entry['tolerance']} {ranks}\n")
+    (bundle / "list").write_text("".join(lines))
+
+
+def numbers(text):
+    return [int(part) for part in text.split(",")]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build"), help="the build tree")
+    parser.add_argument("-o", dest="output", type=pathlib.Path, help="the archive (.tar.xz)")
+    parser.add_argument("--run", action="store_true", help="run it here, too")
+    parser.add_argument("--arch", default="sm_90", help="the GPU, as tp-compile has it")
+    parser.add_argument("--nvcc", help="as tp-compile has it")
+    parser.add_argument("--plugins", type=pathlib.Path, help="where libtprt-cuda.so is; else in the build tree")
+    parser.add_argument("--only", type=lambda text: text.split(","), help="names of cases")
+    parser.add_argument("--ranks", type=numbers, help="numbers of ranks")
+    options = parser.parse_args()
+    options.build = options.build.resolve()
+    if not options.output and not options.run:
+        parser.error("say -o ARCHIVE, --run, or both")
+    unknown = set(options.only or []) - {entry["name"] for entry in cases}
+    if unknown:
+        parser.error(f"there are no cases {sorted(unknown)}; there are {[entry['name'] for entry in cases]}")
+    plugin = (options.plugins or options.build / "lib") / "libtprt-cuda.so"
+    if not plugin.exists():
+        sys.exit(f"error: there is no {plugin}: install the CUDA toolkit and build again")
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = pathlib.Path(folder) / "gpu-tests"
+        work = pathlib.Path(folder) / "work"
+        work.mkdir()
+        make(options, work, bundle)
+        if options.output:
+            with tarfile.open(options.output, "w:xz") as archive:
+                archive.add(bundle, "gpu-tests")
+            megabytes = os.path.getsize(options.output) / 1e6
+            print(f"{options.output}: {megabytes:.1f} MB")
+            if megabytes > largest_megabytes:
+                sys.exit(f"error: the archive has more than {largest_megabytes} MB")
+        if options.run:
+            sys.exit(subprocess.run([bundle / "run.sh"]).returncode)
+
+
+main()
