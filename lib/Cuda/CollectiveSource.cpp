@@ -30,6 +30,8 @@ static StringRef typeNameOf(Type element) {
     return "TPRT_BF16";
   if (element.isF16())
     return "TPRT_F16";
+  if (element.isSignlessInteger(8))
+    return "TPRT_I8";
   if (element.isSignlessInteger(32))
     return "TPRT_I32";
   return element.isSignlessInteger(64) ? "TPRT_I64" : "";

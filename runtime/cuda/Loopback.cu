@@ -244,6 +244,8 @@ private:
       return launch<__nv_bfloat16>(rank, buffer);
     case TPRT_F16:
       return launch<__half>(rank, buffer);
+    case TPRT_I8:
+      return launch<int8_t>(rank, buffer);
     case TPRT_I32:
       return launch<int32_t>(rank, buffer);
     case TPRT_I64:

@@ -91,6 +91,8 @@ static ncclDataType_t typeOf(tprt_dtype type) {
     return ncclBfloat16;
   case TPRT_F16:
     return ncclFloat16;
+  case TPRT_I8:
+    return ncclInt8;
   case TPRT_I32:
     return ncclInt32;
   default:

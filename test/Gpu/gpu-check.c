@@ -52,6 +52,8 @@ static void fail(const char *message) {
 
 static size_t elementBytes(tprt_dtype dtype) {
   switch (dtype) {
+  case TPRT_I8:
+    return 1;
   case TPRT_F64:
   case TPRT_I64:
     return 8;
@@ -186,7 +188,7 @@ static double numberAt(tprt_dtype dtype, const char *data, int64_t i) {
  */
 static int agrees(tprt_dtype dtype, const char *got, const char *wanted,
                   int64_t count, double tolerance, double *largestError) {
-  if (dtype == TPRT_I32 || dtype == TPRT_I64)
+  if (dtype == TPRT_I8 || dtype == TPRT_I32 || dtype == TPRT_I64)
     return memcmp(got, wanted, (size_t)count * elementBytes(dtype)) == 0;
   double difference = 0, largest = 0;
   for (int64_t i = 0; i < count; ++i) {

@@ -144,6 +144,8 @@ ncclResult_t ncclCommAbort(ncclComm_t communicator) {
 
 static size_t bytesOf(ncclDataType_t type) {
   switch (type) {
+  case ncclInt8:
+    return 1;
   case ncclInt64:
   case ncclFloat64:
     return 8;
@@ -196,6 +198,8 @@ static void reduce(ncclComm_t communicator, size_t begin, size_t count,
                                  receive);
   case ncclFloat16:
     return reduce<__half>(communicator, begin, count, operation, receive);
+  case ncclInt8:
+    return reduce<int8_t>(communicator, begin, count, operation, receive);
   case ncclInt32:
     return reduce<int32_t>(communicator, begin, count, operation, receive);
   case ncclInt64:

@@ -20,6 +20,7 @@ typedef enum {
   ncclInProgress = 7
 } ncclResult_t;
 typedef enum {
+  ncclInt8 = 0,
   ncclInt32 = 2,
   ncclInt64 = 4,
   ncclFloat16 = 6,
