@@ -158,7 +158,8 @@ TEST(Session, otherBackends) {
 TEST(Session, wrongCreation) {
   tprt_error error;
   tprt_session *session = nullptr;
-  tprt_options options = {-1};
+  tprt_options options = {};
+  options.timeout_seconds = -1;
   EXPECT_EQ(
       tprt_session_create("{}", nullptr, nullptr, nullptr, &session, &error),
       TPRT_INVALID);

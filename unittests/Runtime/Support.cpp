@@ -97,7 +97,8 @@ static tprt_entry lookup(const char *symbol, void *) {
 TestSession::TestSession(const Json &manifest, std::vector<Body> bodies,
                          double timeout) {
   currentBodies = std::move(bodies);
-  tprt_options options = {timeout};
+  tprt_options options = {};
+  options.timeout_seconds = timeout;
   created = tprt_session_create(manifest.dump().c_str(), lookup, nullptr,
                                 &options, &session, &error);
 }
