@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 import zlib
 from pathlib import Path
 
@@ -50,8 +51,15 @@ def alone(tools: Tools) -> None:
     make_config("llama-3-405b", tools.work / "large")
     module = tools.import_model("large", "--entry=forward", "--seq=128", "--batch=2048")
     sharded = tools.shard(module, "dp=2048,tp=8")
+    start = time.monotonic()
     size = len(tools.output("tp-report", sharded, "--format=html"))
+    seconds = time.monotonic() - start
     check(size < 3_000_000, f"the page of 126 layers has {size} bytes")
+    # A sanitizer takes its time.
+    cache = tools.bin.parent / "CMakeCache.txt"
+    is_sanitized = cache.exists() and "TP_SANITIZE:STRING=\n" not in cache.read_text() + "\n"
+    print(f"{seconds:.2f} s, {size} bytes")
+    check(seconds < 2 or is_sanitized, f"126 layers and 16384 devices take {seconds} s")
 
 
 def wide(tools: Tools) -> None:
@@ -89,6 +97,11 @@ def wide(tools: Tools) -> None:
         tab.press("Enter")
         said = tab.run("document.querySelector('#graph-detail').innerText")
         check("all_reduce" in said and "IR:" in said, f"an edge says {said!r}")
+        # Choosing an op shows how its result lies.
+        tab.run("[...document.querySelectorAll('#graph .node')].find((n) => n.textContent.includes('nn.attention')).id = 'chosen'")
+        tab.click("#chosen")
+        check("self_attn" in tab.run("document.querySelector('#tensor-name').value"), "an op is not shown on the mesh")
+        check("Shard(2)" in tab.run("document.querySelector('#tensor-about').innerText"), "an op's placement is not shown")
         # Memory over the program, by keyboard.
         tab.run("document.querySelector('#curve svg').focus()")
         before = tab.run("document.querySelector('#curve-detail').innerText")
