@@ -342,6 +342,9 @@ private:
       text += " because " + because;
     }
     Operation *consumer = findConsumer(result);
+    // An input of the program is of no module: who needs it is responsible.
+    if (collective.module.empty() && consumer)
+      collective.module = program.names.of(consumer).str();
     text += "; " + (consumer ? nameOf(consumer) : std::string("the caller"));
     return text + " needs it " + stateText(result, axes);
   }
