@@ -237,7 +237,7 @@ private:
   //===--------------------------------------------------------------------===//
 
   std::string nameOf(Operation *op) {
-    StringRef module = op ? program.names.of(op) : StringRef("the caller");
+    StringRef module = program.names.of(op);
     return module.empty() ? op->getName().getStringRef().str() : module.str();
   }
 
