@@ -151,7 +151,7 @@ private:
 
   /// The operand's dim that a result's dim is; a parameter's before others.
   std::optional<Dim> stepBack(Operation *op, const Dim &at) {
-    const Axes &axes = program.prover.factOf(at.value).dims[at.dim].axes;
+    Axes axes = program.prover.factOf(at.value).dims[at.dim].axes;
     auto carries = [&](Value operand, unsigned dim) {
       const ValueFact &fact = program.prover.factOf(operand);
       return dim < fact.dims.size() && !axes.empty() &&
