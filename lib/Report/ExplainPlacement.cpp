@@ -100,8 +100,8 @@ public:
   }
 
 private:
-  void reach(const Spot &spot, Step step) {
-    if (hasAxis(spot, axis) && steps.try_emplace(spot, std::move(step)).second)
+  void reach(const Spot &spot, const Step &step) {
+    if (hasAxis(spot, axis) && steps.try_emplace(spot, step).second)
       queue.push_back(spot);
   }
 
