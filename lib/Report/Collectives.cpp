@@ -151,7 +151,7 @@ private:
 
   /// The operand's dim that a result's dim is; a parameter's before others.
   std::optional<Dim> stepBack(Operation *op, const Dim &at) {
-    const Axes &axes = program.prover.factOf(at.value).dims[at.dim].axes;
+    Axes axes = program.prover.factOf(at.value).dims[at.dim].axes;
     auto carries = [&](Value operand, unsigned dim) {
       const ValueFact &fact = program.prover.factOf(operand);
       return dim < fact.dims.size() && !axes.empty() &&
@@ -237,7 +237,7 @@ private:
   //===--------------------------------------------------------------------===//
 
   std::string nameOf(Operation *op) {
-    StringRef module = op ? program.names.of(op) : StringRef("the caller");
+    StringRef module = program.names.of(op);
     return module.empty() ? op->getName().getStringRef().str() : module.str();
   }
 
@@ -342,6 +342,9 @@ private:
       text += " because " + because;
     }
     Operation *consumer = findConsumer(result);
+    // An input of the program is of no module: who needs it is responsible.
+    if (collective.module.empty() && consumer)
+      collective.module = program.names.of(consumer).str();
     text += "; " + (consumer ? nameOf(consumer) : std::string("the caller"));
     return text + " needs it " + stateText(result, axes);
   }

@@ -20,6 +20,7 @@
 #include "tp/Interfaces/ShardingDialectInterface.h"
 #include "tp/Plan/Explain.h"
 #include "tp/Plan/Passes.h"
+#include "tp/Report/Report.h"
 #include "tp/Support/Tool.h"
 #include "llvm/ADT/StringExtras.h"
 #include <set>
@@ -99,8 +100,8 @@ public:
   }
 
 private:
-  void reach(const Spot &spot, Step step) {
-    if (hasAxis(spot, axis) && steps.try_emplace(spot, std::move(step)).second)
+  void reach(const Spot &spot, const Step &step) {
+    if (hasAxis(spot, axis) && steps.try_emplace(spot, step).second)
       queue.push_back(spot);
   }
 
@@ -486,6 +487,40 @@ tp::makePlacementExplainer(PlacementQuestion &question) {
   return std::make_unique<PlacementExplainer>(question);
 }
 
+/// Every name in a sentence without its layer.
+static std::string foldSentence(StringRef line) {
+  SmallVector<StringRef> words;
+  line.split(words, ' ');
+  std::string folded;
+  for (StringRef word : words)
+    folded += foldLayers(word.rtrim(",:")) + " ";
+  return folded;
+}
+
+/// Steps that differ from one before in their layer alone are counted.
+static std::string answerText(const PlacementExplanation &answer) {
+  std::string text = answer.name + " is " + answer.placement + "\n";
+  std::set<std::string> seen;
+  int64_t skipped = 0;
+  for (size_t i = 0; i <= answer.lines.size(); ++i) {
+    bool isStep = i < answer.lines.size() &&
+                  StringRef(answer.lines[i]).starts_with("  by ");
+    if (isStep && !seen.insert(foldSentence(answer.lines[i])).second) {
+      ++skipped;
+      continue;
+    }
+    if (skipped)
+      text += "    and so on, " + std::to_string(skipped) +
+              (skipped == 1 ? " step" : " steps") + " through other layers\n";
+    skipped = 0;
+    if (i < answer.lines.size())
+      text += "  " + answer.lines[i] + "\n";
+    if (!isStep)
+      seen.clear();
+  }
+  return text;
+}
+
 bool tp::printAnswers(const PlacementQuestion &question,
                       llvm::raw_ostream &os) {
   if (!question.hasPropagated) {
@@ -510,9 +545,7 @@ bool tp::printAnswers(const PlacementQuestion &question,
   }
   std::string before;
   for (const auto &[function, answer] : question.answers) {
-    std::string text = answer.name + " is " + answer.placement + "\n";
-    for (const std::string &line : answer.lines)
-      text += "  " + line + "\n";
+    std::string text = answerText(answer);
     os << "@" << function << ": "
        << (text == before ? answer.name + " is so too\n" : text);
     before = text;

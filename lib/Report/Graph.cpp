@@ -79,6 +79,11 @@ private:
     if (op->getNumResults())
       node.type = textOf(op->getResult(0).getType());
     node.location = textOf(op->getLoc());
+    if (op->getNumResults() && tensorOf(op->getResult(0).getType())) {
+      node.result = program.describeValue(op->getResult(0));
+      node.result->name = node.name + " of " +
+                          (node.module.empty() ? graph.phase : node.module);
+    }
     for (Value operand : op->getOperands())
       if (Value parameter = program.names.parameterOf(operand))
         node.parameters.push_back(

@@ -159,6 +159,22 @@ Placement LocalProgram::placementOf(Value value) {
   return placement;
 }
 
+ReportPlacement LocalProgram::describeValue(Value value) {
+  ReportPlacement row;
+  RankedTensorType type = tensorOf(value.getType());
+  row.kind = "value";
+  row.dtype = textOf(type.getElementType());
+  row.location = textOf(value.getLoc());
+  row.phase = phase();
+  row.local = type.getShape().vec();
+  row.placement = placementOf(value);
+  for (auto [dim, padded] :
+       llvm::zip(prover.factOf(value).dims, row.placement.pads))
+    row.shape.push_back(dim.isFree() ? padded : dim.size);
+  row.text = describe(row.placement, mesh);
+  return row;
+}
+
 MachineModel LocalProgram::modelFor(Operation *op) const {
   auto collective = dyn_cast<CollectiveOpInterface>(op);
   if (!collective)
@@ -272,22 +288,15 @@ private:
     auto type = dyn_cast<RankedTensorType>(value.getType());
     if (!type)
       return;
-    ReportPlacement row;
+    ReportPlacement row = program.describeValue(value);
     row.kind = kind.str();
     row.name = name;
-    row.dtype = textOf(type.getElementType());
-    row.location = textOf(value.getLoc());
-    row.phase = program.phase();
-    row.local = type.getShape().vec();
-    row.placement = program.placementOf(value);
+    // What is declared is so where nothing else is known.
     auto global =
         attributes ? attributes.getAs<TypeAttr>(kGlobalName) : TypeAttr();
-    auto globalType =
-        global ? dyn_cast<RankedTensorType>(global.getValue()) : nullptr;
-    row.shape = globalType ? globalType.getShape().vec()
-                           : std::vector<int64_t>(row.placement.pads.begin(),
-                                                  row.placement.pads.end());
-    row.text = describe(row.placement, program.mesh);
+    if (auto globalType =
+            global ? dyn_cast<RankedTensorType>(global.getValue()) : nullptr)
+      row.shape = globalType.getShape().vec();
     if (seen.insert(keyOf(row)).second)
       report.tensors.push_back(std::move(row));
   }

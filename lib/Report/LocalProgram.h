@@ -55,6 +55,8 @@ struct LocalProgram {
   std::string phase() { return function.getName().str(); }
   /// Global, with padded extents.
   Placement placementOf(Value value);
+  /// Of what is known of a value alone; without a name.
+  ReportPlacement describeValue(Value value);
   /// The model for an op: that of the links that a collective needs.
   MachineModel modelFor(Operation *op) const;
 };

@@ -53,6 +53,7 @@ private:
   void printAmounts(const ReportAmounts &amounts);
   void printPadding();
   void printTime();
+  void printTensor(const ReportPlacement &row);
   void printTensors();
   void printGraphs();
 
@@ -293,31 +294,33 @@ void JsonPrinter::printTime() {
   });
 }
 
+void JsonPrinter::printTensor(const ReportPlacement &row) {
+  json.attribute("kind", row.kind);
+  json.attribute("name", row.name);
+  json.attribute("phase", row.phase);
+  json.attribute("dtype", row.dtype);
+  counts("shape", row.shape);
+  counts("local_shape", row.local);
+  counts("padded", row.placement.pads);
+  json.attributeArray("dims", [&] {
+    for (const Axes &axes : row.placement.dims)
+      json.array([&] {
+        for (const Axis &axis : axes)
+          json.object([&] {
+            json.attribute("axis", axis.name);
+            json.attribute("pre", axis.pre);
+            json.attribute("size", axis.size);
+          });
+      });
+  });
+  json.attribute("placement", row.text);
+  json.attribute("location", row.location);
+}
+
 void JsonPrinter::printTensors() {
   json.attributeArray("tensors", [&] {
     for (const ReportPlacement &row : report.tensors)
-      json.object([&] {
-        json.attribute("kind", row.kind);
-        json.attribute("name", row.name);
-        json.attribute("phase", row.phase);
-        json.attribute("dtype", row.dtype);
-        counts("shape", row.shape);
-        counts("local_shape", row.local);
-        counts("padded", row.placement.pads);
-        json.attributeArray("dims", [&] {
-          for (const Axes &axes : row.placement.dims)
-            json.array([&] {
-              for (const Axis &axis : axes)
-                json.object([&] {
-                  json.attribute("axis", axis.name);
-                  json.attribute("pre", axis.pre);
-                  json.attribute("size", axis.size);
-                });
-            });
-        });
-        json.attribute("placement", row.text);
-        json.attribute("location", row.location);
-      });
+      json.object([&] { printTensor(row); });
   });
 }
 
@@ -329,6 +332,8 @@ void JsonPrinter::printGraphs() {
     json.attribute("location", node.location);
     json.attribute("outside", node.isOutside);
     strings("parameters", node.parameters);
+    if (node.result)
+      json.attributeObject("result", [&] { printTensor(*node.result); });
   };
   auto edge = [&](const ReportEdge &edge) {
     json.attribute("from", int64_t(edge.from));

@@ -9,6 +9,7 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Pass/PassManager.h"
 #include "tp/Conversion/Passes.h"
+#include "tp/Dialect/RT/IR/RT.h"
 #include "tp/Dialect/TP/Transforms/Passes.h"
 
 using namespace mlir;
@@ -36,6 +37,10 @@ static LogicalResult checkLocal(func::FuncOp function) {
       return function.emitError("is not sharded yet: argument ")
              << i << " has no '" << kGlobalName
              << "'; run tp-opt --tp-shard first";
+  for (Operation &op : function.getOps())
+    if (isa_and_nonnull<rt::RTDialect>(op.getDialect()))
+      return op.emitError("this program is lowered already; report on what "
+                          "tp-opt --tp-shard gives");
   return success();
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 import zlib
 from pathlib import Path
 
@@ -50,8 +51,15 @@ def alone(tools: Tools) -> None:
     make_config("llama-3-405b", tools.work / "large")
     module = tools.import_model("large", "--entry=forward", "--seq=128", "--batch=2048")
     sharded = tools.shard(module, "dp=2048,tp=8")
+    start = time.monotonic()
     size = len(tools.output("tp-report", sharded, "--format=html"))
+    seconds = time.monotonic() - start
     check(size < 3_000_000, f"the page of 126 layers has {size} bytes")
+    # A sanitizer takes its time.
+    cache = tools.bin.parent / "CMakeCache.txt"
+    is_sanitized = cache.exists() and "TP_SANITIZE:STRING=\n" not in cache.read_text() + "\n"
+    print(f"{seconds:.2f} s, {size} bytes")
+    check(seconds < 2 or is_sanitized, f"126 layers and 16384 devices take {seconds} s")
 
 
 def wide(tools: Tools) -> None:
@@ -89,6 +97,11 @@ def wide(tools: Tools) -> None:
         tab.press("Enter")
         said = tab.run("document.querySelector('#graph-detail').innerText")
         check("all_reduce" in said and "IR:" in said, f"an edge says {said!r}")
+        # Choosing an op shows how its result lies.
+        tab.run("[...document.querySelectorAll('#graph .node')].find((n) => n.textContent.includes('nn.attention')).id = 'chosen'")
+        tab.click("#chosen")
+        check("self_attn" in tab.run("document.querySelector('#tensor-name').value"), "an op is not shown on the mesh")
+        check("Shard(2)" in tab.run("document.querySelector('#tensor-about').innerText"), "an op's placement is not shown")
         # Memory over the program, by keyboard.
         tab.run("document.querySelector('#curve svg').focus()")
         before = tab.run("document.querySelector('#curve-detail').innerText")
@@ -109,6 +122,35 @@ def wide(tools: Tools) -> None:
         check(not outside, f"requests: {outside}")
 
 
+def empty(tools: Tools) -> None:
+    """A program that sends nothing, one that has no layers, and tensors over three axes have pages too."""
+    program = """tp.mesh @mesh = <["x"=2, "y"=2, "z"=2]>
+func.func @f(%a: tensor<1x2x2xf32> {nn.input = "a", tp.global = tensor<2x3x4xf32>,
+    tp.sharding = #tp.sharding<@mesh, [{"x"}, {"y"} pad 4, {"z"}]>})
+    -> (tensor<1x2x2xf32> {nn.output = "</script><b>", tp.global = tensor<2x3x4xf32>,
+    tp.sharding = #tp.sharding<@mesh, [{"x"}, {"y"} pad 4, {"z"}]>}) {
+  %0 = math.exp %a : tensor<1x2x2xf32>
+  return %0 : tensor<1x2x2xf32>
+}
+"""
+    (tools.work / "cube.mlir").write_text(program)
+    (tools.work / "nothing.mlir").write_text("tp.mesh @mesh = <[\"x\"=2]>\nfunc.func @f() { return }\n")
+    for name in ("cube", "nothing"):
+        tools.output("tp-report", f"{name}.mlir", "--format=html", "-o", f"{name}.html")
+    with browser.Browser(chromium(), tools.work / "profile") as tab:
+        tab.open(tools.work / "nothing.html")
+        check(not tab.errors, f"console: {tab.errors}")
+        tab.open(tools.work / "cube.html")
+        check(tab.run("document.querySelectorAll('#table tbody tr').length") == 0, "there are collectives")
+        cells = "document.querySelectorAll('#picture td.cell').length"
+        check(tab.run(cells) == 4, f"{tab.run(cells)} blocks of a slice")
+        tab.run("document.querySelector('#tensor-slices input').value = 1")
+        tab.run("document.querySelector('#tensor-slices input').dispatchEvent(new Event('input'))")
+        cell = "[...document.querySelectorAll('#picture td.cell')].map((c) => c.innerText).join('|')"
+        check(tab.run(cell) == "4|5|6|7", f"the second slice has devices {tab.run(cell)}")
+        check(not tab.errors, f"console: {tab.errors}")
+
+
 def narrow(tools: Tools) -> None:
     """A phone in the dark: nothing is wider than the screen but what scrolls."""
     path = page(tools)
@@ -127,4 +169,4 @@ def narrow(tools: Tools) -> None:
 
 
 if __name__ == "__main__":
-    main({"alone": alone, "wide": wide, "narrow": narrow})
+    main({"alone": alone, "empty": empty, "wide": wide, "narrow": narrow})

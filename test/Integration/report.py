@@ -221,7 +221,8 @@ def agreement(tools: Tools) -> None:
     check_form(counted, {"tp": 4})
     check(sorted(map(key, counted["collectives"])) == sorted(map(key, stated["collectives"])), "collectives differ")
     check(all(c["executions"] >= 1 for c in counted["collectives"]), "a collective did not run")
-    for part in ("mesh", "totals", "memory", "padding"):
+    check(set(counted) == set(stated), f"parts {set(counted) ^ set(stated)}")
+    for part in set(stated) - {"collectives"}:
         check(counted[part] == stated[part], f"{part}: {counted[part]} instead of {stated[part]}")
 
 
@@ -278,13 +279,16 @@ def text(tools: Tools) -> None:
 
 
 def deterministic(tools: Tools) -> None:
-    """The same input gives the same IR."""
+    """The same input gives the same IR, and the same reports."""
     make_variant("nine-heads", tools.work / "model")
     texts = set()
     for name in ("a", "b"):
         module = tools.import_model("model", "--entry=generate", "--max-seq=32", name=f"{name}.mlir")
-        texts.add(module.read_text() + tools.shard(module, "tp=4", name=f"{name}-sharded.mlir").read_text())
+        texts.add(module.read_text() + tools.shard(module, "tp=4").read_text())
     check(len(texts) == 1, "two runs gave different IR")
+    for form in ("text", "json", "html", "dot"):
+        texts = {tools.output("tp-report", "sharded.mlir", f"--format={form}") for _ in range(3)}
+        check(len(texts) == 1, f"three runs gave different reports as {form}")
 
 
 if __name__ == "__main__":

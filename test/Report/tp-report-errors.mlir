@@ -1,6 +1,8 @@
 // RUN: split-file %s %t
 // RUN: not tp-report %t/global.mlir 2>&1 | FileCheck %s --check-prefix=GLOBAL
 // RUN: not tp-report %t/mesh.mlir 2>&1 | FileCheck %s --check-prefix=MESH
+// RUN: tp-opt %t/good.mlir --nn-fuse-kernels -o %t/lowered.mlir
+// RUN: not tp-report %t/lowered.mlir 2>&1 | FileCheck %s --check-prefix=LOWERED
 // RUN: not tp-report %t/wrong.mlir 2>&1 | FileCheck %s --check-prefix=WRONG
 
 //--- global.mlir
@@ -23,4 +25,13 @@ tp.mesh @mesh = <["tp"=2]>
 func.func @f(%x: tensor<2xf32> {tp.global = tensor<3xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"} pad 4]>}) {
   %0 = nn.reduce %x "sum" dims [0] : (tensor<2xf32>) -> tensor<f32>
   return
+}
+
+//--- good.mlir
+// LOWERED: error: this program is lowered already; report on what tp-opt --tp-shard gives
+tp.mesh @mesh = <["tp"=2]>
+func.func @f(%x: tensor<2xf32> {tp.global = tensor<4xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}]>})
+    -> (tensor<2xf32> {tp.global = tensor<4xf32>, tp.sharding = #tp.sharding<@mesh, [{"tp"}]>}) {
+  %0 = math.exp %x : tensor<2xf32>
+  return %0 : tensor<2xf32>
 }

@@ -163,9 +163,9 @@ struct ReportEvent {
 // Tensors
 //===----------------------------------------------------------------------===//
 
-/// An argument or result of the program and how it lies on the mesh.
+/// An argument, result or value of the program and how it lies on the mesh.
 struct ReportPlacement {
-  std::string kind; ///< "parameter", "state", "input" or "output"
+  std::string kind; ///< "parameter", "state", "input", "output" or "value"
   std::string name, dtype, location;
   std::string phase; ///< the first that has it
   std::vector<int64_t> shape, local;
@@ -177,7 +177,8 @@ struct ReportPlacement {
 /// to.
 struct ReportNode {
   std::string name, module, type, location;
-  std::vector<std::string> parameters; ///< that it reads
+  std::vector<std::string> parameters;   ///< that it reads
+  std::optional<ReportPlacement> result; ///< the first
   bool isOutside = false;
 };
 

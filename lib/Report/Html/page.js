@@ -228,8 +228,13 @@ function showGraph() {
       make('text', {x: x + 7, y: y + 16}, short(node.name, 30)),
       make('text', {x: x + 7, y: y + 31, class: 'soft'}, short(node.module, 34)),
       make('text', {x: x + 7, y: y + 45, class: 'soft'}, short(node.type, 34)));
-    onChoose(group, () => say([node.name, node.module, node.type, node.parameters.join(', '), node.location && 'IR: ' + node.location]
-      .filter(Boolean).join(' · ')));
+    onChoose(group, () => {
+      say([node.name, node.module, node.type, node.result && node.result.placement, node.parameters.join(', '),
+        node.location && 'IR: ' + node.location].filter(Boolean).join(' · '));
+      if (!node.tensor) return;
+      $('tensor-name').value = node.tensor;
+      showTensor();
+    });
     svg.append(group);
   });
   box.append(svg);
@@ -378,9 +383,19 @@ function devicesOf(tensor, index, free, most) {
   return devices.sort((a, b) => a - b);
 }
 
+// Arguments and results of the program, and the values of the layers shown.
+const tensors = [...report.tensors];
+for (const graph of report.graphs)
+  for (const node of graph.nodes)
+    if (node.result) {
+      const same = tensors.filter((t) => t.name === node.result.name || t.name.startsWith(node.result.name + ' (')).length;
+      tensors.push({...node.result, name: node.result.name + (same ? ` (${same + 1})` : '')});
+      node.tensor = tensors[tensors.length - 1].name;
+    }
+
 let slices = {name: '', at: []};
 function showTensor() {
-  const tensor = report.tensors.find((t) => t.name === $('tensor-name').value);
+  const tensor = tensors.find((t) => t.name === $('tensor-name').value);
   const box = $('picture');
   box.replaceChildren();
   if (!tensor) {
@@ -435,6 +450,7 @@ function showTensor() {
 
 showOverview();
 startCollectives();
+// Graphs before tensors: choosing an op shows what it gives.
 fill($('graph-phase'), report.graphs.map((g) => g.phase));
 $('graph-phase').addEventListener('input', showGraph);
 showGraph();
@@ -443,7 +459,7 @@ facts('memory-facts', ['parameters', 'state', 'activations_peak', 'peak'].map((k
 fill($('memory-phase'), report.memory.phases.map((p) => p.phase));
 $('memory-phase').addEventListener('input', showMemory);
 showMemory();
-for (const t of report.tensors) $('tensor-names').append(make('option', {value: t.name}));
+for (const t of tensors) $('tensor-names').append(make('option', {value: t.name}));
 $('device').max = [...strides.values()].reduce((n, a) => n * a.size, 1) - 1;
 $('tensor-name').value = (report.tensors.find((t) => t.dims.some((d) => d.length)) || report.tensors[0] || {name: ''}).name;
 for (const id of ['tensor-name', 'device']) $(id).addEventListener('input', showTensor);
