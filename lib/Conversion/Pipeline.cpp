@@ -34,6 +34,24 @@ void tp::buildRuntimePipeline(OpPassManager &manager) {
   manager.addPass(createTPLowerToRuntime());
 }
 
+/// An entry that has tensors, as none has at the runtime level.
+static bool isOnTensors(func::FuncOp function) {
+  auto hasTensor = [](TypeRange types) {
+    return llvm::any_of(types, llvm::IsaPred<TensorType>);
+  };
+  return !function.isDeclaration() && !function->hasAttr(rt::kKernelName) &&
+         (hasTensor(function.getArgumentTypes()) ||
+          hasTensor(function.getResultTypes()));
+}
+
+LogicalResult tp::lowerToRuntimeLevel(ModuleOp module) {
+  if (llvm::none_of(module.getOps<func::FuncOp>(), isOnTensors))
+    return success();
+  PassManager manager(module.getContext());
+  buildRuntimePipeline(manager);
+  return manager.run(module);
+}
+
 void tp::buildCodePipeline(OpPassManager &manager) {
   manager.addPass(createRTEmitKernels());
   manager.addPass(createRTExpandMath());

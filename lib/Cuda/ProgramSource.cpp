@@ -42,13 +42,9 @@ static SmallVector<func::FuncOp> entriesOf(ModuleOp module) {
 
 /// To the runtime level if it is not there, and kernels to threads.
 static LogicalResult prepare(ModuleOp module) {
-  auto onTensors = [](func::FuncOp entry) {
-    return llvm::any_of(entry.getArgumentTypes(), llvm::IsaPred<TensorType>) ||
-           llvm::any_of(entry.getResultTypes(), llvm::IsaPred<TensorType>);
-  };
+  if (failed(lowerToRuntimeLevel(module)))
+    return failure();
   PassManager manager(module.getContext());
-  if (llvm::any_of(entriesOf(module), onTensors))
-    buildRuntimePipeline(manager);
   RTEmitKernelsOptions kernels;
   kernels.threads = true;
   manager.addPass(createRTEmitKernels(kernels));

@@ -10,13 +10,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "OutputFile.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/OwningOpRef.h"
-#include "mlir/Pass/PassManager.h"
 #include "tp/Conversion/Manifest.h"
 #include "tp/Conversion/Passes.h"
 #include "tp/Cuda/Cuda.h"
-#include "tp/Dialect/RT/IR/RT.h"
 #include "tp/Execution/ProgramFile.h"
 #include "tprt/tprt.h"
 #include "llvm/ADT/StringExtras.h"
@@ -135,8 +132,8 @@ static llvm::Error compile(StringRef source, StringRef manifest, StringRef path,
                            chip,
                            "-shared",
                            "-Xcompiler=-fPIC,-fvisibility=hidden",
-                           "-Xlinker=--exclude-libs=ALL,-z,now,--as-needed,"
-                           "--build-id=none,-s",
+                           "-Xlinker=--exclude-libs=ALL,-z,now",
+                           "-Xlinker=--as-needed,--build-id=none,-s",
                            headers,
                            "program.cu",
                            "table.cu",
@@ -149,27 +146,11 @@ static llvm::Error compile(StringRef source, StringRef manifest, StringRef path,
   return publish(shared, path);
 }
 
-/// To the runtime level, if it is not there.
-static LogicalResult lower(ModuleOp module) {
-  bool onTensors = false;
-  for (auto function : module.getOps<func::FuncOp>())
-    for (TypeRange types : {TypeRange(function.getArgumentTypes()),
-                            TypeRange(function.getResultTypes())})
-      onTensors |= llvm::any_of(types, llvm::IsaPred<TensorType>) &&
-                   !function.isDeclaration() &&
-                   !function->hasAttr(rt::kKernelName);
-  if (!onTensors)
-    return success();
-  PassManager manager(module.getContext());
-  buildRuntimePipeline(manager);
-  return manager.run(module);
-}
-
 LogicalResult tp::writeCudaProgramFile(ModuleOp module, StringRef path,
                                        const CudaProgramOptions &options,
-                                       std::string *manifest) {
+                                       CudaProgramText *written) {
   OwningOpRef<ModuleOp> copy(module.clone());
-  if (failed(lower(*copy)))
+  if (failed(lowerToRuntimeLevel(*copy)))
     return failure();
   FailureOr<std::string> text = buildManifest(*copy, "cuda");
   if (failed(text))
@@ -180,7 +161,9 @@ LogicalResult tp::writeCudaProgramFile(ModuleOp module, StringRef path,
     return failure();
   if (llvm::Error error = compile(source, *text, path, options))
     return mlir::emitError(module.getLoc()) << llvm::toString(std::move(error));
-  if (manifest)
-    *manifest = std::move(*text);
+  if (written) {
+    written->manifest = std::move(*text);
+    written->source = std::move(source);
+  }
   return success();
 }

@@ -72,12 +72,7 @@ static LogicalResult runPipeline(ModuleOp module,
 
 /// At the runtime level, or made so; its manifest goes to `manifest`.
 static LogicalResult prepare(ModuleOp module, std::string &manifest) {
-  auto onTensors = [](func::FuncOp entry) {
-    return llvm::any_of(entry.getArgumentTypes(), llvm::IsaPred<TensorType>) ||
-           llvm::any_of(entry.getResultTypes(), llvm::IsaPred<TensorType>);
-  };
-  if (llvm::any_of(entriesOf(module), onTensors) &&
-      failed(runPipeline(module, buildRuntimePipeline)))
+  if (failed(lowerToRuntimeLevel(module)))
     return failure();
   FailureOr<std::string> text = buildManifest(module);
   if (succeeded(text))

@@ -44,6 +44,7 @@ namespace {
               name(Send) name(Recv)
 
 struct Nccl {
+// NOLINTNEXTLINE(bugprone-macro-parentheses): a declaration
 #define TPRT_MEMBER(name) decltype(&nccl##name) name = nullptr;
   TPRT_NCCL_FUNCTIONS(TPRT_MEMBER)
 #undef TPRT_MEMBER

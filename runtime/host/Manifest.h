@@ -82,8 +82,8 @@ struct Entry {
 
 struct Manifest {
   std::string backend = "cpu"; ///< what the program runs on
-  std::string checkpoint; ///< path; empty if the program names none
-  std::string checksum;   ///< of the checkpoint; empty if unknown
+  std::string checkpoint;      ///< path; empty if the program names none
+  std::string checksum;        ///< of the checkpoint; empty if unknown
   Mesh mesh;
   std::vector<std::vector<AxisPart>> groups;
   std::vector<Entry> entries;

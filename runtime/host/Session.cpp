@@ -43,7 +43,7 @@ Session::Session(const char *manifestText, tprt_lookup lookup, void *context,
     ranks.push_back(std::make_unique<tprt_rank>(rank, state, manifest));
   device = makeDevice({&manifest, lookup, context, world.get(), &ranks, &state,
                        collectives ? collectives : "auto", timeout});
-  text = device->describe();
+  deviceText = device->describe();
   if (world) {
     compareProgram(manifestText, fingerprint);
     ranks.front()->recorder = &world->recorder;

@@ -40,7 +40,7 @@ public:
            tprt_buffer *outputs, size_t numOutputs);
   void reset();
   std::string counters();
-  const std::string &description() const { return text; }
+  const std::string &description() const { return deviceText; }
 
   /// What an entry takes or gives, without data; see tprt_session_inputs.
   const char *entryName(size_t index) const;
@@ -111,7 +111,7 @@ private:
   RunState state;
   std::vector<std::unique_ptr<tprt_rank>> ranks; ///< of this process
   std::unique_ptr<Device> device;
-  std::string text;                ///< what the device says of itself
+  std::string deviceText;          ///< what the device says of itself
   std::vector<char *> blocks;      ///< one a rank, once loaded
   std::vector<int64_t> executions; ///< of each entry
   bool loaded = false;

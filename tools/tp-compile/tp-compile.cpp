@@ -64,6 +64,12 @@ static cl::opt<std::string>
                  cl::desc("Write a copy of the program's manifest (JSON)"),
                  cl::cat(category));
 
+static cl::opt<std::string>
+    sourcePath("source", cl::value_desc("FILE"),
+               cl::desc("Write a copy of the CUDA source that was compiled, "
+                        "with --backend=cuda"),
+               cl::cat(category));
+
 static bool checkOptions() {
   if (outputPath.empty()) {
     tp::printError("-o FILE must say where to write the program");
@@ -81,7 +87,8 @@ static bool checkOptions() {
                      " has no effect with --backend=" + backend);
     return good || !option.getNumOccurrences();
   };
-  if (!isFor(chip, forCuda) || !isFor(nvcc, forCuda) || !isFor(cpu, !forCuda) ||
+  if (!isFor(chip, forCuda) || !isFor(nvcc, forCuda) ||
+      !isFor(sourcePath, forCuda) || !isFor(cpu, !forCuda) ||
       !isFor(features, !forCuda) || !isFor(linker, !forCuda))
     return false;
   if (!tp::isModuleFile(modulePath)) {
@@ -123,20 +130,22 @@ static LogicalResult compile(MLIRContext *context) {
     return failure();
   moveCheckpoint(module);
   tp::progress("compiling");
-  std::string manifest;
+  tp::CudaProgramText written;
   if (failed(backend == "cuda"
                  ? tp::writeCudaProgramFile(module, outputPath, {chip, nvcc},
-                                            &manifest)
+                                            &written)
                  : tp::writeProgramFile(
                        module, outputPath,
-                       {cpu, features, /*optimisation=*/3, linker}, &manifest)))
+                       {cpu, features, /*optimisation=*/3, linker},
+                       &written.manifest)))
     return failure();
   tp::progressDone();
-  bool written = manifestPath.empty() ||
-                 tp::writeOutput(manifestPath, [&](raw_ostream &os) {
-                   os << manifest << "\n";
-                 });
-  return success(written);
+  auto write = [](StringRef path, StringRef text) {
+    return path.empty() ||
+           tp::writeOutput(path, [&](raw_ostream &os) { os << text; });
+  };
+  return success(write(manifestPath, written.manifest + "\n") &&
+                 write(sourcePath, written.source));
 }
 
 int main(int argc, char **argv) {

@@ -24,7 +24,7 @@ struct ProgramOptions : ModelOptions {
   double timeout = 60;
   std::string backend = "auto"; ///< or what the program must be for
   std::string collectives;      ///< see tprt_options
-  tprt_world *world = nullptr; ///< the processes that are its ranks
+  tprt_world *world = nullptr;  ///< the processes that are its ranks
 };
 
 /// An input or output of an entry point, in global terms.

@@ -7,6 +7,7 @@
 #ifndef TP_CONVERSION_PASSES_H
 #define TP_CONVERSION_PASSES_H
 
+#include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
 #include <memory>
 
@@ -26,6 +27,9 @@ namespace mlir::tp {
 /// From a local program on tensors to the runtime level: fusion, memory plan,
 /// runtime calls. The module is then what manifests are made of.
 void buildRuntimePipeline(OpPassManager &manager);
+
+/// Runs it on a module that is not at the runtime level yet.
+LogicalResult lowerToRuntimeLevel(ModuleOp module);
 
 /// From the runtime level to the LLVM dialect.
 void buildCodePipeline(OpPassManager &manager);

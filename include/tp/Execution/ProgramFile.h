@@ -39,13 +39,18 @@ struct CudaProgramOptions {
   std::string nvcc;
 };
 
+/// What went into a program.
+struct CudaProgramText {
+  std::string manifest, source;
+};
+
 /// The same for GPUs: what --tp-emit-cuda prints of the module, compiled by
 /// nvcc. The file needs nothing but the C++ library and, at run time, the
 /// runtime's plugin for CUDA. Fails with diagnostics on the ops at fault or on
 /// the module: no such chip, no nvcc, or what nvcc says first.
 LogicalResult writeCudaProgramFile(ModuleOp module, StringRef path,
                                    const CudaProgramOptions &options = {},
-                                   std::string *manifest = nullptr);
+                                   CudaProgramText *written = nullptr);
 
 } // namespace mlir::tp
 
