@@ -214,8 +214,21 @@ static int runReport(MLIRContext &context) {
   return written ? 0 : 1;
 }
 
+/// Of the options that --help shows, those of the libraries are none.
+static void hideOthers() {
+  static cl::OptionCategory category("tp-report options");
+  for (cl::Option *option : std::initializer_list<cl::Option *>{
+           &output, &machine, &format, &deviceMemory, &meshes, &plan, &entry,
+           &batch, &sequence, &maxSequence, &dtype, &timeline, &layer})
+    option->addCategory(category);
+  for (cl::SubCommand *command :
+       {&cl::SubCommand::getTopLevel(), &diff, &place})
+    cl::HideUnrelatedOptions(category, *command);
+}
+
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
+  hideOthers();
   if (!parseCommandLine(argc, argv,
                         "what a sharded program sends, holds and takes, and "
                         "why\n"))
