@@ -139,7 +139,7 @@ def compiled(tools: Tools) -> None:
 
 
 def cuda(tools: Tools) -> None:
-    """CUDA source on a simulated GPU: the same ids again."""
+    """A CUDA program on a simulated GPU, which two ranks share: the same ids again."""
     compiler = next(filter(None, map(shutil.which, ("clang++-22", "clang++", "g++"))), None)
     if not compiler:
         skip("there is no C++ compiler")
@@ -147,17 +147,13 @@ def cuda(tools: Tools) -> None:
     prompt = load_chat(model).encode([{"role": "user", "content": QUESTIONS[0]}])
     module = tools.import_model(model, "--entry=generate", "--max-seq=128")
     expected = tools.generate(module, prompt, 8, "--mesh=tp=2")
-    tools.output("tp-opt", module, "--tp-shard=mesh=tp=2", "--tp-emit-cuda", "-o", "program.cu")
-    tools.output("tp-compile", module, "--mesh=tp=2", "-o", "cpu.so", "--manifest=program.json")
-    environment = dict(
-        os.environ,
-        CXX=compiler,
-        INCLUDE=str(ROOT / "runtime" / "include"),
-        LIBRARY=str(tools.bin.parent / "lib" / "libtprt.so"),
+    os.environ["CXX"] = compiler
+    nvcc = ROOT / "test" / "Cuda" / "Inputs" / "simulation" / "nvcc"
+    simulation = str(tools.bin.parent / "test" / "Cuda" / "simulation")
+    tools.output(
+        "tp-compile", module, "--mesh=tp=2", "--backend=cuda", f"--nvcc={nvcc}", "-o", "program.so"
     )
-    script = ROOT / "test" / "Cuda" / "Inputs" / "simulate.sh"
-    files = [str(tools.work / name) for name in ("program.cu", "program.json", "program.so")]
-    subprocess.run(["sh", str(script), *files], check=True, env=environment)
+    os.environ.update(TPRT_PLUGIN_PATH=simulation, LD_LIBRARY_PATH=simulation)
     check(tools.generate("program.so", prompt, 8) == expected, "the simulated GPU")
 
 
