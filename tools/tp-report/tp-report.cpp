@@ -139,7 +139,7 @@ static int runPlace(MLIRContext &context) {
 }
 
 static void print(const Report &report, raw_ostream &os) {
-  switch (format) {
+  switch (format.getValue()) {
   case Format::Text: {
     bool inColour = output == "-" &&
                     llvm::sys::Process::StandardOutHasColors() &&
