@@ -218,8 +218,9 @@ static int runReport(MLIRContext &context) {
 static void hideOthers() {
   static cl::OptionCategory category("tp-report options");
   for (cl::Option *option : std::initializer_list<cl::Option *>{
-           &output, &machine, &format, &deviceMemory, &meshes, &plan, &entry,
-           &batch, &sequence, &maxSequence, &dtype, &timeline, &layer})
+           &output, &machine, &format, &deviceMemory, std::addressof(meshes),
+           &plan, &entry, &batch, &sequence, &maxSequence, &dtype, &timeline,
+           &layer})
     option->addCategory(category);
   for (cl::SubCommand *command :
        {&cl::SubCommand::getTopLevel(), &diff, &place})
