@@ -150,7 +150,13 @@ def main():
         parser.error(f"there are no cases {sorted(unknown)}; there are {[entry['name'] for entry in cases]}")
     plugin = (options.plugins or options.build / "lib") / "libtprt-cuda.so"
     if not plugin.exists():
-        sys.exit(f"error: there is no {plugin}: install the CUDA toolkit and build again")
+        why = f"there is no {plugin}: install the CUDA toolkit and build again"
+        if options.output:
+            sys.exit(f"error: {why}")
+        for entry in cases:
+            for ranks in entry["ranks"]:
+                print(f"skipped: {entry['name']}-{ranks} ({why})")
+        return
     with tempfile.TemporaryDirectory() as folder:
         bundle = pathlib.Path(folder) / "gpu-tests"
         work = pathlib.Path(folder) / "work"
