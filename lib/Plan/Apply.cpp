@@ -57,13 +57,12 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
   /// What is annotated on a parameter in its published shape becomes a request,
   /// which lands on heads where the parameter is split into them.
   LogicalResult requestAnnotations() {
-    SharedStorage storage;
+    if (failed(shareAnnotations()))
+      return failure();
     bool isAny = false;
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       if (function.isExternal() || isEmbedded(function))
         continue;
-      if (failed(storage.collectRequests(function)))
-        return failure();
       for (unsigned i = 0; i < function.getNumArguments(); ++i) {
         SmallVector<Request, 2> requests = annotationOf(function, i);
         if (requests.empty())
@@ -80,8 +79,25 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
     return success();
   }
 
+  /// What one function asks of a parameter or a state, all that have it ask: so
+  /// that it is split alike in all.
+  LogicalResult shareAnnotations() {
+    SharedStorage storage;
+    SmallVector<func::FuncOp> functions;
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (!function.isExternal() && !isEmbedded(function))
+        functions.push_back(function);
+    for (func::FuncOp function : functions)
+      if (failed(storage.collectRequests(function)))
+        return failure();
+    for (func::FuncOp function : functions)
+      storage.apply(function);
+    return success();
+  }
+
   /// The annotation of an argument as requests, if it is a parameter that is
-  /// sharded over whole axes and nothing else is said.
+  /// sharded over whole axes, at most one of them not for the batch on a dim,
+  /// and nothing else is said.
   SmallVector<Request, 2> annotationOf(func::FuncOp function, unsigned i) {
     auto parameter =
         function.getArgAttrOfType<nn::ParameterAttr>(i, nn::kParameterName);
@@ -91,23 +107,35 @@ struct Apply : tp::impl::PlanApplyBase<Apply> {
       return {};
     SmallVector<Request, 2> requests;
     for (auto [d, dim] : llvm::enumerate(sharding.getDims())) {
-      bool isPlain = dim.getAxes().size() <= 1 && !dim.getOpen() &&
-                     dim.getPriority() < 0 && !dim.getPad() &&
+      bool isPlain = !dim.getOpen() && dim.getPriority() < 0 && !dim.getPad() &&
                      parameter.getDims().asArrayRef()[d] == int64_t(d);
       if (!isPlain)
         return {};
-      for (AxisRefAttr axis : dim.getAxes()) {
-        if (axis.getSize() || meshOp().isDataParallel(axis.getName()))
+      for (auto [position, axis] : llvm::enumerate(dim.getAxes())) {
+        // Over an axis of the batch it is stored, on the minor side of what it
+        // is used in.
+        bool isStorage = meshOp().isDataParallel(axis.getName());
+        if (axis.getSize() || (!isStorage && position > 0))
           return {};
-        Request request;
-        request.axis = axis.getName();
-        request.dim = d;
-        request.entry = parameter.getName().getValue();
-        request.style = kShardingName;
-        requests.push_back(request);
+        requests.push_back(annotated(parameter, axis.getName(), d));
+        requests.back().isStorage = isStorage;
       }
     }
+    // Whole: also a request.
+    if (requests.empty() && !meshOp().getMesh().getAxes().empty())
+      requests.push_back(annotated(
+          parameter, meshOp().getMesh().getAxes().front().getName(), -1));
     return requests;
+  }
+
+  static Request annotated(nn::ParameterAttr parameter, StringRef axis,
+                           int64_t dim) {
+    Request request;
+    request.axis = axis;
+    request.dim = dim;
+    request.entry = parameter.getName().getValue();
+    request.style = kShardingName;
+    return request;
   }
 
   /// Another plan in the place of the file's: it may use the same axes.

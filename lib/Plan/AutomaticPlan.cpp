@@ -214,7 +214,11 @@ public:
   }
 
   SmallVector<bool> run() {
-    shareWork();
+    std::vector<unsigned> all(opsOf.size());
+    for (unsigned group = 0; group < all.size(); ++group)
+      all[group] = group;
+    shareWork(all);
+    improve();
     shareStorage();
     return chosen;
   }
@@ -255,6 +259,7 @@ private:
           opsOf[group].push_back(ops.size());
         }
       }
+      workLeft += facts.work;
       ops.push_back(std::move(facts));
     }
   }
@@ -300,26 +305,91 @@ private:
     return factor;
   }
 
-  /// An axis may shard one dim of an op: a group that meets a chosen one in
-  /// some op would undo it there.
-  bool conflicts(unsigned group) {
+  /// An axis may shard one dim of an op: chosen groups that `group` meets in
+  /// some op would be undone there.
+  SmallVector<unsigned> conflictsOf(unsigned group) {
+    SmallVector<unsigned> found;
     for (unsigned number : opsOf[group])
       for (auto &[dimClass, factor] : ops[number].factors) {
         unsigned other = groups.numberOf(dimClass);
         if (other != ~0u && other != group && chosen[other] &&
-            shareOf(other, dimClass) > 1)
-          return true;
+            shareOf(other, dimClass) > 1 && !llvm::is_contained(found, other))
+          found.push_back(other);
       }
+    return found;
+  }
+
+  bool conflicts(unsigned group) { return !conflictsOf(group).empty(); }
+
+  void choose(unsigned group) { set(group, true); }
+
+  void set(unsigned group, bool isChosen) {
+    chosen[group] = isChosen;
+    for (unsigned number : opsOf[group]) {
+      double factor = speedup(group, ops[number]), &left = ops[number].left;
+      workLeft -= left;
+      left = isChosen ? left / factor : left * factor;
+      workLeft += left;
+    }
+    bytesSent += (isChosen ? 1 : -1) * costOf(group);
+  }
+
+  /// Groups that the ops of `group` have dims of.
+  void addNeighbours(unsigned group, std::vector<unsigned> &found) {
+    for (unsigned number : opsOf[group])
+      for (auto &[dimClass, factor] : ops[number].factors)
+        if (unsigned other = groups.numberOf(dimClass); other != ~0u)
+          found.push_back(other);
+  }
+
+  /// What costs least for its own work may be in the way of what costs least
+  /// for all: of two linears, one after the other, the outputs of the second
+  /// cost nothing, but then the first has to be reduced, at its full width.
+  /// Tries each group in the place of those that it conflicts with.
+  void improve() {
+    constexpr unsigned mostRounds = 4;
+    bool isBetter = true;
+    for (unsigned round = 0; isBetter && round < mostRounds; ++round) {
+      isBetter = false;
+      for (unsigned group = 0; group < opsOf.size(); ++group)
+        if (!chosen[group])
+          isBetter |= exchange(group);
+    }
+  }
+
+  bool exchange(unsigned group) {
+    const SmallVector<unsigned> removed = conflictsOf(group);
+    if (removed.empty())
+      return false;
+    const double oldWork = workLeft, oldBytes = bytesSent;
+    std::vector<unsigned> near;
+    for (unsigned other : removed) {
+      addNeighbours(other, near);
+      set(other, false);
+    }
+    set(group, true);
+    llvm::sort(near);
+    near.erase(llvm::unique(near), near.end());
+    llvm::erase_if(near, [&](unsigned other) { return chosen[other]; });
+    shareWork(near);
+    // Better in one, and no worse in the other.
+    constexpr double rounding = 1e-9;
+    bool isBetter = workLeft < oldWork * (1 + rounding) &&
+                    bytesSent < oldBytes * (1 + rounding) &&
+                    (workLeft < oldWork * (1 - rounding) ||
+                     bytesSent < oldBytes * (1 - rounding));
+    if (isBetter)
+      return true;
+    for (unsigned other : near)
+      if (chosen[other])
+        set(other, false);
+    set(group, false);
+    for (unsigned other : removed)
+      set(other, true);
     return false;
   }
 
-  void choose(unsigned group) {
-    chosen[group] = true;
-    for (unsigned number : opsOf[group])
-      ops[number].left /= speedup(group, ops[number]);
-  }
-
-  void shareWork() {
+  void shareWork(ArrayRef<unsigned> candidates) {
     // Cheapest bytes for the work first. What was computed earlier may have
     // become worse, never better, so look again before taking it.
     using Entry = std::pair<double, unsigned>;
@@ -329,7 +399,7 @@ private:
       if (work > 0)
         queue.push({costOf(group) / work, group});
     };
-    for (unsigned group = 0; group < opsOf.size(); ++group)
+    for (unsigned group : candidates)
       push(group);
     while (!queue.empty()) {
       auto [ratio, group] = queue.top();
@@ -376,6 +446,7 @@ private:
   std::vector<OpFacts> ops;
   std::vector<SmallVector<unsigned>> opsOf;
   SmallVector<bool> chosen;
+  double workLeft = 0, bytesSent = 0; ///< by what is chosen
 };
 
 } // namespace

@@ -444,10 +444,13 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
                                "used; storage takes another axis",
                            request, "it is stored as it is used");
     entry.stored.resize(shape.size());
+    bool isAnnotated = request.style == kShardingName;
     // Padding, then whether another dim was asked for, then the dim.
     using Score = std::tuple<double, bool, unsigned>;
     std::optional<Score> best;
     for (auto [i, stored] : llvm::enumerate(parameter.getDims().asArrayRef())) {
+      if (isAnnotated && stored != request.dim)
+        continue;
       int64_t parts = sizeOf(entry.use[i]) * sizeOf(entry.stored[i]) * devices;
       double padded = double(llvm::divideCeil(shape[i], parts) * parts);
       Score score{padded / double(shape[i]), stored != request.dim,
@@ -456,7 +459,7 @@ struct Place : tp::impl::PlanPlaceParametersBase<Place> {
         best = score;
     }
     unsigned dim = std::get<2>(*best);
-    if (std::get<0>(*best) > 1)
+    if (std::get<0>(*best) > 1 && !isAnnotated)
       note(Note::Padded, parameter, request);
     entry.stored[dim].push_back({request.axis, 1, devices});
     return success();

@@ -6,6 +6,7 @@
 
 #include "tp/Plan/PlanFile.h"
 #include "tp/Dialect/TP/IR/TP.h"
+#include "tp/Support/Json.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/JSON.h"
@@ -22,28 +23,6 @@ StringRef tp::stringifyRole(AxisRole role) {
 //===----------------------------------------------------------------------===//
 // JSON
 //===----------------------------------------------------------------------===//
-
-/// llvm::json recurses; refuse what is nested deeper than any plan.
-static bool isTooDeep(StringRef text) {
-  int depth = 0;
-  bool inString = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    char c = text[i];
-    if (inString) {
-      if (c == '\\')
-        ++i;
-      inString = c != '"';
-    } else if (c == '"') {
-      inString = true;
-    } else if (c == '{' || c == '[') {
-      if (++depth > 64)
-        return true;
-    } else if (c == '}' || c == ']') {
-      --depth;
-    }
-  }
-  return false;
-}
 
 /// A key that an object has twice, of which llvm::json would keep the last; the
 /// text is JSON.
@@ -482,7 +461,7 @@ FailureOr<PlanFile> tp::readPlan(StringRef path,
                        << "\": " << buffer.getError().message();
   StringRef text = (*buffer)->getBuffer();
   text.consume_front("\xef\xbb\xbf"); // The mark that some editors begin with.
-  if (isTooDeep(text))
+  if (isNestedTooDeep(text))
     return emitError() << plan.name << ": nested too deeply for a plan";
   llvm::Expected<llvm::json::Value> json = llvm::json::parse(text);
   if (!json) {

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "tp/Report/Machine.h"
+#include "tp/Support/Json.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include <cmath>
@@ -174,7 +175,7 @@ static bool readLinks(Reader &reader, Machine &machine) {
 
 FailureOr<Machine> Machine::parse(StringRef json, StringRef path,
                                   Operation *op) {
-  llvm::Expected<llvm::json::Value> value = llvm::json::parse(json);
+  llvm::Expected<llvm::json::Value> value = parseJson(json);
   if (!value)
     return errorOn(op) << "machine file '" << path
                        << "': " << llvm::toString(value.takeError());

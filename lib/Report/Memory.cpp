@@ -83,9 +83,10 @@ private:
       auto it = numbers.find(op->getOperand(place.getIndex()));
       if (it == numbers.end())
         return;
-      numbers[result] = it->second;
+      const size_t number = it->second; // the map may grow
+      numbers[result] = number;
       if (sends)
-        buffers[it->second].kind = "communication";
+        buffers[number].kind = "communication";
       return;
     }
     numbers[result] =

@@ -7,6 +7,7 @@
 #include "Read.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Support/FileUtilities.h"
+#include "tp/Support/Json.h"
 #include "tp/Support/Tool.h"
 #include "llvm/Support/SourceMgr.h"
 
@@ -101,7 +102,7 @@ FailureOr<llvm::json::Object> tp::readReportJson(StringRef path,
     llvm::raw_string_ostream os(text);
     printJson(*report, os);
   }
-  llvm::Expected<llvm::json::Value> value = llvm::json::parse(text);
+  llvm::Expected<llvm::json::Value> value = parseJson(text);
   if (!value) {
     printError("'" + path +
                "' is no JSON: " + llvm::toString(value.takeError()));

@@ -9,6 +9,7 @@
 #include "tp/Dialect/NN/IR/NN.h"
 #include "tp/Dialect/RT/IR/RT.h"
 #include "tp/Dialect/TP/IR/TP.h"
+#include "tp/Support/Json.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/SourceMgr.h"
@@ -145,7 +146,7 @@ bool Program::start(const char *manifest, tprt_lookup lookup, void *context,
 
 /// Whether an entry of the program takes parameters.
 static bool hasParameters(StringRef manifest) {
-  llvm::Expected<llvm::json::Value> json = llvm::json::parse(manifest);
+  llvm::Expected<llvm::json::Value> json = parseJson(manifest);
   if (!json) {
     llvm::consumeError(json.takeError());
     return true;
@@ -227,7 +228,7 @@ bool Program::run(StringRef entry, const Arrays &inputs, Arrays &outputs) {
 
 /// Puts what the runtime counted in place of what the compiler said.
 static bool readCounters(StringRef text, Report &report) {
-  llvm::Expected<llvm::json::Value> json = llvm::json::parse(text);
+  llvm::Expected<llvm::json::Value> json = parseJson(text);
   if (!json) {
     llvm::consumeError(json.takeError());
     return false;

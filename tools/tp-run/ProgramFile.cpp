@@ -9,6 +9,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Program.h"
+#include "tp/Support/Json.h"
 #include "llvm/BinaryFormat/Magic.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/JSON.h"
@@ -46,7 +47,7 @@ static std::string meshOf(const llvm::json::Object *root) {
 
 /// The backend, the mesh and the plan went into the program.
 static bool checkOptions(const ProgramOptions &options, StringRef manifest) {
-  llvm::Expected<llvm::json::Value> json = llvm::json::parse(manifest);
+  llvm::Expected<llvm::json::Value> json = parseJson(manifest);
   if (!json) {
     // The session says what is wrong with it.
     llvm::consumeError(json.takeError());

@@ -60,8 +60,8 @@ Unary unaryOf(StringRef name) {
       {"arith.truncf", same},
       {"arith.sitofp", same},
       {"arith.extsi", same},
-      {"arith.extui", same},
-      {"arith.uitofp", same},
+      {"arith.extui", [](double x) { return double(x != 0); }}, // of booleans
+      {"arith.uitofp", [](double x) { return double(x != 0); }},
       {"arith.trunci", same},
       {"arith.fptosi", [](double x) { return std::trunc(x); }},
       {"math.exp", [](double x) { return std::exp(x); }},

@@ -200,9 +200,45 @@ ShardingRule ConstraintOp::getShardingRule() {
   return rule;
 }
 
+/// Shares one axis out among the parts that a dim is split into, but for the
+/// last, the width of a head: into the smallest blocks, the most major part
+/// first. Parts are padded.
+static SmallVector<Axes> shareAxis(const Axis &axis, ArrayRef<int64_t> sizes) {
+  const size_t count = std::max<size_t>(sizes.size() - 1, 1);
+  SmallVector<int64_t> shares(count, 1), best;
+  double smallest = 0;
+  auto enumerate = [&](auto &self, size_t part, int64_t left) -> void {
+    if (part + 1 == count) {
+      shares[part] = left;
+      double block = 1;
+      for (auto [size, share] : llvm::zip(sizes, shares))
+        block *= double(llvm::divideCeil(size, share));
+      if (best.empty() || block < smallest) {
+        best = shares;
+        smallest = block;
+      }
+      return;
+    }
+    for (int64_t share = std::min(left, sizes[part]); share > 0; --share)
+      if (left % share == 0) {
+        shares[part] = share;
+        self(self, part + 1, left / share);
+      }
+  };
+  // A dim becomes three parts at most: KV heads, groups and the width.
+  enumerate(enumerate, 0, axis.size);
+  SmallVector<Axes> parts(sizes.size());
+  int64_t pre = axis.pre;
+  for (auto [part, share] : llvm::zip(parts, best)) {
+    if (share > 1)
+      part.push_back({axis.name, pre, share});
+    pre *= share;
+  }
+  return parts;
+}
+
 /// The axes of a dim on the parts that it is split into, so that blocks stay as
-/// they are; where they cut no part evenly, all on the most major one, which is
-/// padded: heads stay whole.
+/// they are; where they cut no part evenly, heads stay whole.
 static SmallVector<Axes> splitAxes(ArrayRef<Axis> axes,
                                    ArrayRef<int64_t> sizes) {
   SmallVector<Axes> parts(sizes.size());
@@ -214,6 +250,8 @@ static SmallVector<Axes> splitAxes(ArrayRef<Axis> axes,
         left = sizes[++part];
       int64_t size = std::gcd(axis.size, left);
       if (size == 1 || (size != axis.size && size != left)) {
+        if (axes.size() == 1)
+          return shareAxis(axes.front(), sizes);
         parts.assign(sizes.size(), Axes());
         parts.front().assign(axes.begin(), axes.end());
         return parts;
