@@ -2,7 +2,7 @@
 // RUN: not tp-opt %s --tp-apply-plan="mesh=tp=64" --tp-place-parameters 2>&1 | FileCheck %s --check-prefix=LARGE
 // LARGE: error: mesh axis "tp" of size 64 is larger than every dim that it could shard; sizes up to 32 work
 // RUN: not tp-opt %s --tp-apply-plan="mesh=x=2" --tp-place-parameters 2>&1 | FileCheck %s --check-prefix=ROLE
-// ROLE: error: the automatic plan has no role for mesh axis "x"; name axes dp (the batch) and tp (the rest)
+// ROLE: error: the automatic plan has no role for mesh axis "x"; name axes dp (the batch) and tp (the rest), or give "roles" in a plan file
 // RUN: tp-opt %s --tp-apply-plan="mesh=dp=8,tp=2" --tp-place-parameters 2>&1 | FileCheck %s --check-prefix=BATCH
 // BATCH: remark: mesh axis "dp" of size 8 is larger than the batch of 4: the other devices along it compute padding
 // BATCH: tp.sharding = #tp.sharding<@mesh, [{"dp"} pad 8, {}]>
