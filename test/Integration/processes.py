@@ -148,7 +148,8 @@ def launchers(tools: Tools) -> None:
     # A launcher that MPI knows nothing of.
     slurm = {"SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"}
     result = tools.run("tp-run", *command, "--mesh=tp=2", env=os.environ | slurm)
-    check(result.returncode == 1 and re.search("srun launched 2 processes, but .* sees 1: launch with 'srun --mpi=pmix', or with mpirun", result.stderr) is not None, result.stderr)
+    says = "srun launched 2 processes, but .* sees 1: launch with 'srun --mpi=pmix', or with mpirun"
+    check(result.returncode == 1 and re.search(says, result.stderr) is not None, result.stderr)
     # One that was asked for by name, and one process of it.
     run_processes(tools, 1, *command, "--ranks=mpi", "--mesh=tp=1")
     threads = tools.run("tp-run", *command, "--mesh=tp=2", "--ranks=threads", env=os.environ | torchrun)
