@@ -145,6 +145,11 @@ def launchers(tools: Tools) -> None:
         check(wrong.returncode == 1 and re.fullmatch(rf"error: the environment's {name} is .*\n", wrong.stderr) is not None, wrong.stderr)
     alone = tools.run("tp-run", *command, "--mesh=tp=2", "--ranks=tcp")
     check(alone.returncode == 1 and "TCP needs WORLD_SIZE in the environment" in alone.stderr, alone.stderr)
+    # A launcher that MPI knows nothing of.
+    slurm = {"SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"}
+    result = tools.run("tp-run", *command, "--mesh=tp=2", env=os.environ | slurm)
+    says = "srun launched 2 processes, but .* sees 1: launch with 'srun --mpi=pmix', or with mpirun"
+    check(result.returncode == 1 and re.search(says, result.stderr) is not None, result.stderr)
     # One that was asked for by name, and one process of it.
     run_processes(tools, 1, *command, "--ranks=mpi", "--mesh=tp=1")
     threads = tools.run("tp-run", *command, "--mesh=tp=2", "--ranks=threads", env=os.environ | torchrun)

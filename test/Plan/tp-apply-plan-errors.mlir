@@ -15,14 +15,22 @@
 // RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2,tp=2" 2>&1 | FileCheck %s --check-prefix=TWICE
 // TWICE: error: mesh axis "tp" occurs twice
 // RUN: not tp-opt %t/model.mlir --tp-apply-plan 2>&1 | FileCheck %s --check-prefix=MESH
-// MESH: error: a mesh is needed
+// MESH: error: a mesh is needed, such as mesh=tp=4 or mesh=dp=2,tp=4
+// RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp" 2>&1 | FileCheck %s --check-prefix=LIST
+// LIST: error: mesh "tp" must be a list of axis=size, such as dp=2,tp=4
+// RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2" --tp-apply-plan="mesh=tp=2" 2>&1 | FileCheck %s --check-prefix=AGAIN
+// AGAIN: error: the module has a mesh already: #tp.mesh<["tp"=2]>
+// RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/list.json" 2>&1 | FileCheck %s --check-prefix=OBJECT
+// OBJECT: error: list.json: a plan must be a JSON object
 // RUN: not tp-opt %t/model.mlir --tp-apply-plan="mesh=tp=2 plan=%t/absent.json" 2>&1 | FileCheck %s --check-prefix=ABSENT
-// ABSENT: error: cannot read plan
+// ABSENT: error: cannot read plan "{{.*}}absent.json": No such file or directory
 
 //--- typo.json
 {"feed_foward.w1": "colwise"}
 //--- style.json
 {"feed_forward.w1": "columnwise"}
+//--- list.json
+7
 //--- not.json
 {"feed_forward.w1"
 //--- two.json

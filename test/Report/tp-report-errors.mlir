@@ -4,6 +4,10 @@
 // RUN: tp-opt %t/good.mlir --nn-fuse-kernels -o %t/lowered.mlir
 // RUN: not tp-report %t/lowered.mlir 2>&1 | FileCheck %s --check-prefix=LOWERED
 // RUN: not tp-report %t/wrong.mlir 2>&1 | FileCheck %s --check-prefix=WRONG
+// RUN: not tp-report %S/../Import/Inputs/tiny 2>&1 | FileCheck %s --check-prefix=MODEL
+// MODEL: error: of a model, tp-report only says what fits in --device-memory; shard it with tp-opt --tp-shard for more
+// RUN: not tp-report %S/../Import/Inputs/tiny --device-memory=much 2>&1 | FileCheck %s --check-prefix=AMOUNT
+// AMOUNT: error: --device-memory must be an amount such as 80GB or 80GiB, got 'much'
 
 //--- global.mlir
 // GLOBAL: error: is not sharded yet: argument 0 has no 'tp.global'; run tp-opt --tp-shard first
@@ -13,7 +17,7 @@ func.func @f(%x: tensor<4xf32>) {
 }
 
 //--- mesh.mlir
-// MESH: error: there is no tp.mesh in this module
+// MESH: error: there is no tp.mesh in this module; shard it first, with tp-opt --tp-shard
 func.func @f(%x: tensor<4xf32>) {
   return
 }
