@@ -305,21 +305,37 @@ private:
     return factor;
   }
 
-  /// An axis may shard one dim of an op: chosen groups that `group` meets in
-  /// some op would be undone there.
-  SmallVector<unsigned> conflictsOf(unsigned group) {
-    SmallVector<unsigned> found;
+  /// An axis may shard one dim of an op: visits the chosen groups that `group`
+  /// meets in some op and would undo there, until told to stop.
+  void forEachConflict(unsigned group, function_ref<bool(unsigned)> visit) {
     for (unsigned number : opsOf[group])
       for (auto &[dimClass, factor] : ops[number].factors) {
         unsigned other = groups.numberOf(dimClass);
         if (other != ~0u && other != group && chosen[other] &&
-            shareOf(other, dimClass) > 1 && !llvm::is_contained(found, other))
-          found.push_back(other);
+            shareOf(other, dimClass) > 1 && !visit(other))
+          return;
       }
+  }
+
+  std::vector<unsigned> conflictsOf(unsigned group) {
+    std::vector<unsigned> found;
+    forEachConflict(group, [&](unsigned other) {
+      found.push_back(other);
+      return true;
+    });
+    llvm::sort(found);
+    found.erase(llvm::unique(found), found.end());
     return found;
   }
 
-  bool conflicts(unsigned group) { return !conflictsOf(group).empty(); }
+  bool conflicts(unsigned group) {
+    bool isAny = false;
+    forEachConflict(group, [&](unsigned) {
+      isAny = true;
+      return false;
+    });
+    return isAny;
+  }
 
   void choose(unsigned group) { set(group, true); }
 
@@ -358,7 +374,7 @@ private:
   }
 
   bool exchange(unsigned group) {
-    const SmallVector<unsigned> removed = conflictsOf(group);
+    const std::vector<unsigned> removed = conflictsOf(group);
     if (removed.empty())
       return false;
     const double oldWork = workLeft, oldBytes = bytesSent;
