@@ -8,6 +8,17 @@
 // MODEL: error: of a model, tp-report only says what fits in --device-memory; shard it with tp-opt --tp-shard for more
 // RUN: not tp-report %S/../Import/Inputs/tiny --device-memory=much 2>&1 | FileCheck %s --check-prefix=AMOUNT
 // AMOUNT: error: --device-memory must be an amount such as 80GB or 80GiB, got 'much'
+// RUN: not tp-report %S/../Import/Inputs/tiny --device-memory=80GB --batch=0 2>&1 | FileCheck %s --check-prefix=BATCH
+// BATCH: error: --batch must be at least 1, got 0
+// RUN: not tp-report %t/good.mlir --layer=-2 2>&1 | FileCheck %s --check-prefix=LAYER
+// LAYER: error: --layer must be the number of a layer, or -1, got -2
+// RUN: not tp-report %t/mesh.mlir --device-memory=80GB --seq=4 2>&1 | FileCheck %s --check-prefix=OWN
+// OWN: error: --seq is for models; a module has what it was imported with
+// A module before it is sharded: tried on 1, 2, 4 and 8 devices.
+// RUN: tp-report %t/mesh.mlir --device-memory=80GB | FileCheck %s --check-prefix=FITS
+// FITS: mesh            as it is
+// FITS: tp=8            fits
+// FITS: the smallest tensor-parallel size that fits is 1, with
 
 //--- global.mlir
 // GLOBAL: error: is not sharded yet: argument 0 has no 'tp.global'; run tp-opt --tp-shard first

@@ -39,6 +39,16 @@ bool tp::isModel(StringRef path) {
   return llvm::sys::fs::is_directory(path) || extension == ".gguf";
 }
 
+bool tp::isUnsharded(StringRef path, MLIRContext &context) {
+  if (path == "-")
+    return false;
+  // What is wrong with it, reading it says.
+  ScopedDiagnosticHandler silence(&context,
+                                  [](Diagnostic &) { return success(); });
+  OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(path, &context);
+  return module && module->getOps<MeshOp>().empty();
+}
+
 namespace {
 
 class Fitter {
@@ -217,13 +227,16 @@ static std::string batchText(const FitRow &row) {
 
 void tp::printFitText(const FitOptions &options, const FitAnswer &answer,
                       raw_ostream &os) {
-  int64_t batch = options.import.batch;
+  // A module has its own.
+  const bool hasBatch = isModel(options.model);
+  const std::string batch = std::to_string(options.import.batch);
   os << "in " << formatBytes(options.deviceMemory) << " a device, "
      << options.import.entry;
   if (options.import.sequence)
     os << ", sequence " << options.import.sequence;
   os << "\n\n"
-     << "mesh            batch " << left_justify(std::to_string(batch), 6)
+     << "mesh            "
+     << left_justify(hasBatch ? "batch " + batch : "as it is", 12)
      << "parameters     state  activations      peak  largest batch  its "
         "peak\n";
   for (const FitRow &row : answer.rows) {
@@ -239,12 +252,12 @@ void tp::printFitText(const FitOptions &options, const FitAnswer &answer,
   }
   os << "\n";
   if (answer.smallest)
-    os << "the smallest tensor-parallel size that fits batch " << batch
-       << " is " << *answer.smallest << ", with "
-       << formatBytes(answer.smallestPeak) << "\n";
+    os << "the smallest tensor-parallel size that fits"
+       << (hasBatch ? " batch " + batch : "") << " is " << *answer.smallest
+       << ", with " << formatBytes(answer.smallestPeak) << "\n";
   else
-    os << "no tensor-parallel size up to " << answer.largestTried
-       << " fits batch " << batch << "\n";
+    os << "no tensor-parallel size up to " << answer.largestTried << " fits"
+       << (hasBatch ? " batch " + batch : "") << "\n";
 }
 
 void tp::printFitJson(const FitOptions &options, const FitAnswer &answer,

@@ -44,6 +44,10 @@ struct FitAnswer {
 /// Whether `path` is a model, and not a program that was sharded already.
 bool isModel(StringRef path);
 
+/// Whether `path` is a module that can be read and has no mesh. Standard input
+/// is not looked at.
+bool isUnsharded(StringRef path, MLIRContext &context);
+
 /// Imports, shards and plans memory for each mesh and batch that it takes to
 /// know. What is wrong is printed.
 FailureOr<FitAnswer> findFit(const FitOptions &options, MLIRContext &context);

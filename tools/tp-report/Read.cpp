@@ -85,6 +85,21 @@ FailureOr<Report> tp::readReport(StringRef path, const ReadOptions &options,
   return readModule(path, std::move(buffer), options, context);
 }
 
+/// What is wrong with the numbers that a comparison goes by; empty if nothing.
+static std::string findFault(const llvm::json::Object &report) {
+  auto isAmount = [](const llvm::json::Object *object, StringRef key) {
+    return object && object->getInteger(key).value_or(-1) >= 0;
+  };
+  for (auto [i, value] : llvm::enumerate(*report.getArray("collectives")))
+    for (StringRef key : {"count", "bytes_sent"})
+      if (!isAmount(value.getAsObject(), key))
+        return "collective " + std::to_string(i) + " has no \"" + key.str() +
+               "\" that is a whole number";
+  if (!isAmount(report.getObject("memory"), "peak"))
+    return "\"memory\" has no \"peak\" that is a whole number";
+  return "";
+}
+
 FailureOr<llvm::json::Object> tp::readReportJson(StringRef path,
                                                  const ReadOptions &options,
                                                  MLIRContext &context) {
@@ -118,6 +133,10 @@ FailureOr<llvm::json::Object> tp::readReportJson(StringRef path,
                           ", and this tp-report reads schema 1"
                     : std::string("JSON, but no report: it has no "
                                   "\"schema\": 1 and \"collectives\"")));
+    return failure();
+  }
+  if (std::string fault = findFault(*object); !fault.empty()) {
+    printError(nameOf(path) + " is damaged: " + fault);
     return failure();
   }
   return std::move(*object);

@@ -158,6 +158,18 @@ static void print(const Report &report, raw_ostream &os) {
 static int runFit(MLIRContext &context, int64_t bytes) {
   if (!checkFormat("--device-memory"))
     return 1;
+  // Of a module these are what it was imported with.
+  for (const cl::Option *option : std::initializer_list<const cl::Option *>{
+           &batch, &sequence, &maxSequence, &dtype, &entry})
+    if (!isModel(input) && option->getNumOccurrences() > 0) {
+      printError("--" + option->ArgStr +
+                 " is for models; a module has what it was imported with");
+      return 1;
+    }
+  if (batch < 1) {
+    printError("--batch must be at least 1, got " + Twine(batch));
+    return 1;
+  }
   FitOptions options;
   options.model = input;
   options.plan = plan;
@@ -188,12 +200,17 @@ static int runReport(MLIRContext &context) {
                  deviceMemory + "'");
       return 1;
     }
-    if (isModel(input) || !meshes.empty())
+    if (isModel(input) || !meshes.empty() || isUnsharded(input, context))
       return runFit(context, *memory);
   }
   if (isModel(input) || !meshes.empty()) {
     printError("of a model, tp-report only says what fits in "
                "--device-memory; shard it with tp-opt --tp-shard for more");
+    return 1;
+  }
+  if (layer < -1) {
+    printError("--layer must be the number of a layer, or -1, got " +
+               Twine(layer));
     return 1;
   }
   ReadOptions options;
