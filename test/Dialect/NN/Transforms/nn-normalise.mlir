@@ -251,3 +251,19 @@ func.func @constrained(%x: tensor<8x64xf32>,
   %3 = nn.reshape %2 : (tensor<8x24xf32>) -> tensor<8x4x6xf32>
   return %3 : tensor<8x4x6xf32>
 }
+
+// -----
+
+// What KV heads cannot take evenly, the groups do, rather than padding.
+tp.mesh @mesh = <["tp"=4]>
+
+// CHECK-LABEL: func.func @grouped
+// CHECK: tp.constraint %{{.*}} to <@mesh, [{}, {"tp":(1)2}, {"tp":(2)2}, {}]> : tensor<8x2x3x4xf32>
+func.func @grouped(%x: tensor<8x16xf32>,
+    %w: tensor<24x16xf32> {nn.parameter = #nn.parameter<name = "w", tensor = "w", shape = [24, 16], offset = [0, 0],
+                           dims = [0, 1], strides = [1, 1], initialisation = "normal">}) -> tensor<8x2x3x4xf32> {
+  %0 = nn.contract %x, %w "sk,nk->sn" : (tensor<8x16xf32>, tensor<24x16xf32>) -> tensor<8x24xf32>
+  %1 = tp.constraint %0 to <@mesh, [{}, {"tp"}]> : tensor<8x24xf32>
+  %2 = nn.reshape %1 : (tensor<8x24xf32>) -> tensor<8x2x3x4xf32>
+  return %2 : tensor<8x2x3x4xf32>
+}
