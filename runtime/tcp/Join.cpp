@@ -111,6 +111,9 @@ static Addresses lookup(const std::string &address, int64_t port) {
   if (getaddrinfo(address.c_str(), std::to_string(port).c_str(), &hints,
                   &found) != 0)
     found = nullptr;
+  // Small containers have no file of hosts.
+  if (!found && address == "localhost")
+    return lookup("127.0.0.1", port);
   return Addresses(found, freeaddrinfo);
 }
 
@@ -150,6 +153,9 @@ static Socket tryListen(const addrinfo &where, const sockaddr *address) {
 /// others know it by, at all of them. Port 0 is any.
 static Socket listenAt(const std::string &address, int64_t port) {
   Addresses all = lookup(address, port);
+  if (!all)
+    throw TcpError("MASTER_ADDR is '" + address +
+                   "', which is no host that this machine knows");
   int why = EADDRNOTAVAIL;
   for (const addrinfo *where = all.get(); where; where = where->ai_next) {
     if (Socket listener = tryListen(*where, where->ai_addr); listener.isOpen())

@@ -36,7 +36,7 @@ def end(processes: list[subprocess.Popen[bytes]]) -> None:
 
 def main() -> int:
     commands = json.loads(sys.argv[1])
-    store = socket.create_server(("localhost", 0))
+    store = socket.create_server(("127.0.0.1", 0))
     size = str(len(commands))
     shared = {
         "WORLD_SIZE": size,

@@ -143,6 +143,8 @@ def launchers(tools: Tools) -> None:
     for name, value in (("WORLD_SIZE", "two"), ("MASTER_PORT", "-1"), ("RANK", "2"), ("TPRT_PORT", "99999")):
         wrong = tools.run("tp-run", *command, "--mesh=tp=2", env=os.environ | torchrun | {name: value})
         check(wrong.returncode == 1 and re.fullmatch(rf"error: the environment's {name} is .*\n", wrong.stderr) is not None, wrong.stderr)
+    nowhere = tools.run("tp-run", *command, "--mesh=tp=2", env=os.environ | torchrun | {"MASTER_ADDR": "nowhere.invalid"})
+    check(nowhere.returncode != 0 and "MASTER_ADDR is 'nowhere.invalid', which is no host that this machine knows" in nowhere.stderr, nowhere.stderr)
     alone = tools.run("tp-run", *command, "--mesh=tp=2", "--ranks=tcp")
     check(alone.returncode == 1 and "TCP needs WORLD_SIZE in the environment" in alone.stderr, alone.stderr)
     # A launcher that MPI knows nothing of.
