@@ -70,8 +70,7 @@ void Session::compareParameters() {
     std::vector<std::vector<uint64_t>> hashes;
     for (const std::string &text : texts) {
       hashes.emplace_back(mine.size());
-      std::memcpy(hashes.back().data(), text.data(),
-                  std::min(bytes, text.size()));
+      text.copy(reinterpret_cast<char *>(hashes.back().data()), bytes);
     }
     return findDifferentCopy(manifest.mesh, values, hashes);
   };
