@@ -20,21 +20,10 @@
 using namespace mlir;
 using namespace mlir::tp;
 
-/// What NCCL sends, by its name in tprt.h.
-static StringRef typeNameOf(Type element) {
-  if (element.isF32())
-    return "TPRT_F32";
-  if (element.isF64())
-    return "TPRT_F64";
-  if (element.isBF16())
-    return "TPRT_BF16";
-  if (element.isF16())
-    return "TPRT_F16";
-  if (element.isSignlessInteger(8))
-    return "TPRT_I8";
-  if (element.isSignlessInteger(32))
-    return "TPRT_I32";
-  return element.isSignlessInteger(64) ? "TPRT_I64" : "";
+/// An element type by its name in tprt.h; empty if the runtime has none.
+static std::string typeNameOf(Type element) {
+  StringRef name = rt::getDTypeName(element);
+  return name.empty() ? "" : "TPRT_" + name.upper();
 }
 
 /// What NCCL reduces by.
@@ -73,9 +62,9 @@ namespace {
 
 /// One buffer of a collective: what is sent, and the copies around it.
 struct Transfer {
-  std::string send, receive; ///< pointers
-  int64_t count = 0;         ///< see tprt_cuda::Collective
-  StringRef type;
+  std::string send, receive;      ///< pointers
+  int64_t count = 0;              ///< see tprt_cuda::Collective
+  std::string type;               ///< "TPRT_F32"
   std::string packing, unpacking; ///< statements; empty where there are none
 };
 

@@ -6,6 +6,7 @@
 
 #include "AutomaticPlan.h"
 #include "tp/Dialect/NN/IR/NN.h"
+#include "tp/Dialect/TP/Transforms/FactorAxes.h"
 #include <map>
 #include <queue>
 
@@ -196,12 +197,7 @@ double workOf(const ShardingRule &rule) {
                    llvm::any_of(rule.factors, [](const Factor &factor) {
                      return factor.kind == FactorKind::Reduce;
                    });
-  if (!contracts)
-    return 0;
-  double work = 1;
-  for (const Factor &factor : rule.factors)
-    work *= double(factor.size);
-  return work;
+  return contracts ? iterationsOf(rule) : 0;
 }
 
 class Chooser {
@@ -337,8 +333,6 @@ private:
     return isAny;
   }
 
-  void choose(unsigned group) { set(group, true); }
-
   void set(unsigned group, bool isChosen) {
     chosen[group] = isChosen;
     for (unsigned number : opsOf[group]) {
@@ -427,7 +421,7 @@ private:
       if (now > ratio * (1 + 1e-9))
         queue.push({now, group});
       else
-        choose(group);
+        set(group, true);
     }
   }
 
@@ -451,7 +445,7 @@ private:
           best = candidate;
       }
       if (!isShared && best)
-        choose(best->second);
+        set(best->second, true);
     }
   }
 

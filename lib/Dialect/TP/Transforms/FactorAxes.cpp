@@ -66,6 +66,13 @@ Axes tp::gatherFrom(const DimFactors &factors, const ShardingRule &rule,
   return normalised(axes);
 }
 
+double tp::iterationsOf(const ShardingRule &rule) {
+  double points = 1;
+  for (const Factor &factor : rule.factors)
+    points *= double(factor.size);
+  return points;
+}
+
 bool tp::isCompounded(unsigned factor, const ShardingRule &rule) {
   for (const auto *tensors : {&rule.operands, &rule.results})
     for (const TensorFactors &dims : *tensors)

@@ -142,8 +142,7 @@ private:
                          llvm::map_range(op.getOperands(), number));
       llvm::append_range(node.results,
                          llvm::map_range(op.getResults(), number));
-      for (const Factor &factor : node.rule.factors)
-        node.work *= double(factor.size);
+      node.work = iterationsOf(node.rule);
       addNode(std::move(node));
     }
     Operation *terminator = function.getBody().front().getTerminator();
@@ -497,26 +496,31 @@ void separateConstants(func::FuncOp function) {
   }
 }
 
-/// Elements of the iteration spaces of all ops.
+/// The iterations of all ops.
 double workOf(func::FuncOp function) {
   double work = 0;
   function.walk([&](ShardingRuleOpInterface op) {
-    double elements = 1;
-    for (const Factor &factor : op.getShardingRule().factors)
-      elements *= double(factor.size);
-    work += elements;
+    work += iterationsOf(op.getShardingRule());
   });
   return work;
 }
 
 struct Propagate : tp::impl::TPPropagateBase<Propagate> {
   void runOnOperation() override {
+    FlatSymbolRefAttr meshName = findMesh(getOperation());
+    if (!meshName)
+      return;
+    MeshAttr mesh = lookupMesh(getOperation(), meshName);
     // With their work: a training step decides for the forward pass that comes
     // with it, a prompt for the single step.
     SmallVector<std::tuple<double, size_t, func::FuncOp>> functions;
-    for (auto function : getOperation().getOps<func::FuncOp>())
-      if (!function.isExternal() && !isEmbedded(function) && findMesh(function))
-        functions.push_back({-workOf(function), functions.size(), function});
+    for (auto function : getOperation().getOps<func::FuncOp>()) {
+      if (function.isExternal() || isEmbedded(function))
+        continue;
+      if (failed(checkShardable(function)))
+        return signalPassFailure();
+      functions.push_back({-workOf(function), functions.size(), function});
+    }
     llvm::sort(functions, [](const auto &a, const auto &b) {
       return std::tie(std::get<0>(a), std::get<1>(a)) <
              std::tie(std::get<0>(b), std::get<1>(b));
@@ -526,8 +530,7 @@ struct Propagate : tp::impl::TPPropagateBase<Propagate> {
       separateConstants(function);
     SharedStorage storage;
     for (auto [work, position, function] : functions) {
-      if (failed(checkShardable(function)) ||
-          failed(storage.collectRequests(function)))
+      if (failed(storage.collectRequests(function)))
         return signalPassFailure();
       // Said once.
       if (!function.getBody().front().front().hasAttr(kShardingsName))
@@ -540,7 +543,7 @@ struct Propagate : tp::impl::TPPropagateBase<Propagate> {
       for (auto [work, position, function] : functions) {
         if (!storage.apply(function) && isDone[position])
           continue;
-        if (failed(runOnMesh<Propagator>(function)))
+        if (failed(Propagator(function, meshName, mesh).run()))
           return signalPassFailure();
         storage.update(function);
         isDone.set(position);

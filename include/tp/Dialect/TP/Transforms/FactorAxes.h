@@ -57,6 +57,9 @@ SmallVector<Axes> spreadOver(ArrayRef<Axis> axes, const DimFactors &factors,
 Axes gatherFrom(const DimFactors &factors, const ShardingRule &rule,
                 ArrayRef<Axes> factorAxes);
 
+/// The points of an op's iteration space: the sizes of all factors, multiplied.
+double iterationsOf(const ShardingRule &rule);
+
 /// Whether the op has a dim that is compounded of this factor and others.
 bool isCompounded(unsigned factor, const ShardingRule &rule);
 
