@@ -61,10 +61,13 @@ Membership tprt::readMembership() {
   self.rank = toNumber("RANK", require("RANK"), mostRanks);
   self.address = require("MASTER_ADDR");
   const char *launcherPort = require("MASTER_PORT");
-  if (const char *port = std::getenv("TPRT_PORT"))
-    self.port = toNumber("TPRT_PORT", port, mostPort);
-  else
-    self.port = toNumber("MASTER_PORT", launcherPort, mostPort - 1) + 1;
+  if (const char *port = std::getenv("TPRT_PORT")) {
+    self.ports = {toNumber("TPRT_PORT", port, mostPort)};
+  } else {
+    int64_t before = toNumber("MASTER_PORT", launcherPort, mostPort - 1);
+    for (int64_t i = 1; i <= 4 && before + i <= mostPort; ++i)
+      self.ports.push_back(before + i);
+  }
   self.job = hash(hash(0xcbf29ce484222325u, launcherPort),
                   std::getenv("TORCHELASTIC_RUN_ID"));
   self.job = hash(self.job, std::getenv("TORCHELASTIC_RESTART_COUNT"));
@@ -97,10 +100,6 @@ struct Hello {
 };
 
 } // namespace
-
-static std::string describe(const std::string &address, int64_t port) {
-  return address + ":" + std::to_string(port);
-}
 
 /// With a name that is not known yet, or not any more: none.
 static Addresses lookup(const std::string &address, int64_t port) {
@@ -150,13 +149,14 @@ static Socket tryListen(const addrinfo &where, const sockaddr *address) {
 }
 
 /// Listens at an address of this machine; where the name is one that only
-/// others know it by, at all of them. Port 0 is any.
-static Socket listenAt(const std::string &address, int64_t port) {
+/// others know it by, at all of them. Port 0 is any. Closed, with `why` from
+/// errno, if that cannot be.
+static Socket listenAt(const std::string &address, int64_t port, int &why) {
   Addresses all = lookup(address, port);
   if (!all)
     throw TcpError("MASTER_ADDR is '" + address +
                    "', which is no host that this machine knows");
-  int why = EADDRNOTAVAIL;
+  why = EADDRNOTAVAIL;
   for (const addrinfo *where = all.get(); where; where = where->ai_next) {
     if (Socket listener = tryListen(*where, where->ai_addr); listener.isOpen())
       return listener;
@@ -177,7 +177,20 @@ static Socket listenAt(const std::string &address, int64_t port) {
       return listener;
     why = errno;
   }
-  throw TcpError("cannot listen at " + describe(address, port) + ": " +
+  return Socket();
+}
+
+/// At the first of several ports that is free.
+static Socket listenAt(const std::string &address,
+                       const std::vector<int64_t> &ports) {
+  int why = 0;
+  for (int64_t port : ports)
+    if (Socket listener = listenAt(address, port, why); listener.isOpen())
+      return listener;
+  std::string range = std::to_string(ports.front());
+  if (ports.size() > 1)
+    range += " to " + std::to_string(ports.back());
+  throw TcpError("cannot listen at " + address + ":" + range + ": " +
                  std::strerror(why) +
                  "; TPRT_PORT names another port, the same for all ranks");
 }
@@ -187,17 +200,27 @@ static void takeBreath() {
   nanosleep(&time, nullptr);
 }
 
-/// Until somebody listens there.
+/// How long a stranger may say nothing: who calls waits longer than who
+/// listens, who may have others before him.
+static constexpr timeval callerPatience = {6, 0}, listenerPatience = {2, 0},
+                         endless = {0, 0};
+
+static void limit(const Socket &socket, int option, const timeval &time) {
+  setsockopt(socket.get(), SOL_SOCKET, option, &time, sizeof time);
+}
+
+/// Closed if nobody listens there.
 static Socket callAt(const std::string &address, int64_t port) {
-  while (true) {
-    Addresses all = lookup(address, port);
-    for (const addrinfo *where = all.get(); where; where = where->ai_next) {
-      Socket caller(socket(where->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-      if (connect(caller.get(), where->ai_addr, where->ai_addrlen) == 0)
-        return caller;
-    }
-    takeBreath();
+  Addresses all = lookup(address, port);
+  for (const addrinfo *where = all.get(); where; where = where->ai_next) {
+    Socket caller(socket(where->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    limit(caller, SO_SNDTIMEO, listenerPatience);
+    if (connect(caller.get(), where->ai_addr, where->ai_addrlen) != 0)
+      continue;
+    limit(caller, SO_SNDTIMEO, endless);
+    return caller;
   }
+  return Socket();
 }
 
 //===----------------------------------------------------------------------===//
@@ -243,25 +266,49 @@ static bool introduce(const Socket &socket, const Membership &self,
   return sendAll(socket, &hello, sizeof hello);
 }
 
-/// The next of the job that calls; strangers are turned away, and so is who
-/// says nothing for long.
+/// Whether one of the job speaks, before patience ends.
+static bool hear(const Socket &socket, const Membership &self,
+                 const timeval &patience, Hello &hello) {
+  limit(socket, SO_RCVTIMEO, patience);
+  if (!receiveAll(socket, &hello, sizeof hello) ||
+      std::memcmp(hello.magic, "tprt-tcp", sizeof hello.magic) != 0 ||
+      hello.job != self.job || hello.size != self.size || hello.rank < 0 ||
+      hello.rank >= self.size)
+    return false;
+  hello.place.address[sizeof hello.place.address - 1] = 0;
+  limit(socket, SO_RCVTIMEO, endless);
+  return true;
+}
+
+static bool hasHungUp(const Socket &socket) {
+  char byte;
+  return recv(socket.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/// The next of the job that calls, and is answered; strangers are turned away.
 static Socket acceptOne(const Socket &listener, const Membership &self,
-                        const std::vector<Socket> &known, Hello &hello) {
+                        Hello &hello) {
   while (true) {
     Socket caller(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    if (!caller.isOpen())
-      continue;
-    timeval limit = {2, 0}, none = {};
-    setsockopt(caller.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    if (!receiveAll(caller, &hello, sizeof hello) ||
-        std::memcmp(hello.magic, "tprt-tcp", sizeof hello.magic) != 0 ||
-        hello.job != self.job || hello.size != self.size ||
-        hello.rank <= self.rank || hello.rank >= self.size ||
-        known[size_t(hello.rank)].isOpen())
-      continue;
-    hello.place.address[sizeof hello.place.address - 1] = 0;
-    setsockopt(caller.get(), SOL_SOCKET, SO_RCVTIMEO, &none, sizeof none);
-    return caller;
+    if (caller.isOpen() && hear(caller, self, listenerPatience, hello) &&
+        hello.rank > self.rank && !hasHungUp(caller) &&
+        introduce(caller, self, Place{}))
+      return caller;
+  }
+}
+
+/// Of each rank from `first` on. Who gave up before it was answered comes
+/// again, and the later connection counts.
+static void acceptFrom(const Socket &listener, const Membership &self,
+                       int64_t first, std::vector<Socket> &others,
+                       std::vector<Place> &places) {
+  for (int64_t missing = self.size - first; missing > 0;) {
+    Hello hello;
+    Socket caller = acceptOne(listener, self, hello);
+    Socket &known = others[size_t(hello.rank)];
+    missing -= !known.isOpen();
+    known = std::move(caller);
+    places[size_t(hello.rank)] = hello.place;
   }
 }
 
@@ -271,49 +318,53 @@ static Socket acceptOne(const Socket &listener, const Membership &self,
 
 /// Rank 0: hears where all listen, and tells all.
 static void gatherPlaces(const Membership &self, std::vector<Socket> &others) {
-  Socket listener = listenAt(self.address, self.port);
+  Socket listener = listenAt(self.address, self.ports);
   std::vector<Place> places(size_t(self.size), Place{});
-  for (int64_t i = 1; i < self.size; ++i) {
-    Hello hello;
-    Socket caller = acceptOne(listener, self, others, hello);
-    places[size_t(hello.rank)] = hello.place;
-    others[size_t(hello.rank)] = std::move(caller);
-  }
+  acceptFrom(listener, self, 1, others, places);
   // Who is gone again will be missed later.
   for (int64_t i = 1; i < self.size; ++i)
     sendAll(others[size_t(i)], places.data(), places.size() * sizeof(Place));
+}
+
+/// Calls one of the job and says where this process listens: at the same
+/// address as it calls from. Closed if the job is not there.
+static Socket visit(const Membership &self, const std::string &address,
+                    int64_t port, Socket *listener) {
+  Socket other = callAt(address, port);
+  if (!other.isOpen())
+    return other;
+  if (listener && !listener->isOpen())
+    *listener = listenAt(placeOf(other).address, {0});
+  Hello answer;
+  if (!introduce(other, self, listener ? placeOf(*listener) : Place{}) ||
+      !hear(other, self, callerPatience, answer))
+    other.reset();
+  return other;
 }
 
 /// Another rank: calls rank 0, then those between, and hears the others.
 static void meetOthers(const Membership &self, std::vector<Socket> &others) {
   Socket listener;
   std::vector<Place> places(size_t(self.size), Place{});
-  // Rank 0 of an earlier run may still be there for a moment.
-  while (true) {
-    Socket first = callAt(self.address, self.port);
-    if (!listener.isOpen())
-      listener = listenAt(placeOf(first).address, 0);
-    Place own = placeOf(listener);
-    if (introduce(first, self, own) &&
-        receiveAll(first, places.data(), places.size() * sizeof(Place))) {
-      others[0] = std::move(first);
-      break;
+  // Strangers, or rank 0 of an earlier run, may hold some of the ports.
+  for (size_t i = 0; !others[0].isOpen(); ++i) {
+    if (i == self.ports.size()) {
+      takeBreath();
+      i = 0;
     }
-    takeBreath();
+    Socket first = visit(self, self.address, self.ports[i], &listener);
+    if (first.isOpen() &&
+        receiveAll(first, places.data(), places.size() * sizeof(Place)))
+      others[0] = std::move(first);
   }
   for (int64_t i = 1; i < self.rank; ++i) {
     Place &place = places[size_t(i)];
     place.address[sizeof place.address - 1] = 0;
     Socket &other = others[size_t(i)];
-    other = callAt(place.address, place.port);
-    if (!introduce(other, self, Place{}))
-      throw TcpError("rank " + std::to_string(i) + " is gone again");
+    while (!(other = visit(self, place.address, place.port, nullptr)).isOpen())
+      takeBreath();
   }
-  for (int64_t i = self.rank + 1; i < self.size; ++i) {
-    Hello hello;
-    Socket caller = acceptOne(listener, self, others, hello);
-    others[size_t(hello.rank)] = std::move(caller);
-  }
+  acceptFrom(listener, self, self.rank + 1, others, places);
 }
 
 std::vector<Socket> tprt::joinOthers(const Membership &self) {

@@ -5,9 +5,11 @@
 //===----------------------------------------------------------------------===//
 //
 // Rank 0 listens where everybody can find it: at MASTER_ADDR, on the port
-// TPRT_PORT or, without that, the one after MASTER_PORT (MASTER_PORT itself is
-// the launcher's). The others come there, each with an address at which it
-// listens in turn, and get everybody's. Then each calls those of lower rank.
+// TPRT_PORT or, without that, the first free one of the four after MASTER_PORT
+// (MASTER_PORT itself is the launcher's). The others try these in turn, each
+// with an address at which it listens itself; who belongs to the job answers
+// at once, and rank 0 in the end tells all where everybody is. Then each calls
+// those of lower rank.
 //
 //===----------------------------------------------------------------------===//
 
@@ -56,9 +58,9 @@ private:
 /// What the environment says of this process.
 struct Membership {
   int64_t rank = 0, size = 1;
-  std::string address; ///< of rank 0
-  int64_t port = 0;    ///< of rank 0, not the launcher's
-  uint64_t job = 0;    ///< the same for all of one launch
+  std::string address;        ///< of rank 0
+  std::vector<int64_t> ports; ///< where rank 0 may be; never empty
+  uint64_t job = 0;           ///< the same for all of one launch
 };
 
 /// Reads RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT, TPRT_PORT and what

@@ -3,7 +3,8 @@
     agent.py '[["tp-run", ...], ...]'
 
 Listens on MASTER_PORT itself, as torchrun's agent may, so that nobody else can; sets the environment of each rank; and
-when a process fails ends the others, first by SIGTERM. Process ids go to pid.RANK.
+when a process fails ends the others, first by SIGTERM. Process ids go to pid.RANK. With TP_TEST_NEIGHBOUR in the
+environment a stranger, who never says a word, listens on the port after MASTER_PORT.
 """
 
 from __future__ import annotations
@@ -34,15 +35,27 @@ def end(processes: list[subprocess.Popen[bytes]]) -> None:
             process.wait()
 
 
+def listen() -> list[socket.socket]:
+    """The launcher's own, and perhaps its neighbour."""
+    while True:
+        store = socket.create_server(("127.0.0.1", 0))
+        if "TP_TEST_NEIGHBOUR" not in os.environ:
+            return [store]
+        try:
+            return [store, socket.create_server(("127.0.0.1", store.getsockname()[1] + 1))]
+        except (OSError, OverflowError):
+            store.close()
+
+
 def main() -> int:
     commands = json.loads(sys.argv[1])
-    store = socket.create_server(("127.0.0.1", 0))
+    listeners = listen()
     size = str(len(commands))
     shared = {
         "WORLD_SIZE": size,
         "LOCAL_WORLD_SIZE": size,
         "MASTER_ADDR": "localhost",
-        "MASTER_PORT": str(store.getsockname()[1]),
+        "MASTER_PORT": str(listeners[0].getsockname()[1]),
         "TORCHELASTIC_RUN_ID": f"run-{os.getpid()}",
         "TORCHELASTIC_RESTART_COUNT": "0",
     }

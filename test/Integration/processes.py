@@ -63,6 +63,7 @@ def torchrun(tools: Tools) -> None:
     for mesh, ranks in (("tp=2", 2), ("dp=2,tp=3", 6)):
         same_bits(tools, "small", mesh, ranks, launcher=TORCHRUN)
     run_processes(tools, 1, "forward", "small", *FILES, "--mesh=tp=1", "--ranks=tcp", launcher=TORCHRUN)
+    run_processes(tools, 3, "forward", "small", *FILES, "--mesh=tp=3", launcher=TORCHRUN, TP_TEST_NEIGHBOUR="1")
     np.save(tools.work / "ids.npy", rng.integers(0, 96, (2, 300)).astype(np.int32))
     for mesh, ranks in (("tp=3", 3), ("dp=2,tp=2", 4)):
         same_bits(tools, "model", mesh, ranks, launcher=TORCHRUN)
