@@ -52,8 +52,8 @@ struct [[nodiscard]] Status {
 // Stored types
 //===----------------------------------------------------------------------===//
 
-/// How the elements of a tensor are stored. The Q types are GGUF's blocks of 32
-/// elements along the fast dim.
+/// How the elements of a tensor are stored. The Q types are GGUF's blocks along
+/// the fast dim, of 32 elements or, the K types, of 256.
 enum class StoredType {
   F32,
   F16,
@@ -69,7 +69,12 @@ enum class StoredType {
   Bool,
   Q4_0,
   Q4_1,
-  Q8_0
+  Q5_0,
+  Q5_1,
+  Q8_0,
+  Q4_K,
+  Q5_K,
+  Q6_K
 };
 
 enum class StoredKind { Float, Integer, Quantised };

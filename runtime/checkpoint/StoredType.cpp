@@ -23,9 +23,14 @@ static constexpr StoredTypeInfo typeTable[] = {
     {"BOOL", StoredKind::Integer, 1, 1},
     {"Q4_0", StoredKind::Quantised, 32, 18},
     {"Q4_1", StoredKind::Quantised, 32, 20},
-    {"Q8_0", StoredKind::Quantised, 32, 34}};
+    {"Q5_0", StoredKind::Quantised, 32, 22},
+    {"Q5_1", StoredKind::Quantised, 32, 24},
+    {"Q8_0", StoredKind::Quantised, 32, 34},
+    {"Q4_K", StoredKind::Quantised, 256, 144},
+    {"Q5_K", StoredKind::Quantised, 256, 176},
+    {"Q6_K", StoredKind::Quantised, 256, 210}};
 static_assert(sizeof(typeTable) / sizeof(typeTable[0]) ==
-                  static_cast<size_t>(StoredType::Q8_0) + 1,
+                  static_cast<size_t>(StoredType::Q6_K) + 1,
               "one row for each StoredType, in its order");
 
 const StoredTypeInfo &tprt::storedTypeInfo(StoredType type) {

@@ -198,6 +198,7 @@ def check_option(tools: Tools) -> None:
 CASES: dict[str, Callable[[Tools], None]] = {name: variant(name) for name in VARIANTS} | {
     "gguf-mixed": gguf(),
     "gguf-f32": gguf(types="f32"),
+    "gguf-blocks": gguf(types="blocks"),
     "gguf-tied": gguf(tied=True),
     "gguf-rope-factors": gguf(rope_factors=True),
     "f64": double,

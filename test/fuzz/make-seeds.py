@@ -65,9 +65,15 @@ def gguf_seeds():
              ("i8", 24, 1), ("i16", 25, 2), ("i32", 26, 4), ("i64", 27, 8)]
     yield "plain", gguf([], [(name, kind, [3, 2], pattern(6 * size))
                              for name, kind, size in kinds])
-    blocks = [("q4_0", 2, 18), ("q4_1", 3, 20), ("q8_0", 8, 34)]
+    blocks = [("q4_0", 2, 18), ("q4_1", 3, 20), ("q8_0", 8, 34),
+              ("q5_0", 6, 22), ("q5_1", 7, 24)]
     yield "blocks", gguf([], [(name, kind, [64, 3], pattern(6 * size))
                               for name, kind, size in blocks])
+    supers = [("q4_k", 12, 144), ("q5_k", 13, 176), ("q6_k", 14, 210)]
+    yield "super-blocks", gguf([], [(name, kind, [512, 2], pattern(4 * size))
+                                    for name, kind, size in supers])
+    for name, kind, size in supers:
+        yield name, gguf([], [("t", kind, [256, 2], pattern(2 * size))])
     for name, kind, size in kinds[:4]:
         yield name, gguf([], [("t", kind, [5, 4], pattern(20 * size))])
     for name, kind, size in blocks:

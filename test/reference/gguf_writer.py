@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from checkpoint_files import BF16, F16, F32, Q4_0, Q4_1, Q8_0
+from checkpoint_files import BF16, BLOCKS, F16, F32, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, dequantise
 from safetensors_writer import f32_to_bf16
 
 Value = str | bool | int | float | list[str]
@@ -56,6 +56,31 @@ def quantise(values: np.ndarray, type_: int) -> bytes:
     raise ValueError(f"GGUF type {type_}")
 
 
+# Where a block has f16 scales, and how large each is beside the first for elements around zero.
+_SCALES = {
+    Q5_0: {0: 1.0},
+    Q5_1: {0: 1.0, 2: -15.5},
+    Q4_K: {0: 1.0, 2: 7.5},
+    Q5_K: {0: 1.0, 2: 15.5},
+    Q6_K: {208: 1.0},
+}
+
+
+def random_blocks(type_: int, shape: tuple[int, ...], deviation: float, rng: np.random.Generator) -> bytes:
+    """Blocks of random bits, except for the f16 scales: those give elements this standard deviation, about."""
+    elements, size = BLOCKS[type_]
+    if shape[-1] % elements:
+        raise ValueError(f"rows of {shape[-1]} elements are not whole blocks of {elements}")
+    blocks = rng.integers(0, 256, (int(np.prod(shape)) // elements, size), np.uint8)
+    varied = rng.uniform(0.5, 1.5, (len(blocks), 1)).astype(np.float32)
+    spread = 1.0
+    for _ in range(2):  # as it comes, then as it should be
+        for at, factor in _SCALES[type_].items():
+            blocks[:, at : at + 2] = _half(varied * np.float32(factor * spread))
+        spread = deviation / float(dequantise(blocks, type_).std())
+    return blocks.tobytes()
+
+
 @dataclass
 class Tensor:
     """One tensor; the table's row can be made to lie for tests of bad input."""
@@ -63,6 +88,7 @@ class Tensor:
     name: str
     values: np.ndarray
     type: int = F32
+    content: bytes | None = None  # instead of the values, quantised
     stated_type: int | None = None
     stated_dims: list[int] | None = None  # fastest first
     stated_offset: int | None = None
@@ -95,7 +121,7 @@ def gguf_bytes(metadata: dict[str, Value], tensors: list[Tensor], alignment: int
         type_ = tensor.type if tensor.stated_type is None else tensor.stated_type
         offset = len(data) if tensor.stated_offset is None else tensor.stated_offset
         head += _string(tensor.name) + struct.pack(f"<I{len(dims)}QIQ", len(dims), *dims, type_, offset)
-        data += quantise(tensor.values, tensor.type)
+        data += quantise(tensor.values, tensor.type) if tensor.content is None else tensor.content
         data += bytes(-len(data) % alignment)
     return head + bytes(-len(head) % alignment) + data
 

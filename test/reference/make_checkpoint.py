@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from checkpoint_files import BF16, F16, F32, Q4_0, Q4_1, Q8_0
-from gguf_writer import Tensor, Value, write_gguf
+from checkpoint_files import BF16, F16, F32, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0
+from gguf_writer import Tensor, Value, random_blocks, write_gguf
 from safetensors_writer import write_checkpoint
 
 BASE: dict[str, Any] = {
@@ -187,6 +187,19 @@ _GGUF_TOP = {
     "model.norm.weight": ("output_norm.weight", F32),
     "lm_head.weight": ("output.weight", Q4_1),
 }
+# Blocks of 256 want rows of as many; the types that random_blocks makes.
+GGUF_BLOCKS_CONFIG = GGUF_CONFIG | {"hidden_size": 256, "intermediate_size": 512}
+_GGUF_BLOCKS = {
+    "attn_q": Q4_K,
+    "attn_k": Q5_0,
+    "attn_v": Q6_K,
+    "attn_output": Q5_K,
+    "ffn_gate": Q4_K,
+    "ffn_up": Q5_1,
+    "ffn_down": Q6_K,
+    "token_embd.weight": Q5_K,
+    "output.weight": Q6_K,
+}
 
 
 def interleaved(weight: np.ndarray, heads: int) -> np.ndarray:
@@ -213,19 +226,25 @@ def gguf_metadata(config: dict[str, Any]) -> dict[str, Value]:
 
 
 def gguf_tensors(config: dict[str, Any], types: str = "mixed", rope_factors: bool = False) -> list[Tensor]:
-    """`types` is "mixed" or "f32"."""
+    """`types` is "mixed", "f32" or "blocks"."""
+    rng = np.random.default_rng(0)
     heads = {"self_attn.q_proj": config["num_attention_heads"], "self_attn.k_proj": config["num_key_value_heads"]}
     result = []
     for name, values in random_tensors(config).items():
         if name in _GGUF_TOP:
             gguf_name, type_ = _GGUF_TOP[name]
+            short = gguf_name
         else:
             _, _, layer, module = name.removesuffix(".weight").split(".", 3)
             short, type_ = _GGUF_MODULES[module]
             gguf_name = f"blk.{layer}.{short}.weight"
             if module in heads:
                 values = interleaved(values, heads[module])
-        result.append(Tensor(gguf_name, values, F32 if types == "f32" else type_))
+        tensor = Tensor(gguf_name, values, F32 if types == "f32" else type_)
+        if types == "blocks" and short in _GGUF_BLOCKS:
+            tensor.type = _GGUF_BLOCKS[short]
+            tensor.content = random_blocks(tensor.type, values.shape, float(values.std()), rng)
+        result.append(tensor)
     if rope_factors:
         pairs = config["hidden_size"] // config["num_attention_heads"] // 2
         result.append(Tensor("rope_freqs.weight", np.linspace(1, 4, pairs, dtype=np.float32)))
@@ -233,7 +252,7 @@ def gguf_tensors(config: dict[str, Any], types: str = "mixed", rope_factors: boo
 
 
 def make_gguf(path: Path, types: str = "mixed", rope_factors: bool = False, tied: bool = False) -> None:
-    config = GGUF_CONFIG | {"tie_word_embeddings": tied}
+    config = (GGUF_BLOCKS_CONFIG if types == "blocks" else GGUF_CONFIG) | {"tie_word_embeddings": tied}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_gguf(path, gguf_metadata(config), gguf_tensors(config, types, rope_factors))
 

@@ -169,6 +169,90 @@ TEST(Dequantise, Q8_0) {
   EXPECT_EQ(values[31], -32.f);
 }
 
+TEST(Dequantise, Q5_0AndQ5_1) {
+  // Only elements 3 and 20 have their fifth bit.
+  Bytes levels = raw<uint32_t>(1 << 3 | 1 << 20) + nibbles();
+  GgufWriter writer;
+  writer.tensor("zero", 6, {32}, raw<uint16_t>(0x3800) + levels); // d = 0.5
+  writer.tensor("least", 7, {32},
+                raw<uint16_t>(0x4000) + raw<uint16_t>(0xbc00) + levels);
+  Bytes file = writer.file();
+  auto checkpoint = openGguf(file);
+  std::vector<float> zero = readAll(*checkpoint, "zero");
+  std::vector<float> least = readAll(*checkpoint, "least");
+  for (int j = 0; j < 32; ++j) { // d = 2, m = -1
+    int level = j < 16 ? j : 31 - j;
+    if (j == 3 || j == 20)
+      level += 16;
+    EXPECT_EQ(zero[j], (level - 16) * 0.5f) << j;
+    EXPECT_EQ(least[j], level * 2.f - 1) << j;
+  }
+}
+
+/// f16 1 and 0.5, then group g with scale 8 * g + 1 and minimum 60 - g.
+static Bytes groupScales() {
+  Bytes packed(12, '\0');
+  for (int g = 0; g < 8; ++g) {
+    int scale = 8 * g + 1, minimum = 60 - g;
+    if (g < 4) {
+      packed[g] |= scale;
+      packed[g + 4] |= minimum;
+      continue;
+    }
+    packed[g + 4] = static_cast<char>(scale % 16 | minimum % 16 << 4);
+    packed[g - 4] |= scale / 16 << 6;
+    packed[g] |= minimum / 16 << 6;
+  }
+  return raw<uint16_t>(0x3c00) + raw<uint16_t>(0x3800) + packed;
+}
+
+TEST(Dequantise, Q4_KAndQ5_K) {
+  // Levels (5 * g + j) % 16 and, where g + j is even, 16 more.
+  Bytes low(128, '\0'), high(32, '\0');
+  for (int g = 0; g < 8; ++g)
+    for (int j = 0; j < 32; ++j) {
+      low[g / 2 * 32 + j] |= (5 * g + j) % 16 << g % 2 * 4;
+      high[j] |= (g + j) % 2 ? 0 : 1 << g;
+    }
+  GgufWriter writer;
+  writer.tensor("four", 12, {256}, groupScales() + low);
+  writer.tensor("five", 13, {256}, groupScales() + high + low);
+  Bytes file = writer.file();
+  auto checkpoint = openGguf(file);
+  std::vector<float> four = readAll(*checkpoint, "four");
+  std::vector<float> five = readAll(*checkpoint, "five");
+  for (int g = 0; g < 8; ++g)
+    for (int j = 0; j < 32; ++j) {
+      int scale = 8 * g + 1, level = (5 * g + j) % 16;
+      float minimum = (60 - g) * 0.5f;
+      EXPECT_EQ(four[32 * g + j], level * scale - minimum) << g << " " << j;
+      level += (g + j) % 2 ? 0 : 16;
+      EXPECT_EQ(five[32 * g + j], level * scale - minimum) << g << " " << j;
+    }
+}
+
+TEST(Dequantise, Q6_K) {
+  // Levels (7 * g + 3 * j) % 64, scales 7 - k.
+  Bytes low(128, '\0'), high(64, '\0'), scales;
+  for (int g = 0; g < 8; ++g)
+    for (int j = 0; j < 32; ++j) {
+      int level = (7 * g + 3 * j) % 64;
+      low[g / 4 * 64 + g % 2 * 32 + j] |= level % 16 << (g % 4 > 1 ? 4 : 0);
+      high[g / 4 * 32 + j] |= level / 16 << g % 4 * 2;
+    }
+  for (int k = 0; k < 16; ++k)
+    scales += static_cast<char>(7 - k);
+  GgufWriter writer;
+  writer.tensor("x", 14, {256}, low + high + scales + raw<uint16_t>(0x3800));
+  Bytes file = writer.file();
+  auto checkpoint = openGguf(file);
+  std::vector<float> values = readAll(*checkpoint, "x");
+  for (int i = 0; i < 256; ++i) { // d = 0.5
+    int level = (7 * (i / 32) + 3 * (i % 32)) % 64;
+    EXPECT_EQ(values[i], (level - 32) * (7 - i / 16) * 0.5f) << i;
+  }
+}
+
 TEST(Dequantise, PlainGgufTypesInOneFile) {
   GgufWriter writer;
   writer.tensor("f32", 0, {3}, rawList<float>({1.5f, -2.f, 1e-40f}));

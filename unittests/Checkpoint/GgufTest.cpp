@@ -222,10 +222,12 @@ TEST(Gguf, TensorTypes) {
     GgufWriter writer;
     writer.tensor("t", type, {32}, Bytes(256, '\0'));
     refused(writer.file(), TPRT_UNSUPPORTED,
-            {"tensor 't'", text, "F32, F16, BF16, Q4_0, Q4_1, Q8_0"});
+            {"tensor 't'", text,
+             "F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, "
+             "Q4_K, Q5_K, Q6_K, F64"});
   };
-  refuse(12, "Q4_K (12)");
-  refuse(14, "Q6_K (14)");
+  refuse(10, "Q2_K (10)");
+  refuse(15, "Q8_K (15)");
   refuse(4, "unknown (4)");
   refuse(0xffffffff, "unknown (4294967295)");
 }
@@ -238,11 +240,17 @@ TEST(Gguf, Shapes) {
   writer.infos = ggufString("t") + raw<uint32_t>(0xffffffff) + Bytes(64, '\1');
   writer.tensorCount = 1;
   refused(writer.file(), TPRT_UNSUPPORTED, {"'t'", "4294967295 dims"});
-  for (uint32_t type : {2u, 3u, 8u}) {
+  for (uint32_t type : {2u, 3u, 6u, 7u, 8u}) {
     writer = GgufWriter();
     writer.tensor("t", type, {32, 48}, Bytes(4096, '\0'));
     refused(writer.file(), TPRT_IO,
             {"'t'", "fast dim of 48", "multiple of 32"});
+  }
+  for (uint32_t type : {12u, 13u, 14u}) {
+    writer = GgufWriter();
+    writer.tensor("t", type, {2, 288}, Bytes(4096, '\0'));
+    refused(writer.file(), TPRT_IO,
+            {"'t'", "fast dim of 288", "multiple of 256"});
   }
 }
 

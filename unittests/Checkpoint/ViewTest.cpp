@@ -153,6 +153,25 @@ double storedElement(const TensorInfo &info, const Bytes &file, int64_t i) {
   auto nibble = [&](int64_t start) {
     return j < 16 ? at(start + j) & 15 : at(start + j - 16) >> 4;
   };
+  auto bit = [&](int64_t start, int64_t number) {
+    return at(start + number / 8) >> number % 8 & 1;
+  };
+  // Of the K types: the super-block, the group in it, and its scales.
+  int64_t super = i / 256, group = i / 32 % 8;
+  auto level = [&](int64_t start) {
+    return at(start + group / 2 * 32 + j) >> group % 2 * 4 & 15;
+  };
+  auto packed = [&](int64_t start, bool minimum) {
+    int64_t first = group % 4 + (minimum ? 4 : 0);
+    if (group < 4)
+      return at(start + first) & 63;
+    return (at(start + 4 + group) >> (minimum ? 4 : 0) & 15) +
+           16 * (at(start + first) >> 6);
+  };
+  auto kValue = [&](int64_t start, int level) {
+    return level * (half(start) * packed(start + 4, false)) -
+           half(start + 2) * packed(start + 4, true);
+  };
   switch (info.type) {
   case StoredType::F32: {
     float value;
@@ -173,6 +192,26 @@ double storedElement(const TensorInfo &info, const Bytes &file, int64_t i) {
     return (nibble(18 * block + 2) - 8) * half(18 * block);
   case StoredType::Q4_1:
     return nibble(20 * block + 4) * half(20 * block) + half(20 * block + 2);
+  case StoredType::Q5_0:
+    return (nibble(22 * block + 6) + 16 * bit(22 * block + 2, j) - 16) *
+           half(22 * block);
+  case StoredType::Q5_1:
+    return (nibble(24 * block + 8) + 16 * bit(24 * block + 4, j)) *
+               half(24 * block) +
+           half(24 * block + 2);
+  case StoredType::Q4_K:
+    return kValue(144 * super, level(144 * super + 16));
+  case StoredType::Q5_K:
+    return kValue(176 * super, level(176 * super + 48) +
+                                   16 * bit(176 * super + 16, 8 * j + group));
+  case StoredType::Q6_K: {
+    // Elements 128 * h + 64 * high + k and their upper bits.
+    int64_t start = 210 * super, h = i % 256 / 128, k = i % 128;
+    int low = at(start + 64 * h + k % 64) >> k / 64 * 4 & 15;
+    int upper = at(start + 128 + 32 * h + k % 32) >> k / 32 * 2 & 3;
+    auto scale = static_cast<int8_t>(at(start + 192 + i % 256 / 16));
+    return (low + 16 * upper - 32) * (half(start + 208) * scale);
+  }
   default: // Q8_0
     return static_cast<int8_t>(at(34 * block + 2 + j)) * half(34 * block);
   }
@@ -201,12 +240,17 @@ protected:
 
 Bytes ViewProperty::randomFile() {
   GgufWriter writer;
-  for (uint32_t type : {0u, 1u, 30u, 28u, 2u, 3u, 8u}) {
-    bool blocks = type == 2 || type == 3 || type == 8;
+  // GGUF's number, elements and bytes of a block.
+  const uint32_t types[][3] = {{0, 1, 4},      {1, 1, 2},      {30, 1, 2},
+                               {28, 1, 8},     {2, 32, 18},    {3, 32, 20},
+                               {6, 32, 22},    {7, 32, 24},    {8, 32, 34},
+                               {12, 256, 144}, {13, 256, 176}, {14, 256, 210}};
+  for (auto [type, blockElements, blockBytes] : types) {
     std::vector<uint64_t> shape;
     for (int64_t rank = pick(0, 2); rank > 0; --rank)
       shape.push_back(pick(1, 7));
-    shape.push_back(blocks ? 32 * pick(1, 5) : pick(1, 700));
+    shape.push_back(blockElements == 1 ? pick(1, 700)
+                                       : blockElements * pick(1, 5));
     int64_t elements = 1;
     for (uint64_t dim : shape)
       elements *= dim;
@@ -214,15 +258,8 @@ Bytes ViewProperty::randomFile() {
     // Any bits that are not an infinity or a NaN will do.
     while (content.size() < static_cast<size_t>(elements) * 8)
       content += raw<uint16_t>(pick(0, 0x3bff) | pick(0, 1) << 15);
-    std::unique_ptr<Checkpoint> ignored;
-    int64_t bytes = type == 0    ? elements * 4
-                    : type == 28 ? elements * 8
-                    : type == 2  ? elements / 32 * 18
-                    : type == 3  ? elements / 32 * 20
-                    : type == 8  ? elements / 32 * 34
-                                 : elements * 2;
     writer.tensor("t" + std::to_string(type), type, shape,
-                  content.substr(0, bytes));
+                  content.substr(0, elements / blockElements * blockBytes));
   }
   return writer.file();
 }
