@@ -18,6 +18,12 @@ namespace {
 template <typename Op>
 struct PlainModel : BufferOpInterface::ExternalModel<PlainModel<Op>, Op> {};
 
+/// Reads a weight in whichever form.
+template <typename Op>
+struct WeightModel : BufferOpInterface::ExternalModel<WeightModel<Op>, Op> {
+  bool readsStored(Operation *, unsigned) const { return true; }
+};
+
 /// Its result is its operand with other dims.
 template <typename Op>
 struct ViewModel : BufferOpInterface::ExternalModel<ViewModel<Op>, Op> {
@@ -107,9 +113,11 @@ template <typename... Ops> void attachPlain(MLIRContext *context) {
 namespace mlir::tp {
 void registerBufferModels(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, nn::NNDialect *) {
-    attachPlain<nn::ContractOp, nn::AttentionOp, nn::RotaryOp, nn::EmbeddingOp,
-                nn::EmbeddingGradientOp, nn::TopKOp, nn::TakeOp,
-                nn::TransposeOp, nn::SliceOp, nn::ConcatOp, nn::PadOp>(context);
+    nn::ContractOp::attachInterface<WeightModel<nn::ContractOp>>(*context);
+    nn::EmbeddingOp::attachInterface<WeightModel<nn::EmbeddingOp>>(*context);
+    attachPlain<nn::AttentionOp, nn::RotaryOp, nn::EmbeddingGradientOp,
+                nn::TopKOp, nn::TakeOp, nn::TransposeOp, nn::SliceOp,
+                nn::ConcatOp, nn::PadOp>(context);
     nn::ReshapeOp::attachInterface<ViewModel<nn::ReshapeOp>>(*context);
     nn::BoundaryOp::attachInterface<ViewModel<nn::BoundaryOp>>(*context);
     nn::ReduceOp::attachInterface<ReduceModel>(*context);

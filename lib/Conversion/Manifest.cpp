@@ -142,11 +142,18 @@ LogicalResult ManifestWriter::writeTensor(func::FuncOp entry, const Slot &slot,
                                           StringRef name) {
   out.attribute("name", name);
   auto type = dyn_cast<ShapedType>(slot.type);
-  StringRef dtype = type ? rt::getDTypeName(type.getElementType()) : "";
+  auto stored =
+      type ? dyn_cast<rt::StoredType>(type.getElementType()) : rt::StoredType();
+  // Numbers of a stored type are f32.
+  StringRef dtype = stored ? "f32"
+                    : type ? rt::getDTypeName(type.getElementType())
+                           : "";
   if (dtype.empty())
     return entry.emitError() << "\"" << name << "\" of type " << slot.type
                              << " cannot be given to the runtime";
   out.attribute("dtype", dtype);
+  if (stored)
+    out.attribute("stored", stored.getName());
   return writeDims(entry, slot, name);
 }
 

@@ -103,6 +103,18 @@ static int64_t alignedBytesOf(Type type) {
   return llvm::alignTo(bytes, kBufferAlignment);
 }
 
+/// Of an argument, which may be a parameter as its file stores it.
+static int64_t argumentBytes(func::FuncOp function, unsigned index) {
+  Type type = function.getArgumentTypes()[index];
+  auto stored =
+      getArgumentSlot(function, index).getAs<StringAttr>(rt::kStoredName);
+  auto shaped = dyn_cast<ShapedType>(type);
+  if (stored && shaped && shaped.hasStaticShape() &&
+      rt::getBlockElements(stored))
+    type = rt::getStoredType(shaped, stored);
+  return alignedBytesOf(type);
+}
+
 /// What an argument counts as: a member of the summary.
 static int64_t MemorySummary::*classify(func::FuncOp function, unsigned index) {
   DictionaryAttr slot = getArgumentSlot(function, index);
@@ -116,8 +128,7 @@ static int64_t MemorySummary::*classify(func::FuncOp function, unsigned index) {
 static MemorySummary summariseTypes(func::FuncOp function) {
   MemorySummary summary;
   for (unsigned i = 0; i < function.getNumArguments(); ++i)
-    summary.*classify(function, i) +=
-        alignedBytesOf(function.getArgumentTypes()[i]);
+    summary.*classify(function, i) += argumentBytes(function, i);
   for (unsigned i = 0; i < function.getNumResults(); ++i)
     if (!stateOfResult(function, i))
       summary.outputs += alignedBytesOf(function.getResultTypes()[i]);
@@ -153,6 +164,7 @@ static FailureOr<OwningOpRef<ModuleOp>> planCopy(ModuleOp module,
   PassManager manager(module.getContext());
   manager.addPass(createTPFlatten({/*local=*/true}));
   manager.addNestedPass<func::FuncOp>(createNNFuseKernels());
+  manager.addPass(createTPKeepStored());
   manager.addNestedPass<func::FuncOp>(createTPPlanMemory());
   if (failed(manager.run(*copy)))
     return failure();
@@ -206,8 +218,7 @@ FailureOr<MemorySummary> tp::summarise(ModuleOp module) {
       if (!key)
         key = stateOfArgument(function, i);
       if (key && seen.insert(key).second)
-        total.*classify(function, i) +=
-            alignedBytesOf(function.getArgumentTypes()[i]);
+        total.*classify(function, i) += argumentBytes(function, i);
     }
   }
   total.inputs = largest.inputs;

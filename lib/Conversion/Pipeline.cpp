@@ -30,6 +30,7 @@ using namespace mlir;
 void tp::buildRuntimePipeline(OpPassManager &manager) {
   manager.addPass(createTPFlatten({/*local=*/true}));
   manager.addNestedPass<func::FuncOp>(createNNFuseKernels());
+  manager.addPass(createTPKeepStored());
   manager.addNestedPass<func::FuncOp>(createTPPlanMemory());
   manager.addPass(createTPLowerToRuntime());
 }

@@ -168,6 +168,29 @@ static void keepSlots(func::FuncOp function) {
         i, makeSlot(getResultSlot(function, i), function.getResultTypes()[i]));
 }
 
+/// Gives the parameters that tp-keep-stored chose the type of their blocks. All
+/// who read them take it, as their verifiers see to.
+static LogicalResult keepStored(func::FuncOp function) {
+  for (BlockArgument argument : function.getArguments()) {
+    unsigned index = argument.getArgNumber();
+    auto stored =
+        getArgumentSlot(function, index).getAs<StringAttr>(rt::kStoredName);
+    if (!stored)
+      continue;
+    auto type = dyn_cast<MemRefType>(argument.getType());
+    if (!type || !type.getElementType().isF32() ||
+        !rt::getBlockElements(stored))
+      return function.emitError()
+             << "argument " << index << " of type " << argument.getType()
+             << " cannot be kept as " << stored;
+    argument.setType(rt::getStoredType(type, stored));
+  }
+  function.setType(FunctionType::get(function.getContext(),
+                                     function.getBody().getArgumentTypes(),
+                                     function.getResultTypes()));
+  return success();
+}
+
 namespace {
 
 struct TPLowerToRuntimePass
@@ -181,7 +204,7 @@ struct TPLowerToRuntimePass
     for (func::FuncOp entry : entries) {
       collect(entry, lowering);
       keepSlots(entry);
-      if (failed(convert(entry, lowering)))
+      if (failed(convert(entry, lowering)) || failed(keepStored(entry)))
         return signalPassFailure();
     }
     lowering.writeGroups(getOperation());

@@ -42,6 +42,8 @@ static SmallVector<func::FuncOp> entriesOf(ModuleOp module) {
 
 /// To the runtime level if it is not there, and kernels to threads.
 static LogicalResult prepare(ModuleOp module) {
+  // Kernels for GPUs read what they compute with.
+  nn::forgetStored(module);
   if (failed(lowerToRuntimeLevel(module)))
     return failure();
   PassManager manager(module.getContext());
@@ -56,6 +58,11 @@ static LogicalResult prepare(ModuleOp module) {
 }
 
 static LogicalResult checkEntry(func::FuncOp entry) {
+  for (Type type : entry.getArgumentTypes())
+    if (auto buffer = dyn_cast<MemRefType>(type);
+        buffer && rt::getStoredCode(buffer))
+      return entry.emitError("keeps weights as they are stored, ")
+             << type << ", which is for CPUs: emit from the sharded module";
   if (!entry.getBody().hasOneBlock())
     return entry.emitError("an entry must be straight-line code");
   for (TypeRange types :

@@ -14,6 +14,7 @@
 #include "tp/Conversion/Manifest.h"
 #include "tp/Conversion/Passes.h"
 #include "tp/Cuda/Cuda.h"
+#include "tp/Dialect/NN/IR/NN.h"
 #include "tp/Execution/ProgramFile.h"
 #include "tprt/tprt.h"
 #include "llvm/ADT/StringExtras.h"
@@ -150,6 +151,8 @@ LogicalResult tp::writeCudaProgramFile(ModuleOp module, StringRef path,
                                        const CudaProgramOptions &options,
                                        CudaProgramText *written) {
   OwningOpRef<ModuleOp> copy(module.clone());
+  // Kernels for GPUs read what they compute with.
+  nn::forgetStored(*copy);
   if (failed(lowerToRuntimeLevel(*copy)))
     return failure();
   FailureOr<std::string> text = buildManifest(*copy, "cuda");

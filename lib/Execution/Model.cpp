@@ -100,6 +100,8 @@ FailureOr<Source> tp::readSource(const ModelOptions &options,
     if (options.checksWeights && failed(findCheckpoint(source, options.model)))
       return failure();
   }
+  if (options.dequantise)
+    nn::forgetStored(*source.module);
   source.isLocal = isLocalModule(*source.module);
   return source;
 }

@@ -108,14 +108,18 @@ FailureOr<nn::ParameterAttr> Weights::take(StringRef name,
                                            StringRef initialisation,
                                            ArrayRef<StringRef> aliases) {
   std::string stored = source.hasTensors() ? storedName(name) : name.str();
-  if (failed(findTensor(stored, shape)))
+  FailureOr<const tprt::TensorInfo *> tensor = findTensor(stored, shape);
+  if (failed(tensor))
     return failure();
   MLIRContext *context = source.getContext();
+  StringAttr type;
+  if (*tensor && (*tensor)->type != tprt::StoredType::F32)
+    type = StringAttr::get(context, tprt::storedTypeInfo((*tensor)->type).name);
   ArrayAttr aliasAttr;
   if (!aliases.empty())
     aliasAttr = Builder(context).getStrArrayAttr(aliases);
   return nn::ParameterAttr::getWhole(context, name, stored, shape,
-                                     initialisation, aliasAttr);
+                                     initialisation, aliasAttr, type);
 }
 
 FailureOr<SmallVector<double>> Weights::readVector(StringRef stored,

@@ -221,9 +221,19 @@ public:
               const std::vector<int64_t> &offset, tprt_dtype dtype,
               void *destination) const;
 
+  /// The same without conversion: `destination` has the tensor's own blocks, in
+  /// the same order; padding is blocks of zero bytes. TPRT_INVALID if a block
+  /// would be cut: the last dim runs along the fast stored dim with stride 1 and
+  /// whole blocks, and the other dims and the offset along it are multiples of a
+  /// block.
+  Status readStored(const TensorInfo &tensor, const std::vector<ViewDim> &dims,
+                    const std::vector<int64_t> &offset,
+                    void *destination) const;
+
 private:
   friend class checkpoint::Builder;
   Checkpoint();
+  const TensorInfo *findOwn(const TensorInfo &tensor, Status &status) const;
 
   Format fileFormat = Format::GGUF;
   std::vector<std::unique_ptr<checkpoint::MappedFile>> files;

@@ -194,15 +194,63 @@ namespace {
 /// bytes the pages go back.
 constexpr int64_t dropInterval = 32 << 20;
 
-template <typename Carrier> class Execution {
+/// Decodes elements and stores them in the program's type.
+template <typename Carrier> class Converter {
 public:
-  Execution(const MappedFile &file, const TensorInfo &tensor, tprt_dtype dtype,
-            const Plan &plan, uint8_t *target)
-      : file(file), tensor(tensor), dtype(dtype), plan(plan), target(target),
-        data(file.data() + tensor.offset),
-        copies(sameRepresentation(tensor.type, dtype)),
-        bytes(elementBytes(dtype)), decode(findDecoder<Carrier>(tensor.type)),
-        store(findStore<Carrier>(dtype)) {}
+  Converter(StoredType type, tprt_dtype dtype)
+      : bytes(elementBytes(dtype)), info(storedTypeInfo(type)), dtype(dtype),
+        copies(sameRepresentation(type, dtype)),
+        decode(findDecoder<Carrier>(type)), store(findStore<Carrier>(dtype)) {}
+
+  /// Where in the tensor an element's block begins.
+  int64_t byteOf(int64_t element) const {
+    return element / info.blockElements * info.blockBytes;
+  }
+
+  Status move(const uint8_t *data, Loop run, int64_t source,
+              uint8_t *out) const;
+
+  const int64_t bytes; ///< of one element at the destination
+
+private:
+  const StoredTypeInfo &info;
+  const tprt_dtype dtype;
+  const bool copies;
+  const Decoder<Carrier> decode;
+  const Store<Carrier> store;
+};
+
+/// Moves whole blocks as they are: a block counts as one element.
+class BlockCopier {
+public:
+  explicit BlockCopier(StoredType type)
+      : bytes(storedTypeInfo(type).blockBytes) {}
+
+  int64_t byteOf(int64_t block) const { return block * bytes; }
+
+  Status move(const uint8_t *data, Loop run, int64_t source,
+              uint8_t *out) const {
+    data += source * bytes;
+    if (run.sourceStep == 1 && run.targetStep == 1) {
+      std::memcpy(out, data, run.count * bytes);
+      return {};
+    }
+    for (int64_t i = 0; i < run.count; ++i)
+      std::memcpy(out + i * run.targetStep * bytes,
+                  data + i * run.sourceStep * bytes, bytes);
+    return {};
+  }
+
+  const int64_t bytes;
+};
+
+/// Walks a plan, moving runs with a Mover, one of the two above.
+template <typename Mover> class Execution {
+public:
+  Execution(const MappedFile &file, const TensorInfo &tensor,
+            const Mover &mover, const Plan &plan, uint8_t *target)
+      : file(file), tensor(tensor), mover(mover), plan(plan), target(target),
+        data(file.data() + tensor.offset), bytes(mover.bytes) {}
 
   Status run();
 
@@ -214,32 +262,18 @@ private:
 
   const MappedFile &file;
   const TensorInfo &tensor;
-  tprt_dtype dtype;
+  const Mover &mover;
   const Plan &plan;
   uint8_t *target;
   const uint8_t *data;
-  bool copies;
-  int64_t bytes;
-  Decoder<Carrier> decode;
-  Store<Carrier> store;
+  const int64_t bytes;
   int64_t sinceDrop = 0;
 };
 } // namespace
 
-template <typename Carrier> void Execution<Carrier>::dropPages() {
-  const StoredTypeInfo &type = storedTypeInfo(tensor.type);
-  auto begin = plan.low / type.blockElements * type.blockBytes;
-  auto end = (plan.high / type.blockElements + 1) * type.blockBytes;
-  file.drop(tensor.offset + static_cast<uint64_t>(begin),
-            tensor.offset + static_cast<uint64_t>(end));
-  sinceDrop = 0;
-}
-
 template <typename Carrier>
-Status Execution<Carrier>::runOne(Loop run, int64_t source, uint8_t *out) {
-  sinceDrop += run.count * bytes;
-  if (sinceDrop > dropInterval)
-    dropPages();
+Status Converter<Carrier>::move(const uint8_t *data, Loop run, int64_t source,
+                                uint8_t *out) const {
   if (copies && run.sourceStep == 1 && run.targetStep == 1) {
     std::memcpy(out, data + source * bytes, run.count * bytes);
     return {};
@@ -260,9 +294,25 @@ Status Execution<Carrier>::runOne(Loop run, int64_t source, uint8_t *out) {
   return {};
 }
 
-template <typename Carrier>
-Status Execution<Carrier>::runNest(const std::vector<Loop> &nest, Loop run,
-                                   int64_t source, uint8_t *out) {
+template <typename Mover> void Execution<Mover>::dropPages() {
+  int64_t end =
+      mover.byteOf(plan.high) + storedTypeInfo(tensor.type).blockBytes;
+  file.drop(tensor.offset + static_cast<uint64_t>(mover.byteOf(plan.low)),
+            tensor.offset + static_cast<uint64_t>(end));
+  sinceDrop = 0;
+}
+
+template <typename Mover>
+Status Execution<Mover>::runOne(Loop run, int64_t source, uint8_t *out) {
+  sinceDrop += run.count * bytes;
+  if (sinceDrop > dropInterval)
+    dropPages();
+  return mover.move(data, run, source, out);
+}
+
+template <typename Mover>
+Status Execution<Mover>::runNest(const std::vector<Loop> &nest, Loop run,
+                                 int64_t source, uint8_t *out) {
   std::vector<int64_t> position(nest.size(), 0);
   while (true) {
     if (Status status = runOne(run, source, out); !status.ok())
@@ -282,7 +332,7 @@ Status Execution<Carrier>::runNest(const std::vector<Loop> &nest, Loop run,
   }
 }
 
-template <typename Carrier> Status Execution<Carrier>::run() {
+template <typename Mover> Status Execution<Mover>::run() {
   std::vector<Loop> nest = plan.loops;
   if (nest.empty())
     nest.push_back({1, 1, 1});
@@ -320,48 +370,123 @@ static bool converts(StoredType type, tprt_dtype dtype) {
                  : findStore<float>(dtype) != nullptr;
 }
 
+template <typename Mover>
 static Status execute(const MappedFile &file, const TensorInfo &tensor,
-                      tprt_dtype dtype, const Plan &plan, uint8_t *target) {
+                      const Mover &mover, const Plan &plan, void *target) {
+  if (plan.targetElements == 0)
+    return {};
+  if (!target)
+    return invalid("the destination is null");
+  if (plan.padded)
+    std::memset(target, 0, plan.targetElements * mover.bytes);
+  if (plan.empty)
+    return {};
+  return Execution<Mover>(file, tensor, mover, plan,
+                          static_cast<uint8_t *>(target))
+      .run();
+}
+
+static Status convert(const MappedFile &file, const TensorInfo &tensor,
+                      tprt_dtype dtype, const Plan &plan, void *target) {
   if (storedTypeInfo(tensor.type).kind == StoredKind::Integer)
-    return Execution<int64_t>(file, tensor, dtype, plan, target).run();
+    return execute(file, tensor, Converter<int64_t>(tensor.type, dtype), plan,
+                   target);
   if (tensor.type == StoredType::F64)
-    return Execution<double>(file, tensor, dtype, plan, target).run();
-  return Execution<float>(file, tensor, dtype, plan, target).run();
+    return execute(file, tensor, Converter<double>(tensor.type, dtype), plan,
+                   target);
+  return execute(file, tensor, Converter<float>(tensor.type, dtype), plan,
+                 target);
+}
+
+static Status located(const MappedFile &file, const TensorInfo &tensor,
+                      Status status) {
+  if (!status.ok())
+    status.message =
+        file.name() + ": tensor " + quoted(tensor.name) + ": " + status.message;
+  return status;
+}
+
+/// Only a description that was checked on opening may be followed.
+const TensorInfo *Checkpoint::findOwn(const TensorInfo &tensor,
+                                      Status &status) const {
+  const TensorInfo *known = find(tensor.name);
+  if (!known)
+    status = invalid("tensor " + quoted(tensor.name) +
+                     " does not belong to this checkpoint");
+  return known;
 }
 
 Status Checkpoint::read(const TensorInfo &wanted,
                         const std::vector<ViewDim> &dims,
                         const std::vector<int64_t> &offset, tprt_dtype dtype,
                         void *destination) const {
-  // Only a description that was checked on opening may be followed.
-  const TensorInfo *known = find(wanted.name);
-  if (!known)
-    return invalid("tensor " + quoted(wanted.name) +
-                   " does not belong to this checkpoint");
-  const TensorInfo &tensor = *known;
-  const MappedFile &file = *files[tensor.file];
-  auto located = [&](Status status) {
-    if (!status.ok())
-      status.message = file.name() + ": tensor " + quoted(tensor.name) + ": " +
-                       status.message;
+  Status status;
+  const TensorInfo *tensor = findOwn(wanted, status);
+  if (!tensor)
     return status;
-  };
-  if (!converts(tensor.type, dtype))
-    return located(Status::error(
-        TPRT_UNSUPPORTED, std::string(storedTypeInfo(tensor.type).name) +
-                              " does not convert to " + dtypeName(dtype)));
+  const MappedFile &file = *files[tensor->file];
+  if (!converts(tensor->type, dtype))
+    status = Status::error(TPRT_UNSUPPORTED,
+                           std::string(storedTypeInfo(tensor->type).name) +
+                               " does not convert to " + dtypeName(dtype));
   Plan plan;
-  Status status = makePlan(tensor, dims, offset, elementBytes(dtype), plan);
-  if (!status.ok())
-    return located(status);
-  if (plan.targetElements == 0)
-    return {};
-  if (!destination)
-    return located(invalid("the destination is null"));
-  if (plan.padded)
-    std::memset(destination, 0, plan.targetElements * elementBytes(dtype));
-  if (plan.empty)
-    return {};
-  return located(
-      execute(file, tensor, dtype, plan, static_cast<uint8_t *>(destination)));
+  if (status.ok())
+    status = makePlan(*tensor, dims, offset, elementBytes(dtype), plan);
+  if (status.ok())
+    status = convert(file, *tensor, dtype, plan, destination);
+  return located(file, *tensor, status);
+}
+
+//===----------------------------------------------------------------------===//
+// readStored
+//===----------------------------------------------------------------------===//
+
+/// Counts a tensor, a view and an offset in blocks along the fast stored dim.
+/// False if that cuts one.
+static bool toBlocks(TensorInfo &tensor, std::vector<ViewDim> &dims,
+                     std::vector<int64_t> &offset) {
+  const int64_t block = storedTypeInfo(tensor.type).blockElements;
+  if (block == 1)
+    return true;
+  const size_t rank = tensor.shape.size();
+  auto divide = [&](int64_t &number) {
+    bool whole = number % block == 0;
+    number /= block;
+    return whole;
+  };
+  if (rank == 0 || offset.size() != rank || dims.empty() ||
+      !divide(tensor.shape.back()) || !divide(offset.back()))
+    return false;
+  ViewDim &last = dims.back();
+  if (last.dim != int(rank) - 1 || last.stride != 1 || !divide(last.size) ||
+      !divide(last.start) || !divide(last.extent))
+    return false;
+  for (size_t k = 0; k + 1 < dims.size(); ++k)
+    if (dims[k].dim == int(rank) - 1 && !divide(dims[k].stride))
+      return false;
+  return true;
+}
+
+Status Checkpoint::readStored(const TensorInfo &wanted,
+                              const std::vector<ViewDim> &dims,
+                              const std::vector<int64_t> &offset,
+                              void *destination) const {
+  Status status;
+  const TensorInfo *known = findOwn(wanted, status);
+  if (!known)
+    return status;
+  const MappedFile &file = *files[known->file];
+  TensorInfo tensor = *known;
+  std::vector<ViewDim> blockDims = dims;
+  std::vector<int64_t> blockOffset = offset;
+  const BlockCopier copier(tensor.type);
+  Plan plan;
+  if (!toBlocks(tensor, blockDims, blockOffset))
+    status = invalid(std::string("the view cuts blocks of ") +
+                     storedTypeInfo(tensor.type).name);
+  else
+    status = makePlan(tensor, blockDims, blockOffset, copier.bytes, plan);
+  if (status.ok())
+    status = execute(file, tensor, copier, plan, destination);
+  return located(file, *known, status);
 }

@@ -8,6 +8,7 @@
 
 #include "Error.h"
 #include "checkpoint/Checkpoint.h"
+#include "tprt/Dtype.h"
 
 using namespace tprt;
 
@@ -26,6 +27,11 @@ public:
       raise(TPRT_INVALID, "tensor '", origin.tensor, "' of ", path,
             " has shape ", joinSizes(tensor.shape),
             "; the program was made for ", joinSizes(origin.shape));
+    if (isStored(argument.stored) &&
+        storedByName(storedTypeInfo(tensor.type).name) != argument.stored)
+      raise(TPRT_INVALID, "tensor '", origin.tensor, "' of ", path, " is ",
+            storedTypeInfo(tensor.type).name, "; the program keeps it as ",
+            kStored[argument.stored].name, ", as it was stored");
   }
 
   std::string identity() const override { return checkpoint->checksum(); }
@@ -37,8 +43,11 @@ public:
     for (size_t k = 0; k < block.size(); ++k)
       view.push_back({int(origin.terms[k].dim), origin.terms[k].stride,
                       block[k].size, block[k].start, block[k].extent});
-    check(checkpoint->read(find(argument), view, origin.offset, argument.dtype,
-                           target));
+    const TensorInfo &tensor = find(argument);
+    check(isStored(argument.stored)
+              ? checkpoint->readStored(tensor, view, origin.offset, target)
+              : checkpoint->read(tensor, view, origin.offset, argument.dtype,
+                                 target));
   }
 
 private:

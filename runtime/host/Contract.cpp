@@ -9,6 +9,7 @@
 #include "ContractLoops.h"
 #include "ContractPacked.h"
 #include "ContractPlan.h"
+#include "ContractStored.h"
 #include "Numeric.h"
 #include "Rank.h"
 
@@ -130,11 +131,29 @@ void contract(const ContractPlan &plan, Scratch &scratch, const T *a,
   contractPacked(plan, scratch, a, b, c);
 }
 
+/// With a weight as it is stored for A or B.
+void contractWithStored(const tprt_contract_desc &desc, Scratch &scratch,
+                        const void *a, const void *b, float *c) {
+  if (desc.dtype != TPRT_F32 || (desc.stored_a && desc.stored_b) ||
+      !isStored(desc.stored_a | desc.stored_b))
+    raise(TPRT_INVALID, "stored types ", desc.stored_a, " and ", desc.stored_b,
+          " with ", dtypeName(desc.dtype));
+  ContractPlan plan(desc);
+  if (desc.stored_b)
+    return contractStored(plan, scratch, static_cast<const float *>(a),
+                          desc.stored_b, b, c);
+  contractStored(plan.mirrored(), scratch, static_cast<const float *>(b),
+                 desc.stored_a, a, c);
+}
+
 } // namespace
 
 extern "C" void tprt_contract(tprt_rank *rank, const tprt_contract_desc *desc,
                               const void *a, const void *b, void *c) {
   guarded(rank, "contract", [&] {
+    if (desc->stored_a || desc->stored_b)
+      return contractWithStored(*desc, rank->scratch, a, b,
+                                static_cast<float *>(c));
     ContractPlan plan(*desc);
     dispatchFloat(desc->dtype, "a contraction", [&](auto tag) {
       using T = typename decltype(tag)::Type;

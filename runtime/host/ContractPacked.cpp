@@ -9,6 +9,7 @@
 #include "Blas.h"
 #include "ContractLoops.h"
 #include "Convert.h"
+#include "Stored.h"
 
 #include <algorithm>
 
@@ -50,32 +51,64 @@ template <typename A> struct Packed {
   int stride;
 };
 
+/// A tensor of plain elements.
+template <typename T> struct DenseSource {
+  using Widened = Accumulator<T>;
+  const T *data;
+
+  DenseSource operator+(int64_t offset) const { return {data + offset}; }
+  Widened at(int64_t i) const { return widen<T>(data[i]); }
+  void read(int64_t begin, int64_t count, Widened *out) const {
+    widenMany(data + begin, out, count);
+  }
+};
+
+/// A weight as it is stored, from some element on.
+struct StoredSource {
+  using Widened = float;
+  int64_t stored;
+  const void *data;
+  int64_t origin = 0;
+
+  StoredSource operator+(int64_t offset) const {
+    return {stored, data, origin + offset};
+  }
+  float at(int64_t i) const {
+    float value;
+    read(i, 1, &value);
+    return value;
+  }
+  void read(int64_t begin, int64_t count, float *out) const {
+    widenStored(stored, data, origin + begin, count, out);
+  }
+};
+
 /// Copies source[slow + fast] to a dense matrix.
-template <typename T>
-void packLines(const T *source, const std::vector<int64_t> &slow,
-               const std::vector<int64_t> &fast, Accumulator<T> *target,
-               Runs &runs) {
+template <typename Source>
+void packLines(const Source &source, const std::vector<int64_t> &slow,
+               const std::vector<int64_t> &fast,
+               typename Source::Widened *target, Runs &runs) {
   const int64_t width = int64_t(fast.size());
   runs.set(fast);
   const bool inRuns = runs.longEnough(width);
   for (int64_t line : slow) {
-    const T *from = source + line;
+    const Source from = source + line;
     if (inRuns)
       for (const Runs::Run &run : runs.runs)
-        widenMany(from + fast[size_t(run.begin)], target + run.begin,
-                  run.count);
+        from.read(fast[size_t(run.begin)], run.count, target + run.begin);
     else
       for (int64_t i = 0; i < width; ++i)
-        target[i] = widen<T>(from[fast[size_t(i)]]);
+        target[i] = from.at(fast[size_t(i)]);
     target += width;
   }
 }
 
 /// Packs a tile with the dim fast that is fast in memory.
-template <typename T>
-Packed<Accumulator<T>> pack(const T *source, const std::vector<int64_t> &outer,
-                            const std::vector<int64_t> &inner,
-                            Accumulator<T> *target, Runs &runs) {
+template <typename Source>
+Packed<typename Source::Widened>
+pack(const Source &source, const std::vector<int64_t> &outer,
+     const std::vector<int64_t> &inner, typename Source::Widened *target,
+     Runs &runs) {
   runs.set(outer);
   bool transposed = runs.longEnough(int64_t(outer.size()));
   runs.set(inner);
@@ -126,7 +159,8 @@ void unpack(const Accumulator<T> *source, const Offsets &rows,
   }
 }
 
-template <typename T> class PackedContraction {
+/// C = A B for elements of C and A of type T; B comes from SourceB.
+template <typename T, typename SourceB> class PackedContraction {
 public:
   using A = Accumulator<T>;
 
@@ -137,7 +171,7 @@ public:
         tileB(scratch.get<A>(1, columnTile * innerTile)),
         tileC(scratch.get<A>(2, rowTile * columnTile)) {}
 
-  void run(const T *a, const T *b, T *c) {
+  void run(const DenseSource<T> &a, const SourceB &b, T *c) {
     for (int64_t i = 0; i < m; i += rowTile) {
       rows.set(plan.rows, i, std::min(rowTile, m - i));
       for (int64_t j = 0; j < n; j += columnTile) {
@@ -151,7 +185,8 @@ public:
   }
 
 private:
-  void addProduct(const T *a, const T *b, int64_t column, int64_t begin) {
+  void addProduct(const DenseSource<T> &a, const SourceB &b, int64_t column,
+                  int64_t begin) {
     // One tile of the contracted dim: what is packed of A serves all columns.
     const bool reuse = k <= innerTile && column > 0;
     if (!reuse) {
@@ -173,13 +208,25 @@ private:
 
 } // namespace
 
+template <typename T, typename SourceB>
+static void contractTiles(const ContractPlan &plan, Scratch &scratch,
+                          const T *a, const SourceB &b, T *c) {
+  PackedContraction<T, SourceB> contraction(plan, scratch);
+  forEachIndex(plan.batch, [&](int64_t atA, int64_t atB, int64_t atC) {
+    contraction.run({a + atA}, b + atB, c + atC);
+  });
+}
+
 template <typename T>
 void tprt::contractPacked(const ContractPlan &plan, Scratch &scratch,
                           const T *a, const T *b, T *c) {
-  PackedContraction<T> contraction(plan, scratch);
-  forEachIndex(plan.batch, [&](int64_t atA, int64_t atB, int64_t atC) {
-    contraction.run(a + atA, b + atB, c + atC);
-  });
+  contractTiles(plan, scratch, a, DenseSource<T>{b}, c);
+}
+
+void tprt::contractPackedStored(const ContractPlan &plan, Scratch &scratch,
+                                const float *a, int64_t stored, const void *b,
+                                float *c) {
+  contractTiles(plan, scratch, a, StoredSource{stored, b}, c);
 }
 
 template void tprt::contractPacked(const ContractPlan &, Scratch &,

@@ -19,6 +19,11 @@ template <typename T>
 void contractPacked(const ContractPlan &plan, Scratch &scratch, const T *a,
                     const T *b, T *c);
 
+/// The same of f32, where B is in a stored type.
+void contractPackedStored(const ContractPlan &plan, Scratch &scratch,
+                          const float *a, int64_t stored, const void *b,
+                          float *c);
+
 } // namespace tprt
 
 #endif // TPRT_HOST_CONTRACTPACKED_H

@@ -7,6 +7,7 @@
 #include "Checked.h"
 #include "Numeric.h"
 #include "Rank.h"
+#include "Stored.h"
 
 #include <algorithm>
 #include <cstring>
@@ -50,10 +51,16 @@ extern "C" void tprt_embedding(tprt_rank *rank, const tprt_embedding_desc *desc,
   guarded(rank, "embedding", [&] {
     checkEmbedding(*desc, ids);
     const int64_t bytes = desc->width * checkedElementBytes(desc->dtype);
+    if (desc->stored && (desc->dtype != TPRT_F32 || !isStored(desc->stored)))
+      raise(TPRT_INVALID, "stored type ", desc->stored, " with ",
+            dtypeName(desc->dtype));
     char *to = static_cast<char *>(out);
     for (int64_t i = 0; i < desc->num_ids; ++i, to += bytes) {
       int64_t row = ids[i] - start;
-      if (row >= 0 && row < desc->rows)
+      if (row >= 0 && row < desc->rows && desc->stored)
+        widenStored(desc->stored, table, row * desc->width, desc->width,
+                    reinterpret_cast<float *>(to));
+      else if (row >= 0 && row < desc->rows)
         copyBytes(to, static_cast<const char *>(table) + row * bytes, bytes);
       else if (bytes > 0)
         std::memset(to, 0, size_t(bytes));

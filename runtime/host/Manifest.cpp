@@ -35,13 +35,15 @@ int64_t ValueType::globalBytes() const {
 
 int64_t ValueType::localBytes() const {
   int64_t bytes = elementBytes(dtype);
+  if (isStored(stored))
+    bytes = kStored[stored].bytes;
   for (const Dim &dim : dims)
     bytes = multiply(bytes, dim.local(), "the local size");
-  return bytes;
+  return isStored(stored) ? bytes / kStored[stored].elements : bytes;
 }
 
 bool ValueType::sameType(const ValueType &other) const {
-  return dtype == other.dtype && dims == other.dims;
+  return dtype == other.dtype && stored == other.stored && dims == other.dims;
 }
 
 std::string ValueType::describe() const {
@@ -54,7 +56,10 @@ std::string ValueType::describe() const {
       text += " over " + std::to_string(dim.shards);
     texts.push_back(text);
   }
-  return std::string(dtypeName(dtype)) + " " + joinSizes(texts);
+  std::string type = dtypeName(dtype);
+  if (isStored(stored))
+    type += std::string(" stored as ") + kStored[stored].name;
+  return type + " " + joinSizes(texts);
 }
 
 //===----------------------------------------------------------------------===//
@@ -243,6 +248,38 @@ static void readOrigin(ManifestReader reader, Argument &argument) {
   checkOriginRange(reader, argument);
 }
 
+/// Blocks are whole: they run along the fast dim of the stored tensor and along
+/// the parameter's last dim, and no other dim cuts one.
+static void readStored(ManifestReader reader, Argument &argument) {
+  const std::string name = reader.stringAt("stored");
+  const int64_t stored = storedByName(name);
+  if (!isStored(stored))
+    reader.fail("there is no stored type '", name, "'");
+  if (argument.dtype != TPRT_F32)
+    reader.fail("stored as ", name, ", which is for f32, not ",
+                dtypeName(argument.dtype));
+  argument.stored = stored;
+  const Origin &origin = argument.origin;
+  const int64_t block = kStored[stored].elements, fast = origin.shape.size();
+  if (block == 1)
+    return;
+  bool whole = fast > 0 && origin.shape.back() % block == 0 &&
+               origin.offset.back() % block == 0 && !argument.dims.empty();
+  for (size_t k = 0; whole && k < argument.dims.size(); ++k) {
+    const Dim &dim = argument.dims[k];
+    const bool last = k + 1 == argument.dims.size();
+    const Origin::Term &term = origin.terms[k];
+    if (last)
+      whole = term.dim == fast - 1 && term.stride == 1 &&
+              dim.size % block == 0 && dim.local() % block == 0;
+    else
+      whole = term.dim != fast - 1 || term.stride % block == 0;
+  }
+  if (!whole)
+    reader.fail("cuts blocks of ", name, ", which are ", block,
+                " elements of the stored tensor's fast dim");
+}
+
 /// Without an origin a parameter is its stored tensor.
 static void identityOrigin(Argument &argument) {
   argument.origin.tensor = argument.name;
@@ -274,6 +311,8 @@ static Argument readArgument(ManifestReader reader, const Mesh &mesh) {
     readOrigin(reader.at("origin"), argument);
   else
     identityOrigin(argument);
+  if (reader.has("stored"))
+    readStored(reader, argument);
   if (reader.has("initialisation")) {
     std::string how = reader.stringAt("initialisation");
     if (how != "normal" && how != "ones")

@@ -22,6 +22,7 @@ namespace tprt {
 struct ValueType {
   std::string name;
   tprt_dtype dtype = TPRT_F32;
+  int64_t stored = TPRT_STORED_AS_DTYPE; ///< how it lies in memory
   std::vector<Dim> dims;
 
   std::vector<int64_t> shape() const; ///< true sizes

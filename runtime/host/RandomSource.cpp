@@ -107,6 +107,10 @@ public:
         !isFloat(argument.dtype))
       raise(TPRT_UNSUPPORTED, "random values of dtype ",
             dtypeName(argument.dtype));
+    if (isStored(argument.stored) && kStored[argument.stored].elements > 1)
+      raise(TPRT_UNSUPPORTED, "random values for '", argument.name,
+            "', which the program keeps as ", kStored[argument.stored].name,
+            ", as it was stored; import the model with --dequantise");
   }
 
   std::string identity() const override { return join("random ", seed); }
@@ -120,7 +124,11 @@ public:
     Walk walk(argument, block);
     const uint64_t key = streamKey(seed, argument.origin.tensor);
     const bool ones = argument.initialisation == Initialisation::Ones;
-    dispatchAny(argument.dtype, "random values", [&](auto tag) {
+    const tprt_dtype dtype = argument.stored == TPRT_STORED_BF16 ? TPRT_BF16
+                             : argument.stored == TPRT_STORED_F16
+                                 ? TPRT_F16
+                                 : argument.dtype;
+    dispatchAny(dtype, "random values", [&](auto tag) {
       using T = typename decltype(tag)::Type;
       T *to = static_cast<T *>(target);
       walk.forEach([&](int64_t position, int64_t index) {

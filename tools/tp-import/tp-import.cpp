@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "mlir/IR/MLIRContext.h"
+#include "tp/Dialect/NN/IR/NN.h"
 #include "tp/Import/Import.h"
 #include "tp/Support/Tool.h"
 #include "llvm/Support/CommandLine.h"
@@ -41,6 +42,11 @@ static cl::opt<std::string>
     dtype("dtype", cl::init("auto"), cl::value_desc("auto|f64|f32|bf16"),
           cl::desc("Type to compute in; auto is the checkpoint's"),
           cl::cat(category));
+static cl::opt<bool> dequantise(
+    "dequantise",
+    cl::desc("Weights are widened when they are loaded, instead of staying as "
+             "their file stores them"),
+    cl::cat(category));
 static cl::opt<int64_t>
     topK("top-k", cl::init(1), cl::value_desc("n"),
          cl::desc("How many of the best tokens a step answers"),
@@ -75,6 +81,8 @@ int main(int argc, char **argv) {
       tp::importModel(modelPath, options, &context);
   if (failed(module))
     return EXIT_FAILURE;
+  if (dequantise)
+    nn::forgetStored(**module);
   bool written = tp::writeOutput(outputPath,
                                  [&](raw_ostream &os) { print(**module, os); });
   return written ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -31,6 +31,10 @@ static cl::opt<std::string> weights("weights", BOTH, cl::value_desc("PATH"),
 static cl::opt<std::string>
     randomWeights("random-weights", BOTH, cl::value_desc("SEED"),
                   cl::desc("random weights, the same on every mesh"));
+static cl::opt<bool> dequantise(
+    "dequantise", BOTH,
+    cl::desc("widen weights when they are loaded, instead of keeping them as "
+             "their file stores them"));
 static cl::opt<bool> check(
     "check", BOTH,
     cl::desc("compare with the unsharded program, and fail if they differ"));
@@ -125,6 +129,8 @@ static bool readOptions(RunOptions &run) {
   run.program.model = model;
   run.program.plan = plan;
   run.program.weights = weights;
+  // Random weights have no file to be as.
+  run.program.dequantise = dequantise || randomWeights.getNumOccurrences();
   run.program.timeout = timeout;
   run.program.backend = backend;
   run.program.collectives = collectives;

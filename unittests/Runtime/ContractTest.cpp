@@ -238,7 +238,7 @@ TEST(Contract, accumulatesInSinglePrecision) {
     a.set(i, 1);
     b.set(i, 1);
   }
-  tprt_contract_desc desc = {TPRT_BF16, 1, {{3, k, 1, 1, 0}}};
+  tprt_contract_desc desc = {TPRT_BF16, 1, {{3, k, 1, 1, 0}}, 0, 0};
   EXPECT_EQ(runOnOne([&](tprt_rank *rank) {
               tprt_contract(rank, &desc, a.data(), b.data(), c.data());
             }),
@@ -252,11 +252,11 @@ TEST(Contract, errors) {
     return runOnOne(
         [&](tprt_rank *rank) { tprt_contract(rank, &desc, &x, &x, &x); });
   };
-  EXPECT_EQ(run({TPRT_I32, 0, {}}),
+  EXPECT_EQ(run({TPRT_I32, 0, {}, 0, 0}),
             "entry 'entry0': rank 0: contract: a contraction on i32; it takes "
             "f32, f64, bf16 and f16");
-  EXPECT_EQ(run({TPRT_F32, 1, {{4, 1, 0, 0, 0}}}),
+  EXPECT_EQ(run({TPRT_F32, 1, {{4, 1, 0, 0, 0}}, 0, 0}),
             "entry 'entry0': rank 0: contract: dim 0 has kind 4 and extent 1");
-  EXPECT_EQ(run({TPRT_F32, 99, {}}),
+  EXPECT_EQ(run({TPRT_F32, 99, {}, 0, 0}),
             "entry 'entry0': rank 0: contract: 99 dims; the most is 16");
 }

@@ -83,7 +83,7 @@ TEST(Embedding, looksUpItsShard) {
       Tensor table(dtype, 4 * 7), out(dtype, 6 * 7);
       table.randomise(random);
       out.randomise(random);
-      tprt_embedding_desc desc = {dtype, 6, 4, 7, 10};
+      tprt_embedding_desc desc = {dtype, 6, 4, 7, 10, 0};
       tprt_embedding(rank, &desc, ids.data(), table.data(), 3, out.data());
       for (int64_t i = 0; i < 6 * 7; ++i) {
         int64_t row = ids[size_t(i / 7)] - 3;
@@ -106,7 +106,7 @@ TEST(Embedding, gradientIsTheTranspose) {
       Tensor gradient(dtype, count * width), out(dtype, rows * width);
       gradient.randomise(random);
       out.randomise(random);
-      tprt_embedding_desc desc = {dtype, count, rows, width, 8};
+      tprt_embedding_desc desc = {dtype, count, rows, width, 8, 0};
       tprt_embedding_gradient(rank, &desc, ids.data(), gradient.data(), start,
                               out.data());
       for (int64_t i = 0; i < rows * width; ++i) {
@@ -125,7 +125,7 @@ TEST(Embedding, idOutsideTheVocabulary) {
   std::vector<float> table(20), out(20);
   for (int32_t wrong : {10, -1}) {
     std::vector<int32_t> ids = {0, wrong};
-    tprt_embedding_desc desc = {TPRT_F32, 2, 10, 2, 10};
+    tprt_embedding_desc desc = {TPRT_F32, 2, 10, 2, 10, 0};
     std::string expected = "id " + std::to_string(wrong) +
                            " at position 1 is outside the vocabulary of 10";
     EXPECT_EQ(runOnOne([&](tprt_rank *rank) {

@@ -92,6 +92,11 @@ def BufferOpInterface : OpInterface<"BufferOpInterface"> {
         Whether the op can only update its (one) in-place operand, so that a content
         that is still needed must be copied first.
       }], "bool", "mustUpdateInPlace", (ins "unsigned":$result), "",
+      [{ return false; }]>,
+    InterfaceMethod<[{
+        Whether the op can read this operand, a weight of f32, as its file stores
+        it: quantised, or as a 16-bit float.
+      }], "bool", "readsStored", (ins "unsigned":$operand), "",
       [{ return false; }]>
   ];
 }

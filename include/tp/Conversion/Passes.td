@@ -41,6 +41,38 @@ def NNFuseKernels : Pass<"nn-fuse-kernels", "::mlir::func::FuncOp"> {
                            "::mlir::math::MathDialect"];
 }
 
+def TPKeepStored : Pass<"tp-keep-stored", "::mlir::ModuleOp"> {
+  let summary = "keeps weights in memory as their file stores them";
+  let description = [{
+    A parameter of f32 that its file stores quantised, or as a 16-bit float, need not
+    be widened when it is loaded: contractions and embeddings read it as it is
+    (`readsStored` of BufferOpInterface), exactly as if it had been widened, and it
+    takes a fraction of the memory and of the time to read it. Marks such parameters
+    with `rt.stored`; tp-lower-to-runtime gives them buffers of `!rt.stored`. One is
+    widened on loading all the same if
+    - an op of any function uses it that cannot read it so, or
+    - its sharding or its map from the file cuts a block, the elements that share a
+      scale: blocks run along the last dim.
+
+    Before:
+    ```mlir
+    func.func @f(%x: tensor<8x64xf32>,
+        %w: tensor<32x64xf32> {nn.parameter = #nn.parameter<name = "w",
+          tensor = "w", shape = [32, 64], offset = [0, 0], dims = [0, 1],
+          strides = [1, 1], initialisation = "normal", stored = "Q4_1">})
+    ```
+    After:
+    ```mlir
+    func.func @f(%x: tensor<8x64xf32>,
+        %w: tensor<32x64xf32> {nn.parameter = #nn.parameter<name = "w",
+          tensor = "w", shape = [32, 64], offset = [0, 0], dims = [0, 1],
+          strides = [1, 1], initialisation = "normal", stored = "Q4_1">,
+          rt.stored = "Q4_1"})
+    ```
+  }];
+  let dependentDialects = ["::mlir::rt::RTDialect"];
+}
+
 def TPPlanMemory : Pass<"tp-plan-memory", "::mlir::func::FuncOp"> {
   let summary = "gives every tensor a buffer";
   let description = [{

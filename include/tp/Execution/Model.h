@@ -22,6 +22,9 @@ namespace mlir::tp {
 struct ModelOptions {
   std::string model, mesh, plan = "auto";
   ImportOptions import; ///< of a model that is a checkpoint
+  /// Whether weights are widened when they are loaded, instead of staying as
+  /// their file stores them.
+  bool dequantise = false;
   /// Whether the checkpoint that a module names must be there, unchanged.
   bool checksWeights = true;
 };

@@ -14,6 +14,8 @@
 
 #include "tprt/tprt.h"
 
+#include <string_view>
+
 namespace tprt {
 
 struct DtypeInfo {
@@ -37,6 +39,32 @@ inline const char *dtypeName(int64_t dtype) {
 /// Bytes of one element; 0 if there is no such dtype.
 inline int64_t elementBytes(int64_t dtype) {
   return isDtype(dtype) ? kDtypes[dtype].bytes : 0;
+}
+
+/// A stored type: `elements` in `bytes`, one after the other along the last dim
+/// of a tensor.
+struct StoredInfo {
+  const char *name; ///< as files spell it
+  int64_t elements, bytes;
+};
+
+inline constexpr StoredInfo kStored[] = {
+    {"", 1, 0},         {"F16", 1, 2},      {"BF16", 1, 2},
+    {"Q4_0", 32, 18},   {"Q4_1", 32, 20},   {"Q5_0", 32, 22},
+    {"Q5_1", 32, 24},   {"Q8_0", 32, 34},   {"Q4_K", 256, 144},
+    {"Q5_K", 256, 176}, {"Q6_K", 256, 210},
+};
+
+inline bool isStored(int64_t stored) {
+  return stored > TPRT_STORED_AS_DTYPE && stored <= TPRT_STORED_Q6_K;
+}
+
+/// TPRT_STORED_AS_DTYPE for a name that is none of these.
+inline int64_t storedByName(std::string_view name) {
+  for (int64_t i = TPRT_STORED_F16; i <= TPRT_STORED_Q6_K; ++i)
+    if (name == kStored[i].name)
+      return i;
+  return TPRT_STORED_AS_DTYPE;
 }
 
 } // namespace tprt

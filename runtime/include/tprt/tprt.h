@@ -55,6 +55,22 @@ typedef enum tprt_dtype {
   TPRT_I8 = 6 ///< and booleans: 0 and 1
 } tprt_dtype;
 
+/// How a weight lies in memory when not as its dtype, f32: the 16-bit floats,
+/// and the block-quantised types of GGUF files.
+typedef enum tprt_stored {
+  TPRT_STORED_AS_DTYPE = 0,
+  TPRT_STORED_F16 = 1,
+  TPRT_STORED_BF16 = 2,
+  TPRT_STORED_Q4_0 = 3,
+  TPRT_STORED_Q4_1 = 4,
+  TPRT_STORED_Q5_0 = 5,
+  TPRT_STORED_Q5_1 = 6,
+  TPRT_STORED_Q8_0 = 7,
+  TPRT_STORED_Q4_K = 8,
+  TPRT_STORED_Q5_K = 9,
+  TPRT_STORED_Q6_K = 10
+} tprt_stored;
+
 typedef enum tprt_status {
   TPRT_OK = 0,
   TPRT_INVALID = 1,       ///< the caller or the input is wrong
@@ -309,10 +325,14 @@ typedef struct tprt_contract_dim {
   int64_t stride_a, stride_b, stride_c; ///< elements; 0 where absent
 } tprt_contract_dim;
 
+/// One of A and B may lie as it is stored (tprt_stored; dtype is then TPRT_F32):
+/// strides count elements all the same, and blocks run along its last dim, a
+/// multiple of a block.
 typedef struct tprt_contract_desc {
   int64_t dtype; ///< of A, B and C; accumulated in at least f32
   int64_t num_dims;
   tprt_contract_dim dims[2 * TPRT_MAX_RANK];
+  int64_t stored_a, stored_b;
 } tprt_contract_desc;
 
 void tprt_contract(tprt_rank *rank, const tprt_contract_desc *desc,
@@ -348,8 +368,10 @@ void tprt_rotary(tprt_rank *rank, const tprt_rotary_desc *desc, const void *x,
 
 /// out[i, :] = table[ids[i] - start, :], or zeros where that row is not in this
 /// shard's [0, rows). An id outside [0, vocabulary) is an error that names it.
+/// `stored` says how the table lies (tprt_stored); other than as dtype, out is
+/// TPRT_F32 and width a multiple of a block.
 typedef struct tprt_embedding_desc {
-  int64_t dtype, num_ids, rows, width, vocabulary;
+  int64_t dtype, num_ids, rows, width, vocabulary, stored;
 } tprt_embedding_desc;
 
 void tprt_embedding(tprt_rank *rank, const tprt_embedding_desc *desc,

@@ -412,3 +412,48 @@ func.func @launch(%x: memref<4xf32>) {
   return
 }
 func.func private @kernel(%x: tensor<4xf32>) -> tensor<5xf32> attributes {rt.kernel}
+
+// -----
+
+// expected-error @+1 {{the runtime keeps no weights as "Q3_7"}}
+func.func @stored(%w: memref<8x64x!rt.stored<"Q3_7">>)
+
+// -----
+
+func.func @stored(%w: memref<8x64x!rt.stored<"Q8_0">>, %y: memref<8x8xf32>) {
+  // expected-error @+1 {{reads one weight as it is stored, not two}}
+  rt.contract %w, %w into %y "mk,nk->mn" : memref<8x64x!rt.stored<"Q8_0">>, memref<8x64x!rt.stored<"Q8_0">>, memref<8x8xf32>
+  return
+}
+
+// -----
+
+func.func @stored(%x: memref<8x64xbf16>, %w: memref<8x64x!rt.stored<"Q8_0">>, %y: memref<8x8xbf16>) {
+  // expected-error @+1 {{reads weights as they are stored with f32, not 'bf16'}}
+  rt.contract %x, %w into %y "mk,nk->mn" : memref<8x64xbf16>, memref<8x64x!rt.stored<"Q8_0">>, memref<8x8xbf16>
+  return
+}
+
+// -----
+
+func.func @stored(%x: memref<8x256xf32>, %w: memref<8x128x!rt.stored<"Q6_K">>, %y: memref<8x8xf32>) {
+  // expected-error @+1 {{the last dim of 'memref<8x128x!rt.stored<"Q6_K">>' is not whole blocks of 256}}
+  rt.contract %x, %w into %y "mk,nk->mn" : memref<8x256xf32>, memref<8x128x!rt.stored<"Q6_K">>, memref<8x8xf32>
+  return
+}
+
+// -----
+
+func.func @stored(%w: memref<8x64x!rt.stored<"F16">>, %y: memref<8x64x!rt.stored<"F16">>) {
+  // expected-error @+1 {{does not read weights as they are stored}}
+  rt.copy %w to %y extents [8] from 0 [1] to 0 [1] : memref<8x64x!rt.stored<"F16">>, memref<8x64x!rt.stored<"F16">>
+  return
+}
+
+// -----
+
+func.func @stored(%w: memref<8x64x!rt.stored<"F16">>) {
+  // expected-error @+1 {{does not view weights as they are stored}}
+  %0 = rt.view %w : memref<8x64x!rt.stored<"F16">> to memref<512x!rt.stored<"F16">>
+  return
+}

@@ -90,3 +90,11 @@ func.func private @kernel(%x: tensor<8x4xf32>, %i: index) -> tensor<8x4xf32> att
   return %x : tensor<8x4xf32>
 }
 }
+
+// CHECK-LABEL: @stored
+// CHECK-SAME: memref<6x64x!rt.stored<"Q4_1">>
+func.func @stored(%x: memref<8x64xf32>, %w: memref<6x64x!rt.stored<"Q4_1">>, %y: memref<8x6xf32>) {
+  // CHECK: rt.contract %arg0, %arg1 into %arg2 "mk,nk->mn" : memref<8x64xf32>, memref<6x64x!rt.stored<"Q4_1">>, memref<8x6xf32>
+  rt.contract %x, %w into %y "mk,nk->mn" : memref<8x64xf32>, memref<6x64x!rt.stored<"Q4_1">>, memref<8x6xf32>
+  return
+}

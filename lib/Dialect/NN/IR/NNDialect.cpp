@@ -78,12 +78,11 @@ void NNDialect::initialize() {
 // Attributes
 //===----------------------------------------------------------------------===//
 
-LogicalResult
-ParameterAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                      StringAttr name, StringAttr tensor,
-                      DenseI64ArrayAttr shape, DenseI64ArrayAttr offset,
-                      DenseI64ArrayAttr dims, DenseI64ArrayAttr strides,
-                      StringAttr initialisation, ArrayAttr aliases) {
+LogicalResult ParameterAttr::verify(
+    function_ref<InFlightDiagnostic()> emitError, StringAttr name,
+    StringAttr tensor, DenseI64ArrayAttr shape, DenseI64ArrayAttr offset,
+    DenseI64ArrayAttr dims, DenseI64ArrayAttr strides,
+    StringAttr initialisation, ArrayAttr aliases, StringAttr) {
   if (!name || !tensor || !shape || !offset || !dims || !strides ||
       !initialisation)
     return emitError() << "#nn.parameter needs all of its fields";
@@ -112,17 +111,34 @@ ParameterAttr::verify(function_ref<InFlightDiagnostic()> emitError,
 ParameterAttr ParameterAttr::getWhole(MLIRContext *context, StringRef name,
                                       StringRef tensor, ArrayRef<int64_t> shape,
                                       StringRef initialisation,
-                                      ArrayAttr aliases) {
+                                      ArrayAttr aliases, StringAttr stored) {
   SmallVector<int64_t> zeros(shape.size(), 0), ones(shape.size(), 1), dims;
   for (size_t i = 0; i < shape.size(); ++i)
     dims.push_back(i);
-  return ParameterAttr::get(context, StringAttr::get(context, name),
-                            StringAttr::get(context, tensor),
-                            DenseI64ArrayAttr::get(context, shape),
-                            DenseI64ArrayAttr::get(context, zeros),
-                            DenseI64ArrayAttr::get(context, dims),
-                            DenseI64ArrayAttr::get(context, ones),
-                            StringAttr::get(context, initialisation), aliases);
+  return ParameterAttr::get(
+      context, StringAttr::get(context, name), StringAttr::get(context, tensor),
+      DenseI64ArrayAttr::get(context, shape),
+      DenseI64ArrayAttr::get(context, zeros),
+      DenseI64ArrayAttr::get(context, dims),
+      DenseI64ArrayAttr::get(context, ones),
+      StringAttr::get(context, initialisation), aliases, stored);
+}
+
+void nn::forgetStored(ModuleOp module) {
+  for (auto function : module.getOps<FunctionOpInterface>())
+    for (unsigned i = 0; i < function.getNumArguments(); ++i) {
+      auto parameter =
+          function.getArgAttrOfType<ParameterAttr>(i, kParameterName);
+      if (parameter && parameter.getStored())
+        function.setArgAttr(
+            i, kParameterName,
+            ParameterAttr::get(module.getContext(), parameter.getName(),
+                               parameter.getTensor(), parameter.getShape(),
+                               parameter.getOffset(), parameter.getDims(),
+                               parameter.getStrides(),
+                               parameter.getInitialisation(),
+                               parameter.getAliases(), StringAttr()));
+    }
 }
 
 /// Every element of the parameter must lie inside the stored tensor.

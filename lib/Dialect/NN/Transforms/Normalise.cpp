@@ -348,7 +348,8 @@ private:
                      parameter.getShape(), parameter.getOffset(),
                      DenseI64ArrayAttr::get(context, dims),
                      DenseI64ArrayAttr::get(context, strides),
-                     parameter.getInitialisation(), parameter.getAliases()));
+                     parameter.getInitialisation(), parameter.getAliases(),
+                     parameter.getStored()));
     // Everyone else still sees the old shape; the caller takes the argument.
     OpBuilder builder = OpBuilder::atBlockBegin(argument.getOwner());
     auto merged = ReshapeOp::create(builder, argument.getLoc(), old, argument);
@@ -484,7 +485,7 @@ private:
                      whole.getTensor(), whole.getShape(),
                      DenseI64ArrayAttr::get(context, offset), whole.getDims(),
                      DenseI64ArrayAttr::get(context, strides),
-                     whole.getInitialisation(), aliases));
+                     whole.getInitialisation(), aliases, whole.getStored()));
     return added;
   }
 

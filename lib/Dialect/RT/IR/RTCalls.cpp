@@ -16,8 +16,10 @@
 using namespace mlir;
 using namespace mlir::rt;
 
-/// Every buffer has at most the interface's rank and is dense.
-static LogicalResult verifyBuffers(Operation *op) {
+/// Every buffer has at most the interface's rank and is dense; only the given
+/// operands may be as a file stores them.
+static LogicalResult verifyBuffers(Operation *op,
+                                   ValueRange storedOperands = {}) {
   for (Value operand : op->getOperands()) {
     auto type = dyn_cast<MemRefType>(operand.getType());
     if (!type)
@@ -27,12 +29,21 @@ static LogicalResult verifyBuffers(Operation *op) {
              << kMaxRank << " dims, got " << type;
     if (!type.getLayout().isIdentity())
       return op->emitOpError("needs dense buffers, got ") << type;
+    auto stored = dyn_cast<StoredType>(type.getElementType());
+    if (stored && !llvm::is_contained(storedOperands, operand))
+      return op->emitOpError("does not read weights as they are stored, ")
+             << type;
+    int64_t block = stored ? *getBlockElements(stored.getName()) : 1;
+    if (stored && (type.getRank() == 0 || type.getShape().back() % block))
+      return op->emitOpError("the last dim of ")
+             << type << " is not whole blocks of " << block;
   }
   return success();
 }
 
 /// The given buffers have one element type, which the runtime knows.
-static LogicalResult verifyElements(Operation *op, ValueRange buffers) {
+static LogicalResult verifyElements(Operation *op, ValueRange buffers,
+                                    ValueRange storedOperands = {}) {
   Type element = cast<MemRefType>(buffers.front().getType()).getElementType();
   if (!getDTypeCode(element))
     return op->emitOpError("the runtime has no element type ") << element;
@@ -40,7 +51,27 @@ static LogicalResult verifyElements(Operation *op, ValueRange buffers) {
     if (cast<MemRefType>(buffer.getType()).getElementType() != element)
       return op->emitOpError("needs buffers of one element type, got ")
              << buffer.getType() << " and " << buffers.front().getType();
-  return verifyBuffers(op);
+  return verifyBuffers(op, storedOperands);
+}
+
+static bool isStored(Value buffer) {
+  return getStoredCode(cast<MemRefType>(buffer.getType())) != 0;
+}
+
+/// The same of `weights`, which may be as a file stores them, and `others`, of
+/// f32 then.
+static LogicalResult verifyWeights(Operation *op, ValueRange weights,
+                                   ValueRange others) {
+  SmallVector<Value> buffers(others), stored;
+  for (Value weight : weights)
+    (isStored(weight) ? stored : buffers).push_back(weight);
+  if (stored.size() > 1)
+    return op->emitOpError("reads one weight as it is stored, not two");
+  Type element = cast<MemRefType>(buffers.front().getType()).getElementType();
+  if (!stored.empty() && !element.isF32())
+    return op->emitOpError("reads weights as they are stored with f32, not ")
+           << element;
+  return verifyElements(op, buffers, stored);
 }
 
 static LogicalResult verifyType(Operation *op, Value buffer,
@@ -60,7 +91,7 @@ static LogicalResult verifyScalar(Operation *op, Value buffer) {
 }
 
 LogicalResult rt::ContractOp::verify() {
-  if (failed(verifyElements(*this, getOperands())))
+  if (failed(verifyWeights(*this, {getLhs(), getRhs()}, getOut())))
     return failure();
   FailureOr<nn::Equation> equation = nn::parseEquation(getEquation());
   if (failed(equation))
@@ -143,7 +174,7 @@ static LogicalResult verifyRows(Operation *op, MemRefType ids, MemRefType table,
 }
 
 LogicalResult rt::EmbeddingOp::verify() {
-  if (failed(verifyElements(*this, {getTable(), getOut()})))
+  if (failed(verifyWeights(*this, getTable(), getOut())))
     return failure();
   return verifyRows(*this, getIds().getType(), getTable().getType(), getOut(),
                     getVocabulary());

@@ -26,6 +26,8 @@ static int64_t codeOf(Value buffer) {
   return getDTypeCode(typeOf(buffer).getElementType()).value_or(-1);
 }
 
+static int64_t storedOf(Value buffer) { return getStoredCode(typeOf(buffer)); }
+
 static int64_t product(ArrayRef<int64_t> sizes) {
   return llvm::product_of(sizes);
 }
@@ -56,7 +58,7 @@ static int64_t strideOf(StringRef letters, char letter, MemRefType type) {
 Words rt::ContractOp::getDescriptor() {
   nn::Equation equation = *nn::parseEquation(getEquation());
   auto lhs = typeOf(getLhs()), rhs = typeOf(getRhs()), out = typeOf(getOut());
-  Words words{codeOf(getLhs()), 0};
+  Words words{codeOf(getOut()), 0};
   auto add = [&](char letter, int64_t extent) {
     bool inLhs = equation.lhs.contains(letter),
          inRhs = equation.rhs.contains(letter);
@@ -75,6 +77,7 @@ Words rt::ContractOp::getDescriptor() {
     if (!equation.result.contains(letter))
       add(letter, extent);
   words.resize(2 + 2 * kMaxRank * 5, 0);
+  llvm::append_range(words, Words{storedOf(getLhs()), storedOf(getRhs())});
   return words;
 }
 
@@ -126,8 +129,9 @@ StringRef rt::EmbeddingOp::getCallee() { return "tprt_embedding"; }
 
 Words rt::EmbeddingOp::getDescriptor() {
   auto table = typeOf(getTable());
-  return {codeOf(getTable()), typeOf(getIds()).getNumElements(),
-          table.getDimSize(0), table.getDimSize(1), int64_t(getVocabulary())};
+  return {codeOf(getOut()),         typeOf(getIds()).getNumElements(),
+          table.getDimSize(0),      table.getDimSize(1),
+          int64_t(getVocabulary()), storedOf(getTable())};
 }
 
 StringRef rt::EmbeddingGradientOp::getCallee() {
@@ -136,8 +140,9 @@ StringRef rt::EmbeddingGradientOp::getCallee() {
 
 Words rt::EmbeddingGradientOp::getDescriptor() {
   auto table = typeOf(getOut());
-  return {codeOf(getOut()), typeOf(getIds()).getNumElements(),
-          table.getDimSize(0), table.getDimSize(1), int64_t(getVocabulary())};
+  return {codeOf(getOut()),         typeOf(getIds()).getNumElements(),
+          table.getDimSize(0),      table.getDimSize(1),
+          int64_t(getVocabulary()), 0};
 }
 
 StringRef rt::TopKOp::getCallee() { return "tprt_top_k"; }

@@ -7,6 +7,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "tp/Dialect/RT/IR/RT.h"
+#include "tprt/Dtype.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -17,8 +18,17 @@ using namespace mlir::rt;
 #include "tp/Dialect/RT/IR/RTInterfaces.cpp.inc"
 #define GET_ATTRDEF_CLASSES
 #include "tp/Dialect/RT/IR/RTAttributes.cpp.inc"
+#define GET_TYPEDEF_CLASSES
+#include "tp/Dialect/RT/IR/RTTypes.cpp.inc"
 #define GET_OP_CLASSES
 #include "tp/Dialect/RT/IR/RTOps.cpp.inc"
+
+void RTDialect::registerTypes() {
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "tp/Dialect/RT/IR/RTTypes.cpp.inc"
+      >();
+}
 
 void RTDialect::registerAttributes() {
   addAttributes<
@@ -29,6 +39,7 @@ void RTDialect::registerAttributes() {
 
 void RTDialect::initialize() {
   registerAttributes();
+  registerTypes();
   addOperations<
 #define GET_OP_LIST
 #include "tp/Dialect/RT/IR/RTOps.cpp.inc"
@@ -45,10 +56,6 @@ LogicalResult PlaceAttr::verify(function_ref<InFlightDiagnostic()> emitError,
 //===----------------------------------------------------------------------===//
 // Types
 //===----------------------------------------------------------------------===//
-
-/// As tprt_dtype counts them and manifests name them.
-static constexpr StringLiteral kDTypeNames[] = {"f32", "f64", "bf16", "f16",
-                                                "i32", "i64", "i8"};
 
 std::optional<int64_t> rt::getDTypeCode(Type type) {
   if (type.isF32())
@@ -70,7 +77,7 @@ std::optional<int64_t> rt::getDTypeCode(Type type) {
 
 StringRef rt::getDTypeName(Type type) {
   std::optional<int64_t> code = getDTypeCode(type);
-  return code ? StringRef(kDTypeNames[*code]) : StringRef();
+  return code ? StringRef(tprt::kDtypes[*code].name) : StringRef();
 }
 
 int64_t rt::getElementBytes(Type type) {
@@ -80,7 +87,41 @@ int64_t rt::getElementBytes(Type type) {
   return llvm::divideCeil(std::max(type.getIntOrFloatBitWidth(), 1u), 8);
 }
 
+//===----------------------------------------------------------------------===//
+// Stored types
+//===----------------------------------------------------------------------===//
+
+LogicalResult StoredType::verify(function_ref<InFlightDiagnostic()> emitError,
+                                 StringRef name) {
+  if (!getBlockElements(name))
+    return emitError() << "the runtime keeps no weights as \"" << name << '"';
+  return success();
+}
+
+std::optional<int64_t> rt::getBlockElements(StringRef stored) {
+  int64_t code = tprt::storedByName({stored.data(), stored.size()});
+  if (!tprt::isStored(code))
+    return std::nullopt;
+  return tprt::kStored[code].elements;
+}
+
+MemRefType rt::getStoredType(ShapedType type, StringRef stored) {
+  return MemRefType::get(type.getShape(),
+                         StoredType::get(type.getContext(), stored));
+}
+
+int64_t rt::getStoredCode(MemRefType type) {
+  auto stored = dyn_cast<StoredType>(type.getElementType());
+  if (!stored)
+    return TPRT_STORED_AS_DTYPE;
+  return tprt::storedByName({stored.getName().data(), stored.getName().size()});
+}
+
 int64_t rt::getBytes(ShapedType type) {
+  if (auto memref = dyn_cast<MemRefType>(type))
+    if (int64_t code = getStoredCode(memref))
+      return type.getNumElements() / tprt::kStored[code].elements *
+             tprt::kStored[code].bytes;
   return type.getNumElements() * getElementBytes(type.getElementType());
 }
 
@@ -198,6 +239,8 @@ LogicalResult ViewOp::verify() {
   if (source.getElementType() != getType().getElementType())
     return emitOpError("needs elements of one type, got ")
            << source << " and " << getType();
+  if (getStoredCode(source))
+    return emitOpError("does not view weights as they are stored, ") << source;
   if (getStart() ? source.getNumElements() < getType().getNumElements()
                  : source.getNumElements() != getType().getNumElements())
     return emitOpError(getStart() ? "needs no more elements, got "

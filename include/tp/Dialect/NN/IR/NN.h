@@ -46,6 +46,10 @@ FailureOr<Equation> parseEquation(StringRef text);
 
 using tp::moduleOf;
 
+/// Forgets how files store the parameters of `module`, which are then widened
+/// when they are loaded, whatever reads them.
+void forgetStored(ModuleOp module);
+
 /// Gives upstream ops (arith) their derivatives.
 void registerDerivativeModels(DialectRegistry &registry);
 

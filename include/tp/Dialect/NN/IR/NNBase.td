@@ -56,13 +56,16 @@ def NN_ParameterAttr : AttrDef<NN_Dialect, "Parameter"> {
                   strides = [192, 64, 1, 1], initialisation = "normal">
     ```
     `aliases` are further published names of a tied parameter. `initialisation`
-    says what random weights are: "normal" or "ones".
+    says what random weights are: "normal" or "ones". `stored` is how the file
+    stores the elements, "Q4_1" or "BF16" say, where that is not the type of the
+    parameter; the parameter's values are the same either way.
   }];
   let parameters = (ins "::mlir::StringAttr":$name, "::mlir::StringAttr":$tensor,
     "::mlir::DenseI64ArrayAttr":$shape, "::mlir::DenseI64ArrayAttr":$offset,
     "::mlir::DenseI64ArrayAttr":$dims, "::mlir::DenseI64ArrayAttr":$strides,
     "::mlir::StringAttr":$initialisation,
-    OptionalParameter<"::mlir::ArrayAttr">:$aliases);
+    OptionalParameter<"::mlir::ArrayAttr">:$aliases,
+    OptionalParameter<"::mlir::StringAttr">:$stored);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
@@ -70,7 +73,7 @@ def NN_ParameterAttr : AttrDef<NN_Dialect, "Parameter"> {
     static ParameterAttr getWhole(::mlir::MLIRContext *context,
         ::llvm::StringRef name, ::llvm::StringRef tensor,
         ::llvm::ArrayRef<int64_t> shape, ::llvm::StringRef initialisation,
-        ::mlir::ArrayAttr aliases = {});
+        ::mlir::ArrayAttr aliases = {}, ::mlir::StringAttr stored = {});
   }];
 }
 

@@ -21,6 +21,9 @@
 #include "tp/Dialect/RT/IR/RTEnums.h.inc"
 #define GET_ATTRDEF_CLASSES
 #include "tp/Dialect/RT/IR/RTAttributes.h.inc"
+#define GET_TYPEDEF_CLASSES
+#include "tp/Dialect/RT/IR/RTTypes.h.inc"
+
 #include "tp/Dialect/RT/IR/RTInterfaces.h.inc"
 #define GET_OP_CLASSES
 #include "tp/Dialect/RT/IR/RTOps.h.inc"
@@ -35,6 +38,7 @@ inline constexpr StringLiteral kSlotName = "rt.slot";
 inline constexpr StringLiteral kKernelName = "rt.kernel";
 inline constexpr StringLiteral kGridName = "rt.grid";
 inline constexpr StringLiteral kGroupsName = "rt.groups";
+inline constexpr StringLiteral kStoredName = "rt.stored";
 
 /// Most dims that a buffer may have, and most buffers of one collective: the
 /// limits of the runtime's interface.
@@ -48,8 +52,19 @@ StringRef getDTypeName(Type elementType);
 
 /// Bytes of one element in memory, at least one; indices take eight.
 int64_t getElementBytes(Type elementType);
-/// Bytes of a dense tensor or memref of static shape.
+/// Bytes of a dense tensor or memref of static shape; of a stored type, of its
+/// blocks.
 int64_t getBytes(ShapedType type);
+
+/// Elements of a block of a stored type, by the name that files have for it: 1
+/// for a 16-bit float, nothing if weights are not kept so.
+std::optional<int64_t> getBlockElements(StringRef stored);
+/// The buffer of f32 numbers that lies as `stored`, a name that
+/// getBlockElements() knows.
+MemRefType getStoredType(ShapedType type, StringRef stored);
+/// The runtime's number of how a buffer is stored; 0 for one that lies as its
+/// element type.
+int64_t getStoredCode(MemRefType type);
 
 /// The buffer that holds a tensor: booleans are stored as bytes.
 MemRefType getBufferType(RankedTensorType type);

@@ -8,6 +8,7 @@
 #define TP_DIALECT_RT_BASE
 
 include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/BuiltinTypeInterfaces.td"
 include "mlir/IR/EnumAttr.td"
 include "mlir/IR/OpBase.td"
 
@@ -31,15 +32,41 @@ def RT_Dialect : Dialect {
     - `rt.kernel`, on a private function: it is the body of a kernel;
     - `rt.grid`, on a kernel for GPUs: how many blocks, of how many threads, to
       launch it with;
+    - `rt.stored`, on a parameter of an entry: its buffer has the blocks of the file,
+      of that type, see `!rt.stored`;
     - `rt.groups`, on the module: the groups of devices that collectives and
       coordinates refer to by their index, each a list of mesh axes.
   }];
   let useDefaultAttributePrinterParser = 1;
+  let useDefaultTypePrinterParser = 1;
   // Collectives have its reductions and axes as attributes.
   let dependentDialects = ["::mlir::tp::TPDialect"];
   let extraClassDeclaration = [{
     void registerAttributes();
+    void registerTypes();
   }];
+}
+
+//===----------------------------------------------------------------------===//
+// Types
+//===----------------------------------------------------------------------===//
+
+def RT_StoredType : TypeDef<RT_Dialect, "Stored", [MemRefElementTypeInterface]> {
+  let mnemonic = "stored";
+  let summary = "elements as a file stores them";
+  let description = [{
+    The element type of a buffer of f32 numbers that lie as `tprt_stored` has it: one
+    of the block-quantised types of GGUF files, or a 16-bit float. Blocks run along
+    the buffer's last dim, which is a multiple of one. Only ops that say so read
+    such a buffer, and none writes it.
+
+    ```mlir
+    memref<576x1536x!rt.stored<"Q4_1">>
+    ```
+  }];
+  let parameters = (ins StringRefParameter<"as files spell it">:$name);
+  let assemblyFormat = "`<` $name `>`";
+  let genVerifyDecl = 1;
 }
 
 //===----------------------------------------------------------------------===//

@@ -1,0 +1,162 @@
+//===- ContractStored.cpp - contractions with weights as stored ----------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "ContractStored.h"
+
+#include "Blas.h"
+#include "ContractLoops.h"
+#include "ContractPacked.h"
+#include "Stored.h"
+
+#include <algorithm>
+
+using namespace tprt;
+
+namespace {
+
+constexpr int64_t fewRows = 8;
+
+/// Lines of B that are multiplied or widened at a time, and how much of each is
+/// widened.
+constexpr int64_t lineTile = 64, columnTile = 128, innerTile = 2048;
+
+/// Whether B is lines along the contracted dim, each of whole blocks.
+bool isLines(const ContractPlan &plan, int64_t stored) {
+  if (plan.inner.size() != 1 || plan.inner[0].b != 1)
+    return false;
+  const int64_t block = kStored[stored].elements;
+  for (const auto *dims : {&plan.batch, &plan.columns})
+    for (const ContractDim &dim : *dims)
+      if (dim.b % block != 0)
+        return false;
+  return plan.inner[0].extent % block == 0;
+}
+
+/// The column dims as loops over lines with one stride.
+struct Lines {
+  std::vector<ContractDim> loops;
+  ContractDim line;
+
+  explicit Lines(const ContractPlan &plan) : loops(plan.columns) {
+    if (loops.empty())
+      return;
+    line = loops.back();
+    loops.pop_back();
+  }
+};
+
+//===----------------------------------------------------------------------===//
+// Few rows
+//===----------------------------------------------------------------------===//
+
+void contractFew(const ContractPlan &plan, Scratch &scratch, const float *a,
+                 int64_t stored, const void *b, float *c) {
+  const ContractDim &inner = plan.inner[0];
+  const int64_t stride = paddedInner(inner.extent);
+  Offsets rows;
+  rows.set(plan.rows, 0, extentOf(plan.rows));
+  float *dense = scratch.get<float>(0, rows.size() * stride);
+  const Lines columns(plan);
+  forEachIndex(plan.batch, [&](int64_t atA, int64_t atB, int64_t atC) {
+    float *to = dense;
+    for (int64_t row : rows.a) {
+      for (int64_t k = 0; k < inner.extent; ++k)
+        to[k] = a[atA + row + k * inner.a];
+      std::fill(to + inner.extent, to + stride, 0.0f);
+      to += stride;
+    }
+    forEachIndex(columns.loops, [&](int64_t, int64_t outerB, int64_t outerC) {
+      for (int64_t l = 0; l < columns.line.extent; l += lineTile) {
+        float sums[lineTile * fewRows];
+        const int64_t count = std::min(lineTile, columns.line.extent - l);
+        multiplyStored(stored,
+                       {b, atB + outerB + l * columns.line.b, columns.line.b,
+                        count, inner.extent},
+                       {dense, rows.size()}, sums);
+        const float *sum = sums;
+        for (int64_t i = 0; i < count; ++i)
+          for (int64_t row : rows.c)
+            c[atC + outerC + (l + i) * columns.line.c + row] = *sum++;
+      }
+    });
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Many rows
+//===----------------------------------------------------------------------===//
+
+CBLAS_TRANSPOSE transpose(bool yes) { return yes ? CblasTrans : CblasNoTrans; }
+
+/// A and C as matrices that BLAS takes where they are.
+class WidenedProduct {
+public:
+  WidenedProduct(const ContractPlan &plan, Scratch &scratch, int64_t stored)
+      : inner(plan.inner[0]), columns(plan), scratch(scratch), stored(stored) {
+    if (!plan.rows.empty())
+      row = plan.rows[0];
+    fits = plan.rows.size() <= 1 &&
+           matrixLayout(row.extent, row.a, inner.extent, inner.a, layoutA) &&
+           matrixLayout(row.extent, row.c, columns.line.extent, columns.line.c,
+                        layoutC);
+  }
+
+  explicit operator bool() const { return fits; }
+
+  void run(const float *a, const void *b, int64_t atB, float *c) const {
+    float *tile = scratch.get<float>(0, columnTile * innerTile);
+    forEachIndex(columns.loops, [&](int64_t, int64_t outerB, int64_t outerC) {
+      for (int64_t l = 0; l < columns.line.extent; l += columnTile)
+        for (int64_t k = 0; k < inner.extent; k += innerTile)
+          addTile(a, b, atB + outerB, c + outerC, l, k, tile);
+    });
+  }
+
+private:
+  void addTile(const float *a, const void *b, int64_t atB, float *c, int64_t l,
+               int64_t k, float *tile) const {
+    const int m = int(row.extent);
+    const int n = int(std::min(columnTile, columns.line.extent - l));
+    const int depth = int(std::min(innerTile, inner.extent - k));
+    for (int64_t i = 0; i < n; ++i)
+      widenStored(stored, b, atB + (l + i) * columns.line.b + k, depth,
+                  tile + i * depth);
+    const float beta = k == 0 ? 0.0f : 1.0f;
+    a += k * inner.a;
+    c += l * columns.line.c;
+    if (!layoutC.transposed)
+      gemm(transpose(layoutA.transposed), CblasTrans, m, n, depth, a,
+           layoutA.stride, tile, depth, beta, c, layoutC.stride);
+    else // c' = b' a'
+      gemm(CblasNoTrans, transpose(!layoutA.transposed), n, m, depth, tile,
+           depth, a, layoutA.stride, beta, c, layoutC.stride);
+  }
+
+  ContractDim row, inner;
+  Lines columns;
+  Scratch &scratch;
+  int64_t stored;
+  MatrixLayout layoutA, layoutC;
+  bool fits;
+};
+
+} // namespace
+
+void tprt::contractStored(const ContractPlan &plan, Scratch &scratch,
+                          const float *a, int64_t stored, const void *b,
+                          float *c) {
+  if (isLines(plan, stored)) {
+    if (extentOf(plan.rows) <= fewRows)
+      return contractFew(plan, scratch, a, stored, b, c);
+    if (WidenedProduct product(plan, scratch, stored); product) {
+      forEachIndex(plan.batch, [&](int64_t atA, int64_t atB, int64_t atC) {
+        product.run(a + atA, b, atB, c + atC);
+      });
+      return;
+    }
+  }
+  contractPackedStored(plan, scratch, a, stored, b, c);
+}

@@ -1,0 +1,22 @@
+//===- ContractStored.h - contractions with weights as they are stored ---===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef TPRT_HOST_CONTRACTSTORED_H
+#define TPRT_HOST_CONTRACTSTORED_H
+
+#include "ContractPlan.h"
+#include "Rank.h"
+
+namespace tprt {
+
+/// C = A B, where B is in a stored type. With few rows of A the weights are
+/// widened in registers; with many, tile by tile for BLAS, once for all rows.
+void contractStored(const ContractPlan &plan, Scratch &scratch, const float *a,
+                    int64_t stored, const void *b, float *c);
+
+} // namespace tprt
+
+#endif // TPRT_HOST_CONTRACTSTORED_H

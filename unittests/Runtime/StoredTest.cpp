@@ -1,0 +1,241 @@
+//===- StoredTest.cpp - weights as they are stored -----------------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// Against the checkpoint reader, which decodes the same blocks by other code,
+// and against contractions of the widened weight.
+//
+//===----------------------------------------------------------------------===//
+
+#include "host/Stored.h"
+#include "Support.h"
+#include "checkpoint/Codec.h"
+
+#include <cmath>
+#include <cstring>
+
+using namespace tprt;
+using namespace tprt::test;
+
+namespace {
+
+class StoredTest : public testing::TestWithParam<int64_t> {
+protected:
+  const int64_t stored = GetParam(), block = kStored[stored].elements;
+  std::mt19937 random{7};
+
+  /// Random blocks whose 16-bit scales are ordinary numbers.
+  std::vector<uint8_t> makeTensor(int64_t elements) {
+    std::vector<uint8_t> bytes(
+        size_t(elements / block * kStored[stored].bytes));
+    for (uint8_t &byte : bytes)
+      byte = uint8_t(random());
+    const size_t size = size_t(kStored[stored].bytes);
+    for (size_t at = 0; at < bytes.size(); at += size)
+      for (size_t half : scales())
+        bytes[at + half + 1] = uint8_t((random() & 0x83) | 0x24);
+    return bytes;
+  }
+
+  std::vector<float> decode(const std::vector<uint8_t> &tensor,
+                            int64_t elements) {
+    auto type = storedTypeByName(kStored[stored].name);
+    EXPECT_TRUE(type.has_value());
+    std::vector<float> values(static_cast<size_t>(elements));
+    checkpoint::findDecoder<float> (*type)(tensor.data(), 0, 1, elements,
+                                           values.data());
+    return values;
+  }
+
+private:
+  /// Where a block has a 16-bit float.
+  std::vector<size_t> scales() const {
+    switch (stored) {
+    case TPRT_STORED_Q6_K:
+      return {208};
+    case TPRT_STORED_Q4_0:
+    case TPRT_STORED_Q5_0:
+    case TPRT_STORED_Q8_0:
+    case TPRT_STORED_F16:
+    case TPRT_STORED_BF16:
+      return {0};
+    default:
+      return {0, 2};
+    }
+  }
+};
+
+TEST_P(StoredTest, widensToTheSameBits) {
+  const int64_t elements = 3 * 256;
+  std::vector<uint8_t> tensor = makeTensor(elements);
+  std::vector<float> expected = decode(tensor, elements);
+  for (int64_t first : {0, 1, 31, 32, 40, 255, 256, 300})
+    for (int64_t count : {0, 1, 5, 32, 33, 100, 256, 468}) {
+      std::vector<float> values(size_t(count) + 1, -7.0f);
+      widenStored(stored, tensor.data(), first, count, values.data());
+      EXPECT_EQ(std::memcmp(values.data(), expected.data() + first,
+                            size_t(count) * sizeof(float)),
+                0)
+          << first << " " << count;
+      EXPECT_EQ(values.back(), -7.0f);
+    }
+}
+
+TEST_P(StoredTest, tailsOfPlainTypesAreNotReadBeyond) {
+  if (block > 1)
+    GTEST_SKIP() << "blocks are whole";
+  for (int64_t elements : {1, 31, 33, 70}) {
+    std::vector<uint8_t> tensor = makeTensor(elements); // sanitizers watch it
+    std::vector<float> expected = decode(tensor, elements);
+    std::vector<float> values(expected.size());
+    widenStored(stored, tensor.data(), 0, elements, values.data());
+    EXPECT_EQ(values, expected);
+  }
+}
+
+/// Sizes of a contraction and where its columns lie.
+struct Shape {
+  int64_t batch, rows, columns, inner;
+  bool transposed; ///< the weight is [inner, columns]
+};
+
+void PrintTo(const Shape &shape, std::ostream *out) {
+  *out << shape.batch << " x " << shape.rows << " x " << shape.columns << " x "
+       << shape.inner << (shape.transposed ? " transposed" : "");
+}
+
+class Contraction {
+public:
+  Contraction(const Shape &shape) : shape(shape) {
+    const auto [z, m, n, k, transposed] = shape;
+    desc.dtype = TPRT_F32;
+    desc.num_dims = 4;
+    desc.dims[0] = {0, z, m * k, n * k, m * n};
+    desc.dims[1] = {1, m, k, 0, n};
+    desc.dims[2] = {2, n, 0, transposed ? 1 : k, 1};
+    desc.dims[3] = {3, k, 1, transposed ? n : 1, 0};
+  }
+
+  std::vector<double> expected(const std::vector<float> &a,
+                               const std::vector<float> &b) const {
+    std::vector<double> c;
+    for (int64_t z = 0; z < shape.batch; ++z)
+      for (int64_t i = 0; i < shape.rows; ++i)
+        for (int64_t j = 0; j < shape.columns; ++j) {
+          double sum = 0;
+          for (int64_t k = 0; k < shape.inner; ++k)
+            sum +=
+                double(a[size_t(z * desc.dims[0].stride_a +
+                                i * desc.dims[1].stride_a + k)]) *
+                b[size_t(z * desc.dims[0].stride_b + j * desc.dims[2].stride_b +
+                         k * desc.dims[3].stride_b)];
+          c.push_back(sum);
+        }
+    return c;
+  }
+
+  /// The same with A and B exchanged.
+  tprt_contract_desc mirrored() const {
+    tprt_contract_desc result = desc;
+    for (int64_t i = 0; i < desc.num_dims; ++i) {
+      tprt_contract_dim &dim = result.dims[i];
+      std::swap(dim.stride_a, dim.stride_b);
+      dim.kind = dim.kind == 1 ? 2 : dim.kind == 2 ? 1 : dim.kind;
+    }
+    std::swap(result.stored_a, result.stored_b);
+    return result;
+  }
+
+  const Shape shape;
+  tprt_contract_desc desc = {};
+};
+
+TEST_P(StoredTest, contracts) {
+  // One row, few, many; columns that are no multiple of a tile; a long inner
+  // dim; several batches.
+  const Shape shapes[] = {{1, 1, 70, 256, false},   {1, 1, 3, 768, false},
+                          {1, 7, 70, 256, false},   {2, 4, 20, 512, false},
+                          {1, 33, 140, 256, false}, {3, 9, 5, 2304, false},
+                          {1, 1, 256, 7, true},     {1, 20, 512, 33, true}};
+  for (const Shape &shape : shapes) {
+    SCOPED_TRACE(testing::PrintToString(shape));
+    Contraction of(shape);
+    const int64_t size = shape.batch * shape.columns * shape.inner;
+    std::vector<uint8_t> b = makeTensor(size);
+    std::vector<float> wide = decode(b, size);
+    std::vector<float> a(size_t(shape.batch * shape.rows * shape.inner));
+    std::normal_distribution<float> normal;
+    for (float &x : a)
+      x = normal(random);
+    std::vector<double> expected = of.expected(a, wide);
+    double largest = 0;
+    for (double x : expected)
+      largest = std::max(largest, std::abs(x));
+    for (bool mirror : {false, true}) {
+      std::vector<float> c(expected.size(), NAN);
+      of.desc.stored_b = stored;
+      tprt_contract_desc desc = mirror ? of.mirrored() : of.desc;
+      ASSERT_EQ(runOnOne([&](tprt_rank *rank) {
+                  if (mirror)
+                    tprt_contract(rank, &desc, b.data(), a.data(), c.data());
+                  else
+                    tprt_contract(rank, &desc, a.data(), b.data(), c.data());
+                }),
+                "");
+      for (size_t i = 0; i < c.size(); ++i)
+        ASSERT_NEAR(c[i], expected[i], 1e-5 * largest) << i;
+    }
+  }
+}
+
+TEST_P(StoredTest, embeds) {
+  const int64_t rows = 5, width = 512;
+  std::vector<uint8_t> table = makeTensor(rows * width);
+  std::vector<float> wide = decode(table, rows * width), out(size_t(3 * width));
+  tprt_embedding_desc desc = {TPRT_F32, 3, rows, width, 9, stored};
+  const int32_t ids[] = {6, 2, 3}; // the shard has rows 2 to 6
+  ASSERT_EQ(runOnOne([&](tprt_rank *rank) {
+              tprt_embedding(rank, &desc, ids, table.data(), 2, out.data());
+            }),
+            "");
+  for (int64_t i = 0; i < 3; ++i)
+    EXPECT_EQ(std::memcmp(out.data() + i * width,
+                          wide.data() + (ids[i] - 2) * width,
+                          size_t(width) * sizeof(float)),
+              0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, StoredTest,
+                         testing::Range(int64_t(1), int64_t(11)),
+                         [](const auto &info) {
+                           return std::string(kStored[info.param].name);
+                         });
+
+TEST(StoredErrorTest, onlyOneOperandAndF32) {
+  for (tprt_dtype dtype : {TPRT_F32, TPRT_BF16}) {
+    Contraction of({1, 1, 1, 32, false});
+    of.desc.dtype = dtype;
+    of.desc.stored_b = TPRT_STORED_Q4_0;
+    of.desc.stored_a = dtype == TPRT_F32 ? TPRT_STORED_Q4_0 : 0;
+    char memory[256] = {};
+    std::string error = runOnOne([&](tprt_rank *rank) {
+      tprt_contract(rank, &of.desc, memory, memory, memory);
+    });
+    EXPECT_NE(error.find("stored types"), std::string::npos) << error;
+  }
+}
+
+TEST(StoredErrorTest, tablesAgree) {
+  for (int64_t stored = 1; isStored(stored); ++stored) {
+    auto type = storedTypeByName(kStored[stored].name);
+    ASSERT_TRUE(type.has_value()) << kStored[stored].name;
+    EXPECT_EQ(storedTypeInfo(*type).blockElements, kStored[stored].elements);
+    EXPECT_EQ(storedTypeInfo(*type).blockBytes, kStored[stored].bytes);
+    EXPECT_EQ(storedByName(kStored[stored].name), stored);
+  }
+  EXPECT_EQ(storedByName("F32"), TPRT_STORED_AS_DTYPE);
+}
+
+} // namespace
