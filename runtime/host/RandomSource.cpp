@@ -108,8 +108,9 @@ public:
       raise(TPRT_UNSUPPORTED, "random values of dtype ",
             dtypeName(argument.dtype));
     if (isStored(argument.stored) && kStored[argument.stored].elements > 1)
-      raise(TPRT_UNSUPPORTED, "random values for '", argument.name,
-            "', which the program keeps as ", kStored[argument.stored].name,
+      raise(TPRT_UNSUPPORTED,
+            "random values of a weight that the program keeps as ",
+            kStored[argument.stored].name,
             ", as it was stored; import the model with --dequantise");
   }
 

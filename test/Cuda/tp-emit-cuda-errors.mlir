@@ -104,3 +104,11 @@ func.func private @"a kernel"(%x: tensor<8xf32>) -> tensor<8xf32> attributes {rt
   %0 = arith.negf %x : tensor<8xf32>
   return %0 : tensor<8xf32>
 }
+
+// -----
+
+// expected-error @+1 {{keeps weights as they are stored, 'memref<8x64x!rt.stored<"Q4_1">>', which is for CPUs: emit from the sharded module}}
+func.func @f(%x: memref<8x64xf32>, %w: memref<8x64x!rt.stored<"Q4_1">>, %y: memref<8x8xf32>) {
+  rt.contract %x, %w into %y "mk,nk->mn" : memref<8x64xf32>, memref<8x64x!rt.stored<"Q4_1">>, memref<8x8xf32>
+  return
+}

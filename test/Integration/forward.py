@@ -84,6 +84,27 @@ def stored_bf16(tools: Tools) -> None:
         check_close(logits.astype(np.float32), expected, 0.05, f"{ranks} ranks in bf16")
 
 
+def stored(tools: Tools) -> None:
+    """Weights that stay as they are stored compute what widened ones do, in less memory, sharded or not."""
+    make_gguf(tools.work / "model.gguf", types="blocks")
+    make_variant("bf16", tools.work / "model")
+    ids = random_ids(13)
+    for model, options, saved in (("model.gguf", (), 0.6), ("model", ("--dtype=f32",), 0.8)):
+        for ranks in (1, 2, 3):
+            mesh = f"--mesh=tp={ranks}"
+            parameters = []
+            logits = []
+            for how in ((), ("--dequantise",)):
+                logits.append(tools.forward(model, ids, mesh, *options, *how, "--report=report.json"))
+                parameters.append(json.loads((tools.work / "report.json").read_text())["memory"]["parameters"])
+            check_close(logits[0], logits[1], RANKS_TOLERANCE, f"{model} on {ranks} ranks, as stored and widened")
+            if ranks == 1:
+                check(parameters[0] < saved * parameters[1], f"{model}: {parameters} bytes of parameters")
+            module = tools.shard(tools.import_model(model, "--batch=2", "--seq=13", *options), f"tp={ranks}")
+            predicted = tools.report(module)["memory"]["parameters"]
+            check(predicted == parameters[0], f"{model} on {ranks} ranks: {predicted} predicted, {parameters[0]} held")
+
+
 def two_axes(tools: Tools) -> None:
     """Batch over dp, the rest over tp."""
     make_variant("grouped", tools.work / "model")
@@ -200,6 +221,7 @@ CASES: dict[str, Callable[[Tools], None]] = {name: variant(name) for name in VAR
     "gguf-f32": gguf(types="f32"),
     "gguf-blocks": gguf(types="blocks"),
     "gguf-tied": gguf(tied=True),
+    "stored": stored,
     "gguf-rope-factors": gguf(rope_factors=True),
     "f64": double,
     "bf16-auto": stored_bf16,

@@ -169,6 +169,51 @@ TEST(Manifest, origins) {
   EXPECT_EQ(without(at("/origin").c_str()), "");
 }
 
+TEST(Manifest, stored) {
+  auto parse = [](const char *stored, Json changes) {
+    Json json = good();
+    Json &argument = json[Json::json_pointer(weight)];
+    argument["dims"] = {dim(4, 4, {axis("tp", 2)}), dim(2), dim(64)};
+    argument["origin"] = {{"tensor", "stored"},
+                          {"shape", {24, 128}},
+                          {"offset", {0, 0}},
+                          {"dims",
+                           {{{"dim", 0}, {"stride", 6}},
+                            {{"dim", 1}, {"stride", 64}},
+                            {{"dim", 1}, {"stride", 1}}}}};
+    argument["stored"] = stored;
+    for (auto &[pointer, value] : changes.items())
+      argument[Json::json_pointer(pointer)] = value;
+    return json.dump();
+  };
+  Manifest manifest = parseManifest(parse("Q4_1", Json::object()).c_str());
+  const Argument &argument = manifest.entries[0].arguments[0];
+  EXPECT_EQ(argument.localBytes(), 2 * 2 * 64 / 32 * 20);
+  EXPECT_EQ(argument.describe(), "f32 stored as Q4_1 [4 over 2, 2, 64]");
+  const std::string place = "manifest: entry 'entry0': argument 0 ('weight'): ";
+  EXPECT_EQ(messageOf(parse("Q9", Json::object())),
+            place + "there is no stored type 'Q9'");
+  EXPECT_EQ(messageOf(parse("Q4_1", {{"/dtype", "bf16"}})),
+            place + "stored as Q4_1, which is for f32, not bf16");
+  const std::string cut = "cuts blocks of Q4_1, which are 32 elements of the "
+                          "stored tensor's fast dim";
+  for (Json changes :
+       {Json{{"/dims/2", dim(63, 64)}},
+        Json{{"/dims/2", dim(64, 64, {axis("dp", 2)})},
+             {"/origin/dims/2/stride", 2},
+             {"/origin/dims/1/stride", 0},
+             {"/dims/1", dim(1)}},
+        Json{{"/origin/offset/1", 16}, {"/dims/1", dim(1)}},
+        Json{{"/origin/dims/1/stride", 33}}, Json{{"/origin/shape/1", 129}},
+        Json{{"/origin/dims/2/dim", 0},
+             {"/origin/dims/2/stride", 0},
+             {"/dims/2", dim(1)}}})
+    EXPECT_EQ(messageOf(parse("Q4_1", changes)), place + cut) << changes;
+  EXPECT_EQ(messageOf(parse("Q4_K", Json::object())),
+            place + "cuts blocks of Q4_K, which are 256 elements of the stored "
+                    "tensor's fast dim");
+}
+
 TEST(Manifest, argumentsAndResults) {
   EXPECT_EQ(with(at("/kind").c_str(), "weights"),
             "manifest: entry 'entry0': argument 0 ('weight'): there is no kind "

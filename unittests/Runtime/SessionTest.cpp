@@ -347,6 +347,44 @@ TEST(Parameters, checkpointErrors) {
             "the session is not loaded");
 }
 
+TEST(Parameters, storedErrors) {
+  Json weight = headsParameter();
+  weight["stored"] = "BF16";
+  CheckpointFile file({8, 4});
+  TestSession session(manifest(Json::array(), Json::array(), {entry({weight})}),
+                      {copyArgument(0)});
+  EXPECT_EQ(session.load(0, file.path.c_str()), TPRT_INVALID);
+  EXPECT_EQ(session.message(),
+            "parameter 'w': tensor 'stored' of " + file.path +
+                " is F32; the program keeps it as BF16, as it was stored");
+  session.destroy();
+  Json quantised = argument("parameter", "v", "f32", dims({2, 32}));
+  quantised["stored"] = "Q8_0";
+  TestSession random(
+      manifest(Json::array(), Json::array(), {entry({quantised})}),
+      {copyArgument(0)});
+  EXPECT_EQ(random.load(), TPRT_UNSUPPORTED);
+  EXPECT_EQ(random.message(),
+            "parameter 'v': random values of a weight that the program keeps "
+            "as Q8_0, as it was stored; import the model with --dequantise");
+}
+
+/// The same random values, rounded to what is kept.
+TEST(Parameters, randomStored) {
+  Json weight = argument("parameter", "w", "f32", {dim(3, 4)});
+  weight["stored"] = "BF16";
+  TestSession session(
+      manifest(Json::array(), Json::array(), {entry({weight})}),
+      {[](tprt_rank *, void *, void *const *arguments, void *const *) {
+        auto *w = static_cast<const uint16_t *>(in(arguments, 0));
+        for (int64_t i = 0; i < 3; ++i)
+          EXPECT_EQ(w[i], f32ToBf16(float(0.02 * randomNormal(5, "w", i))));
+        EXPECT_EQ(w[3], 0) << "padding is zero";
+      }});
+  ASSERT_EQ(session.load(5), TPRT_OK) << session.message();
+  EXPECT_EQ(session.run(), TPRT_OK) << session.message();
+}
+
 /// Prefill and decode share weights and a cache; each has its own arena plan.
 TEST(Session, entriesShareParametersAndState) {
   Json sharding = {dim(4, 4, {axis("tp", 2)})};
