@@ -24,7 +24,8 @@ using namespace tprt;
 
 Session::Session(const char *manifestText, tprt_lookup lookup, void *context,
                  double timeoutSeconds, std::shared_ptr<World> processes,
-                 uint64_t fingerprint, const char *collectives)
+                 uint64_t fingerprint, const char *collectives,
+                 bool hasTimeline)
     : world(std::move(processes)), manifest(parseManifest(manifestText)),
       layout(manifest), timeout(timeoutSeconds),
       executions(manifest.entries.size()) {
@@ -41,12 +42,16 @@ Session::Session(const char *manifestText, tprt_lookup lookup, void *context,
   const int64_t numHere = world ? 1 : numRanks;
   for (int64_t rank = first; rank < first + numHere; ++rank)
     ranks.push_back(std::make_unique<tprt_rank>(rank, state, manifest));
+  if (hasTimeline)
+    startTimeline();
   device = makeDevice({&manifest, lookup, context, world.get(), &ranks, &state,
                        collectives ? collectives : "auto", timeout});
   deviceText = device->describe();
   if (world) {
     compareProgram(manifestText, fingerprint);
     ranks.front()->recorder = &world->recorder;
+    if (hasTimeline)
+      clockAtStart = readClock();
   }
   if (!device->usesGroups())
     return;
@@ -264,8 +269,14 @@ void Session::runEntry(size_t entry, size_t slot) {
   if (poisonsArena && layout.arenaRegion.bytes > 0)
     device->fill(slot, block(slot) + layout.arenaRegion.offset, 0xff,
                  layout.arenaRegion.bytes);
+  Timeline *timeline = ranks[slot]->timeline.get();
+  if (timeline)
+    timeline->begin(entry, executions[entry],
+                    manifest.entries[entry].marks.size());
   device->run(slot, entry, block(slot) + layout.arenaRegion.offset,
               arguments.data(), results.data());
+  if (timeline)
+    timeline->end();
 }
 
 void Session::run(const char *name, const tprt_buffer *inputs, size_t numInputs,
@@ -287,5 +298,8 @@ void Session::run(const char *name, const tprt_buffer *inputs, size_t numInputs,
     collectOutputs(fetched);
   else
     fetchOutputs(fetched);
+  for (auto &rank : ranks)
+    if (rank->timeline)
+      rank->timeline->keep();
   ++executions[entry];
 }

@@ -114,7 +114,10 @@ std::unique_ptr<Program> Program::create(OwningOpRef<ModuleOp> module,
       printStart(*report, options.world);
   }
   progress("compiling");
-  FailureOr<std::unique_ptr<JitProgram>> code = JitProgram::compile(*module);
+  JitOptions jit;
+  jit.marks = options.hasTimeline ? Marks::EveryOp : Marks::None;
+  FailureOr<std::unique_ptr<JitProgram>> code =
+      JitProgram::compile(*module, jit);
   if (failed(code))
     return nullptr;
   program->code = std::move(*code);
@@ -137,6 +140,7 @@ bool Program::start(const char *manifest, tprt_lookup lookup, void *context,
   runtime.world = options.world;
   runtime.fingerprint = fingerprint;
   runtime.collectives = options.collectives.c_str();
+  runtime.timeline = options.hasTimeline;
   if (tprt_session_create(manifest, lookup, context, &runtime, &session,
                           &error) == TPRT_OK)
     return true;
@@ -286,6 +290,22 @@ FailureOr<Report> Program::report() {
     return failure();
   }
   return report;
+}
+
+FailureOr<std::string> Program::timeline() {
+  char *json = nullptr;
+  int64_t leftOut = 0;
+  tprt_error error = {};
+  if (tprt_session_timeline(session, &json, &leftOut, &error) != TPRT_OK) {
+    printError(error.message);
+    return failure();
+  }
+  std::string text = json ? json : "";
+  tprt_free(json);
+  if (leftOut && isFirst)
+    llvm::errs() << "remark: the timeline has no room for the last " << leftOut
+                 << " runs\n";
+  return text;
 }
 
 //===----------------------------------------------------------------------===//

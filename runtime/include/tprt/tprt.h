@@ -118,6 +118,7 @@ typedef struct tprt_options {
   /// How ranks on GPUs communicate: "nccl", a GPU for each; "loopback", kernels
   /// on the one GPU that the ranks of this process share; null or "auto".
   const char *collectives;
+  int64_t timeline; ///< not 0: keep when each op ran, tprt_session_timeline
 } tprt_options;
 
 //===----------------------------------------------------------------------===//
@@ -222,6 +223,16 @@ tprt_status tprt_session_reset(tprt_session *session, tprt_error *error);
 /// processes rank 0 has the largest of all, the others their own.
 tprt_status tprt_session_counters(tprt_session *session, char **json,
                                   tprt_error *error);
+
+/// When each op ran on each rank, in the runs that have ended well so far: a
+/// Chrome trace (docs/report.md), to be freed with tprt_free. `runs_left_out`
+/// are the last runs, which a rank had no room for: it keeps 2^20 times. Of
+/// several processes rank 0 gets all ranks', and null is put elsewhere.
+/// TPRT_INVALID if the session was made without options.timeline. With it,
+/// tprt_session_create gives TPRT_INVALID for a program without marks, and
+/// TPRT_UNSUPPORTED for one that does not run on CPUs.
+tprt_status tprt_session_timeline(tprt_session *session, char **json,
+                                  int64_t *runs_left_out, tprt_error *error);
 
 /// What the program runs on: "CPU", or "NVIDIA H200, 4 ranks share it: loopback
 /// collectives". Valid as long as the session.
@@ -452,6 +463,11 @@ typedef struct tprt_collective_desc {
 
 void tprt_collective(tprt_rank *rank, const tprt_collective_desc *desc,
                      const void *const *inputs, void *const *outputs);
+
+/// The rank has come to mark `number` of its entry, where a span of its
+/// timeline begins. Only in programs that were compiled for one; costs nothing
+/// but the call where the session keeps none.
+void tprt_mark(tprt_rank *rank, int64_t number);
 
 /// This rank's index within `group`: major to minor over the group's axes.
 int64_t tprt_coordinate(tprt_rank *rank, int64_t group);

@@ -34,6 +34,7 @@ inline constexpr StringLiteral kMemoryName = "rt.memory";
 inline constexpr StringLiteral kSlotName = "rt.slot";
 inline constexpr StringLiteral kKernelName = "rt.kernel";
 inline constexpr StringLiteral kGridName = "rt.grid";
+inline constexpr StringLiteral kMarkedName = "rt.marked";
 inline constexpr StringLiteral kGroupsName = "rt.groups";
 
 /// Most dims that a buffer may have, and most buffers of one collective: the
@@ -50,6 +51,9 @@ StringRef getDTypeName(Type elementType);
 int64_t getElementBytes(Type elementType);
 /// Bytes of a dense tensor or memref of static shape.
 int64_t getBytes(ShapedType type);
+
+/// What tp-keep-origins wrote into a location; null if it did not.
+OriginAttr findOrigin(Location location);
 
 /// The buffer that holds a tensor: booleans are stored as bytes.
 MemRefType getBufferType(RankedTensorType type);

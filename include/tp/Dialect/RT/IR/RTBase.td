@@ -31,6 +31,9 @@ def RT_Dialect : Dialect {
     - `rt.kernel`, on a private function: it is the body of a kernel;
     - `rt.grid`, on a kernel for GPUs: how many blocks, of how many threads, to
       launch it with;
+    - `rt.marked`, on an entry: its calls and launches have marks, `rt.mark`;
+    - `#rt.origin`, in the location of an op: which op of the local program it comes
+      from, for the marks of a timeline;
     - `rt.groups`, on the module: the groups of devices that collectives and
       coordinates refer to by their index, each a list of mesh axes.
   }];
@@ -67,6 +70,20 @@ def RT_PlaceAttr : AttrDef<RT_Dialect, "Place"> {
   let parameters = (ins EnumParameter<RT_PlaceKind>:$kind, "int64_t":$index);
   let assemblyFormat = "`<` $kind $index `>`";
   let genVerifyDecl = 1;
+}
+
+def RT_OriginAttr : AttrDef<RT_Dialect, "Origin"> {
+  let mnemonic = "origin";
+  let summary = "which op of the local program an op comes from";
+  let description = [{
+    `#rt.origin<"nn.contract" of "model.layers.0.mlp.down_proj">`: the name of the op
+    and the module that it belongs to, which is empty if no one knows. Stands in the
+    location of an op, as what is attached to a fused location, because lowering keeps
+    locations and nothing else.
+  }];
+  let parameters = (ins StringRefParameter<"name of the op">:$op,
+                        StringRefParameter<"its module">:$module);
+  let assemblyFormat = "`<` $op `of` $module `>`";
 }
 
 def RT_CollectiveKind : I32EnumAttr<"CollectiveKind", "what a collective does", [
