@@ -20,31 +20,27 @@ using namespace tprt;
 //===----------------------------------------------------------------------===//
 
 void Timeline::begin(size_t entry, int64_t execution, size_t numMarks) {
-  all.resize(keptRuns);
   marks.resize(keptMarks);
   recording = !numLeftOut && numMarks <= mostMarks - keptMarks;
-  if (recording)
-    all.push_back({int64_t(entry), execution, nanosecondsNow(), 0,
-                   int64_t(marks.size())});
+  current = {int64_t(entry), execution, nanosecondsNow(), 0,
+             int64_t(keptMarks)};
 }
 
-void Timeline::end() {
-  if (recording)
-    all.back().end = nanosecondsNow();
-}
+void Timeline::end() { current.end = nanosecondsNow(); }
 
 void Timeline::keep() {
-  if (!recording)
+  if (recording)
+    kept.push_back(current);
+  else
     ++numLeftOut;
-  keptRuns = all.size();
   keptMarks = marks.size();
   recording = false;
 }
 
 std::vector<Timeline::Mark> Timeline::marksOf(size_t run) const {
   const size_t last =
-      run + 1 < keptRuns ? size_t(all[run + 1].firstMark) : keptMarks;
-  return {marks.begin() + all[run].firstMark, marks.begin() + int64_t(last)};
+      run + 1 < kept.size() ? size_t(kept[run + 1].firstMark) : keptMarks;
+  return {marks.begin() + kept[run].firstMark, marks.begin() + int64_t(last)};
 }
 
 template <typename T> static void append(std::string &bytes, const T &value) {
@@ -62,11 +58,11 @@ template <typename T> static T take(const std::string &bytes, size_t &place) {
 
 std::string Timeline::pack() const {
   std::string bytes;
-  append(bytes, int64_t(keptRuns));
+  append(bytes, int64_t(kept.size()));
   append(bytes, int64_t(keptMarks));
   append(bytes, numLeftOut);
-  for (size_t run = 0; run < keptRuns; ++run)
-    append(bytes, all[run]);
+  for (const Run &run : kept)
+    append(bytes, run);
   for (size_t mark = 0; mark < keptMarks; ++mark)
     append(bytes, marks[mark]);
   return bytes;
@@ -74,11 +70,11 @@ std::string Timeline::pack() const {
 
 Timeline Timeline::unpack(const std::string &bytes, size_t &place) {
   Timeline result;
-  result.keptRuns = size_t(take<int64_t>(bytes, place));
+  const auto numRuns = take<int64_t>(bytes, place);
   result.keptMarks = size_t(take<int64_t>(bytes, place));
   result.numLeftOut = take<int64_t>(bytes, place);
-  for (size_t run = 0; run < result.keptRuns; ++run)
-    result.all.push_back(take<Run>(bytes, place));
+  for (int64_t run = 0; run < numRuns; ++run)
+    result.kept.push_back(take<Run>(bytes, place));
   for (size_t mark = 0; mark < result.keptMarks; ++mark)
     result.marks.push_back(take<Mark>(bytes, place));
   return result;

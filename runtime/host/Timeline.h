@@ -55,7 +55,7 @@ public:
   /// The run has ended well on all ranks.
   void keep();
 
-  const std::vector<Run> &runs() const { return all; }
+  const std::vector<Run> &runs() const { return kept; }
   /// Those of run number `run`, in the order of time.
   std::vector<Mark> marksOf(size_t run) const;
   int64_t leftOut() const { return numLeftOut; }
@@ -65,9 +65,10 @@ public:
   static Timeline unpack(const std::string &bytes, size_t &place);
 
 private:
-  std::vector<Run> all;
+  std::vector<Run> kept;
+  Run current = {};
   std::deque<Mark> marks; // never moves what it has
-  size_t keptRuns = 0, keptMarks = 0;
+  size_t keptMarks = 0;
   int64_t numLeftOut = 0;
   bool recording = false;
 };
