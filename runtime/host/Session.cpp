@@ -24,8 +24,7 @@ using namespace tprt;
 
 Session::Session(const char *manifestText, tprt_lookup lookup, void *context,
                  double timeoutSeconds, std::shared_ptr<World> processes,
-                 uint64_t fingerprint, const char *collectives,
-                 bool hasTimeline)
+                 uint64_t fingerprint, const char *collectives)
     : world(std::move(processes)), manifest(parseManifest(manifestText)),
       layout(manifest), timeout(timeoutSeconds),
       executions(manifest.entries.size()) {
@@ -42,16 +41,12 @@ Session::Session(const char *manifestText, tprt_lookup lookup, void *context,
   const int64_t numHere = world ? 1 : numRanks;
   for (int64_t rank = first; rank < first + numHere; ++rank)
     ranks.push_back(std::make_unique<tprt_rank>(rank, state, manifest));
-  if (hasTimeline)
-    startTimeline();
   device = makeDevice({&manifest, lookup, context, world.get(), &ranks, &state,
                        collectives ? collectives : "auto", timeout});
   deviceText = device->describe();
   if (world) {
     compareProgram(manifestText, fingerprint);
     ranks.front()->recorder = &world->recorder;
-    if (hasTimeline)
-      clockAtStart = readClock();
   }
   if (!device->usesGroups())
     return;

@@ -29,7 +29,7 @@ public:
   /// are threads of this process.
   Session(const char *manifest, tprt_lookup lookup, void *context,
           double timeoutSeconds, std::shared_ptr<World> world,
-          uint64_t fingerprint, const char *collectives, bool hasTimeline);
+          uint64_t fingerprint, const char *collectives);
 
   /// Starts the threads and connects the ranks; apart from the constructor
   /// because threads share the session.
@@ -40,6 +40,8 @@ public:
            tprt_buffer *outputs, size_t numOutputs);
   void reset();
   std::string counters();
+  /// An Error if the program has no marks.
+  void startTimeline();
   /// Empty on all processes but the first.
   std::string timeline(int64_t &runsLeftOut);
   const std::string &description() const { return deviceText; }
@@ -95,8 +97,6 @@ private:
   Counters collectCounters();
 
   // SessionTimeline.cpp
-  /// An Error if the program has no marks.
-  void startTimeline();
   ClockMap::Reading readClock();
   std::vector<std::vector<int64_t>> bytesSentBy(size_t slot) const;
   std::vector<RankTimeline> collectTimelines();

@@ -48,7 +48,7 @@ tprt_status tprt_session_create(const char *manifest, tprt_lookup lookup,
     made->session = std::make_shared<Session>(
         manifest, lookup, context, readTimeout(options), std::move(world),
         options ? options->fingerprint : 0,
-        options ? options->collectives : nullptr, options && options->timeline);
+        options ? options->collectives : nullptr);
     try {
       made->session->start();
     } catch (...) {
@@ -100,6 +100,11 @@ tprt_status tprt_session_counters(tprt_session *session, char **json,
       raise(TPRT_INVALID, "nowhere to put the counters");
     *json = copyText(check(session).counters());
   });
+}
+
+tprt_status tprt_session_start_timeline(tprt_session *session,
+                                        tprt_error *error) {
+  return callGuarded(error, session, [&] { check(session).startTimeline(); });
 }
 
 tprt_status tprt_session_timeline(tprt_session *session, char **json,

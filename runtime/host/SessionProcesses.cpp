@@ -32,7 +32,6 @@ void Session::compareProgram(const char *text, uint64_t fingerprint) {
   Facts facts;
   facts.add("mesh", describeMesh(manifest.mesh));
   facts.add("--timeout", join(timeout));
-  facts.add("--profile", ranks.front()->timeline ? "given" : "not given");
   for (const Entry &entry : manifest.entries) {
     facts.add("entry", entry.name);
     for (const Argument &argument : entry.arguments)

@@ -63,6 +63,8 @@ ClockMap::Reading Session::readClock() {
 }
 
 void Session::startTimeline() {
+  std::lock_guard<std::mutex> lock(mutex);
+  awaitIdle();
   if (manifest.backend != "cpu")
     raise(TPRT_UNSUPPORTED,
           "only programs for CPUs have a timeline of their runs; this one is "
@@ -72,6 +74,13 @@ void Session::startTimeline() {
     if (!entry.isMarked)
       raise(TPRT_INVALID, "a timeline needs a program with marks, and entry '",
             entry.name, "' has none: compile it with tp-compile --profile");
+  if (ranks.front()->timeline)
+    raise(TPRT_INVALID, "the session has a timeline already");
+  if (world) {
+    // All of them come here, or hear that one did not.
+    world->check("", [](auto &) { return std::string(); }, "a timeline");
+    clockAtStart = readClock();
+  }
   for (auto &rank : ranks)
     rank->timeline = std::make_unique<Timeline>();
 }
@@ -115,7 +124,7 @@ std::string Session::timeline(int64_t &runsLeftOut) {
   std::lock_guard<std::mutex> lock(mutex);
   awaitIdle();
   if (!ranks.front()->timeline)
-    raise(TPRT_INVALID, "the session was made without a timeline");
+    raise(TPRT_INVALID, "the session has no timeline");
   runsLeftOut = ranks.front()->timeline->leftOut();
   std::vector<RankTimeline> all;
   if (world)

@@ -140,9 +140,10 @@ bool Program::start(const char *manifest, tprt_lookup lookup, void *context,
   runtime.world = options.world;
   runtime.fingerprint = fingerprint;
   runtime.collectives = options.collectives.c_str();
-  runtime.timeline = options.hasTimeline;
   if (tprt_session_create(manifest, lookup, context, &runtime, &session,
-                          &error) == TPRT_OK)
+                          &error) == TPRT_OK &&
+      (!options.hasTimeline ||
+       tprt_session_start_timeline(session, &error) == TPRT_OK))
     return true;
   printError(error.message);
   return false;

@@ -61,15 +61,16 @@ tprt_entry lookup(const char *symbol, void *context) {
 
 /// A session of marked programs, loaded.
 struct Marked {
-  explicit Marked(const Json &manifest, int64_t timeline = 1,
+  explicit Marked(const Json &manifest, bool hasTimeline = true,
                   tprt_entry first = nullptr, tprt_world *world = nullptr) {
     tprt_options options = {};
     options.timeout_seconds = 20;
-    options.timeline = timeline;
     options.world = world;
     status = tprt_session_create(manifest.dump().c_str(), lookup,
                                  reinterpret_cast<void *>(first), &options,
                                  &session, &error);
+    if (status == TPRT_OK && hasTimeline)
+      status = tprt_session_start_timeline(session, &error);
     if (status == TPRT_OK)
       status = tprt_session_load(session, nullptr, 1, &error);
   }
@@ -169,7 +170,7 @@ TEST(Timeline, threads) {
 TEST(Timeline, processes) {
   std::string trace;
   auto outcomes = runProcesses(3, [&](Process &process) {
-    Marked session(markedManifest(3), 1, nullptr, process.world);
+    Marked session(markedManifest(3), true, nullptr, process.world);
     auto require = [&] {
       if (session.status != TPRT_OK)
         throw Error(session.status, session.error.message);
@@ -193,12 +194,11 @@ TEST(Timeline, processes) {
 
 /// Marks are only a call where nobody keeps them.
 TEST(Timeline, notAskedFor) {
-  Marked session(markedManifest(2), 0);
+  Marked session(markedManifest(2), false);
   ASSERT_EQ(session.run("entry0"), TPRT_OK);
   session.trace();
   EXPECT_EQ(session.status, TPRT_INVALID);
-  EXPECT_STREQ(session.error.message,
-               "the session was made without a timeline");
+  EXPECT_STREQ(session.error.message, "the session has no timeline");
   EXPECT_EQ(
       tprt_session_timeline(session.session, nullptr, nullptr, &session.error),
       TPRT_INVALID);
@@ -213,17 +213,10 @@ TEST(Timeline, programWithoutMarks) {
   EXPECT_STREQ(unmarked.error.message,
                "a timeline needs a program with marks, and entry 'entry1' has "
                "none: compile it with tp-compile --profile");
-  json = markedManifest(2);
-  json["backend"] = "cuda";
-  Marked elsewhere(json);
-  EXPECT_EQ(elsewhere.status, TPRT_UNSUPPORTED);
-  EXPECT_STREQ(elsewhere.error.message,
-               "only programs for CPUs have a timeline of their runs; this "
-               "one is for the backend 'cuda'");
 }
 
 TEST(Timeline, markThatTheManifestDoesNotHave) {
-  Marked session(markedManifest(1), 1, wrong);
+  Marked session(markedManifest(1), true, wrong);
   ASSERT_EQ(session.run("entry0"), TPRT_OK);
   session.trace();
   EXPECT_EQ(session.status, TPRT_INVALID);
@@ -231,9 +224,17 @@ TEST(Timeline, markThatTheManifestDoesNotHave) {
                "entry 'entry0': mark 3 is not in the manifest");
 }
 
+TEST(Timeline, startedOnce) {
+  Marked session(markedManifest(1));
+  EXPECT_EQ(tprt_session_start_timeline(session.session, &session.error),
+            TPRT_INVALID);
+  EXPECT_STREQ(session.error.message, "the session has a timeline already");
+  EXPECT_EQ(tprt_session_start_timeline(nullptr, &session.error), TPRT_INVALID);
+}
+
 /// A run that fails is not in the trace, and those before it are.
 TEST(Timeline, failedRun) {
-  Marked session(markedManifest(2), 1, failing);
+  Marked session(markedManifest(2), true, failing);
   ASSERT_EQ(session.run("entry1"), TPRT_OK);
   EXPECT_EQ(session.run("entry0"), TPRT_INVALID);
   Tracks tracks = tracksOf(session.trace());
@@ -249,13 +250,14 @@ TEST(Timeline, noRun) {
 
 TEST(Timeline, processesThatDiffer) {
   auto outcomes = runProcesses(2, [&](Process &process) {
-    Marked session(markedManifest(2), process.rank, nullptr, process.world);
+    Marked session(markedManifest(2), process.rank == 1, nullptr,
+                   process.world);
     if (session.status != TPRT_OK)
       throw Error(session.status, session.error.message);
   });
   for (const Outcome &outcome : outcomes)
-    EXPECT_EQ(outcome.message, "the ranks differ: rank 1 has --profile given, "
-                               "rank 0 has --profile not given");
+    EXPECT_EQ(outcome.message, "rank 0: the ranks differ: rank 1 has come to a "
+                               "timeline, rank 0 to comparing weights");
 }
 
 /// What does not fit is left out whole, and all that follows.

@@ -118,7 +118,6 @@ typedef struct tprt_options {
   /// How ranks on GPUs communicate: "nccl", a GPU for each; "loopback", kernels
   /// on the one GPU that the ranks of this process share; null or "auto".
   const char *collectives;
-  int64_t timeline; ///< not 0: keep when each op ran, tprt_session_timeline
 } tprt_options;
 
 //===----------------------------------------------------------------------===//
@@ -224,13 +223,17 @@ tprt_status tprt_session_reset(tprt_session *session, tprt_error *error);
 tprt_status tprt_session_counters(tprt_session *session, char **json,
                                   tprt_error *error);
 
-/// When each op ran on each rank, in the runs that have ended well so far: a
-/// Chrome trace (docs/report.md), to be freed with tprt_free. `runs_left_out`
-/// are the last runs, which a rank had no room for: it keeps 2^20 times. Of
-/// several processes rank 0 gets all ranks', and null is put elsewhere.
-/// TPRT_INVALID if the session was made without options.timeline. With it,
-/// tprt_session_create gives TPRT_INVALID for a program without marks, and
-/// TPRT_UNSUPPORTED for one that does not run on CPUs.
+/// From here on the session keeps when each op of each rank ran. TPRT_INVALID
+/// for a program without marks (tprt_mark), TPRT_UNSUPPORTED for one that does
+/// not run on CPUs. Once.
+tprt_status tprt_session_start_timeline(tprt_session *session,
+                                        tprt_error *error);
+
+/// When each op ran, in the runs that have ended well: a Chrome trace
+/// (docs/report.md), to be freed with tprt_free. `runs_left_out` are the last
+/// runs, which a rank had no room for: it keeps 2^20 times. Of several
+/// processes rank 0 gets all ranks', and null is put elsewhere. TPRT_INVALID if
+/// no timeline was started.
 tprt_status tprt_session_timeline(tprt_session *session, char **json,
                                   int64_t *runs_left_out, tprt_error *error);
 
