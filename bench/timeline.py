@@ -1,9 +1,9 @@
 """What --profile costs: time from token to token, with marks and times and without.
 
-    build/venv/bin/python3 bench/timeline.py build/bin MODEL > bench/timeline.md
+    build/venv/bin/python3 bench/timeline.py build/bin MODEL
 
 MODEL is a checkpoint. Runs with and without take turns; a figure is the median over the steps of the best that a step
-took in any run, which a machine that does other things as well disturbs least.
+took in any run. Only a machine that does nothing else tells a percent. What was measured is in docs/report.md.
 """
 
 import json
@@ -17,19 +17,28 @@ from pathlib import Path
 TOKENS, ROUNDS = 64, 7
 
 
-def intervals(command: list[str]) -> list[float]:
-    """Seconds from each token on standard output to the next."""
+def used(process: int) -> float:
+    """Seconds that all threads have run."""
+    tasks = Path(f"/proc/{process}/task").glob("*/schedstat")
+    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+
+
+def intervals(command: list[str]) -> tuple[list[float], list[float]]:
+    """From each token on standard output to the next: seconds that passed, and seconds that all threads ran."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0)
     times = []
-    while piece := process.stdout.read(64):
-        times += [time.monotonic()] * len(piece.split())
+    while (piece := process.stdout.read(64)) and len(times) < TOKENS:
+        times += [(time.monotonic(), used(process.pid))] * len(piece.split())
+    process.stdout.read()
     if process.wait() or len(times) < TOKENS:
         raise SystemExit(f"failed: {' '.join(command)}")
-    return [after - before for before, after in zip(times, times[1:TOKENS])]
+    wall, cpu = zip(*times[:TOKENS])
+    return [b - a for a, b in zip(wall, wall[1:])], [b - a for a, b in zip(cpu, cpu[1:])]
 
 
-def best(rounds: list[list[float]]) -> float:
-    return statistics.median(min(step) for step in zip(*rounds))
+def best(rounds: list[tuple[list[float], list[float]]], kind: int) -> float:
+    """Milliseconds."""
+    return statistics.median(min(step) for step in zip(*(each[kind] for each in rounds))) * 1e3
 
 
 def count_spans(trace: Path) -> int:
@@ -43,7 +52,7 @@ def count_spans(trace: Path) -> int:
 
 def main() -> None:
     tools, model = (Path(argument).resolve() for argument in sys.argv[1:3])
-    print("| ranks | spans of a step | a step without | a step with `--profile` | more |\n|---|---|---|---|---|")
+    print("| ranks | spans of a step | | a step without | with `--profile` | more |\n|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as work:
         trace = Path(work) / "trace.json"
         for ranks in (1, 2):
@@ -53,8 +62,9 @@ def main() -> None:
             for _ in range(ROUNDS):
                 without.append(intervals(command))
                 profiled.append(intervals([*command, f"--profile={trace}"]))
-            a, b = best(without) * 1e3, best(profiled) * 1e3
-            print(f"| {ranks} | {count_spans(trace)} | {a:.2f} ms | {b:.2f} ms | {100 * (b / a - 1):+.1f} % |", flush=True)
+            for kind, name in enumerate(("time", "CPU time")):
+                a, b = best(without, kind), best(profiled, kind)
+                print(f"| {ranks} | {count_spans(trace)} | {name} | {a:.2f} ms | {b:.2f} ms | {100 * (b / a - 1):+.1f} % |", flush=True)
 
 
 if __name__ == "__main__":
