@@ -43,6 +43,7 @@ private:
   LogicalResult writeDims(func::FuncOp entry, const Slot &slot, StringRef name);
   void writeOrigin(nn::ParameterAttr parameter);
   void writeCollectives(func::FuncOp entry);
+  void writeMarks(func::FuncOp entry);
   void writeNumbers(StringRef key, ArrayRef<int64_t> numbers);
 
   ModuleOp module;
@@ -229,6 +230,24 @@ void ManifestWriter::writeCollectives(func::FuncOp entry) {
   });
 }
 
+/// In the order in which compiled code numbers them; nothing of an entry
+/// without marks.
+void ManifestWriter::writeMarks(func::FuncOp entry) {
+  if (!entry->hasAttr(rt::kMarkedName))
+    return;
+  out.attributeArray("marks", [&] {
+    for (auto mark : entry.getOps<rt::MarkOp>())
+      out.object([&] {
+        out.attribute("op", mark.getOp());
+        out.attribute("module", mark.getModule());
+        if (std::optional<int64_t> id = mark.getCollective())
+          out.attribute("collective", *id);
+        if (std::optional<StringRef> kernel = mark.getKernel())
+          out.attribute("kernel", *kernel);
+      });
+  });
+}
+
 LogicalResult ManifestWriter::writeEntry(func::FuncOp entry) {
   auto arena = entry->getAttrOfType<IntegerAttr>(rt::kArenaBytesName);
   if (!arena)
@@ -249,6 +268,7 @@ LogicalResult ManifestWriter::writeEntry(func::FuncOp entry) {
     list("arguments", entry.getNumArguments(), &ManifestWriter::writeArgument);
     list("results", entry.getNumResults(), &ManifestWriter::writeResult);
     writeCollectives(entry);
+    writeMarks(entry);
   });
   return result;
 }

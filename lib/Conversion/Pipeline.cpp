@@ -27,12 +27,16 @@
 
 using namespace mlir;
 
-void tp::buildRuntimePipeline(OpPassManager &manager) {
+void tp::buildRuntimePipeline(OpPassManager &manager, Marks marks) {
   manager.addPass(createTPFlatten({/*local=*/true}));
+  if (marks != Marks::None)
+    manager.addNestedPass<func::FuncOp>(createTPKeepOrigins());
   manager.addNestedPass<func::FuncOp>(createNNFuseKernels());
   manager.addPass(createTPKeepStored());
   manager.addNestedPass<func::FuncOp>(createTPPlanMemory());
   manager.addPass(createTPLowerToRuntime());
+  if (marks != Marks::None)
+    manager.addNestedPass<func::FuncOp>(createRTMarkOps());
 }
 
 /// An entry that has tensors, as none has at the runtime level.
@@ -45,11 +49,14 @@ static bool isOnTensors(func::FuncOp function) {
           hasTensor(function.getResultTypes()));
 }
 
-LogicalResult tp::lowerToRuntimeLevel(ModuleOp module) {
-  if (llvm::none_of(module.getOps<func::FuncOp>(), isOnTensors))
-    return success();
+LogicalResult tp::lowerToRuntimeLevel(ModuleOp module, Marks marks) {
   PassManager manager(module.getContext());
-  buildRuntimePipeline(manager);
+  if (llvm::any_of(module.getOps<func::FuncOp>(), isOnTensors))
+    buildRuntimePipeline(manager, marks);
+  else if (marks != Marks::None)
+    manager.addNestedPass<func::FuncOp>(createRTMarkOps());
+  else
+    return success();
   return manager.run(module);
 }
 
@@ -69,9 +76,9 @@ void tp::buildLoweringPipeline(OpPassManager &manager) {
 
 void tp::registerConversionPasses() {
   registerLoweringPasses();
-  PassPipelineRegistration<>("tp-lower-runtime",
-                             "from a local program to runtime calls on buffers",
-                             buildRuntimePipeline);
+  PassPipelineRegistration<>(
+      "tp-lower-runtime", "from a local program to runtime calls on buffers",
+      [](OpPassManager &manager) { buildRuntimePipeline(manager); });
   PassPipelineRegistration<>("tp-lower",
                              "from a local program to the LLVM dialect",
                              buildLoweringPipeline);

@@ -122,15 +122,19 @@ public:
 
   void add(rt::RuntimeCallOpInterface call);
   void addFunction(StringRef name, Type result, ArrayRef<Type> arguments);
+  /// Marks are numbered as the manifest lists them.
+  void addMarks(func::FuncOp entry);
   StringAttr getDescriptor(Operation *call) const {
     return descriptors.lookup(call);
   }
+  int64_t getNumber(rt::MarkOp mark) const { return marks.lookup(mark); }
 
 private:
   ModuleOp module;
   OpBuilder builder;
   Type pointer;
   DenseMap<Operation *, StringAttr> descriptors;
+  DenseMap<Operation *, int64_t> marks;
   DenseMap<Attribute, StringAttr> byContent;
   llvm::StringSet<> functions;
 };
@@ -143,6 +147,15 @@ void RuntimeSymbols::addFunction(StringRef name, Type result,
     return;
   LLVM::LLVMFuncOp::create(builder, module.getLoc(), name,
                            LLVM::LLVMFunctionType::get(result, arguments));
+}
+
+void RuntimeSymbols::addMarks(func::FuncOp entry) {
+  int64_t number = 0;
+  for (auto mark : entry.getOps<rt::MarkOp>())
+    marks[mark] = number++;
+  if (number)
+    addFunction("tprt_mark", LLVM::LLVMVoidType::get(module.getContext()),
+                {pointer, builder.getI64Type()});
 }
 
 void RuntimeSymbols::add(rt::RuntimeCallOpInterface call) {
@@ -281,6 +294,28 @@ struct LowerWait : OpConversionPattern<rt::WaitOp> {
   }
 };
 
+/// tprt_mark(rank, number).
+struct LowerMark : OpConversionPattern<rt::MarkOp> {
+  LowerMark(const TypeConverter &converter, MLIRContext *context,
+            const RuntimeSymbols &symbols)
+      : OpConversionPattern(converter, context), symbols(symbols) {}
+
+  LogicalResult
+  matchAndRewrite(rt::MarkOp op, OpAdaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Value number = LLVM::ConstantOp::create(
+        rewriter, op.getLoc(), rewriter.getI64Type(),
+        rewriter.getI64IntegerAttr(symbols.getNumber(op)));
+    LLVM::CallOp::create(rewriter, op.getLoc(), TypeRange(), "tprt_mark",
+                         ValueRange{entryArgument(op, kRank), number});
+    rewriter.eraseOp(op);
+    return success();
+  }
+
+private:
+  const RuntimeSymbols &symbols;
+};
+
 /// callee(rank, descriptor, operands...).
 struct LowerCall : OpInterfaceConversionPattern<rt::RuntimeCallOpInterface> {
   LowerCall(const TypeConverter &converter, MLIRContext *context,
@@ -414,7 +449,7 @@ static LogicalResult convertEntry(LLVM::LLVMFuncOp entry,
   patterns.add<LowerBuffer, LowerSlot<rt::ArgumentOp, kArguments>,
                LowerSlot<rt::ResultOp, kResults>, LowerView, LowerCoordinate,
                LowerLaunch, LowerWait>(converter, context);
-  patterns.add<LowerCall>(converter, context, symbols);
+  patterns.add<LowerCall, LowerMark>(converter, context, symbols);
   arith::populateArithToLLVMConversionPatterns(converter, patterns);
   LLVMConversionTarget target(*context);
   return applyFullConversion(entry, target, std::move(patterns));
@@ -458,6 +493,7 @@ struct RTToLLVMPass : public tp::impl::RTToLLVMBase<RTToLLVMPass> {
         entries.push_back(function);
     }
     for (func::FuncOp function : entries) {
+      symbols.addMarks(function);
       function.walk(
           [&](rt::RuntimeCallOpInterface call) { symbols.add(call); });
       function.walk([&](rt::CoordinateOp op) {
@@ -467,6 +503,7 @@ struct RTToLLVMPass : public tp::impl::RTToLLVMBase<RTToLLVMPass> {
     }
     for (func::FuncOp function : entries) {
       if (failed(checkBuffers(function)) || failed(checkHalves(function)) ||
+          failed(checkMarks(function)) ||
           failed(convertEntry(makeEntry(function), symbols)))
         return signalPassFailure();
     }
@@ -503,6 +540,19 @@ struct RTToLLVMPass : public tp::impl::RTToLLVMBase<RTToLLVMPass> {
     for (auto &[id, collective] : started)
       if (!awaited.contains(id))
         return collective.emitOpError("is started and never waited for");
+    return success();
+  }
+
+  /// Marks of collectives name one of the function's.
+  static LogicalResult checkMarks(func::FuncOp function) {
+    llvm::SmallDenseSet<int64_t> ids;
+    for (auto collective : function.getOps<rt::CollectiveOp>())
+      ids.insert(collective.getId());
+    for (auto mark : function.getOps<rt::MarkOp>())
+      if (std::optional<int64_t> id = mark.getCollective())
+        if (!ids.contains(*id))
+          return mark.emitOpError("is of collective ")
+                 << *id << ", which the function does not have";
     return success();
   }
 

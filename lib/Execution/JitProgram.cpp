@@ -109,7 +109,7 @@ static llvm::Expected<Half> compileHalf(Code code, unsigned optimisation,
 FailureOr<std::unique_ptr<JitProgram>>
 JitProgram::compile(ModuleOp module, const JitOptions &options) {
   initialiseNativeTarget();
-  FailureOr<ProgramCode> code = makeProgramCode(module);
+  FailureOr<ProgramCode> code = makeProgramCode(module, options.marks);
   if (failed(code))
     return failure();
   std::unique_ptr<JitProgram> program(new JitProgram);

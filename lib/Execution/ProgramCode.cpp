@@ -71,8 +71,9 @@ static LogicalResult runPipeline(ModuleOp module,
 }
 
 /// At the runtime level, or made so; its manifest goes to `manifest`.
-static LogicalResult prepare(ModuleOp module, std::string &manifest) {
-  if (failed(lowerToRuntimeLevel(module)))
+static LogicalResult prepare(ModuleOp module, Marks marks,
+                             std::string &manifest) {
+  if (failed(lowerToRuntimeLevel(module, marks)))
     return failure();
   FailureOr<std::string> text = buildManifest(module);
   if (succeeded(text))
@@ -105,10 +106,10 @@ static Code translate(ModuleOp module, const llvm::StringSet<> &entries,
   return code;
 }
 
-FailureOr<ProgramCode> tp::makeProgramCode(ModuleOp module) {
+FailureOr<ProgramCode> tp::makeProgramCode(ModuleOp module, Marks marks) {
   ProgramCode program;
   OwningOpRef<ModuleOp> copy(module.clone());
-  if (failed(prepare(*copy, program.manifest)))
+  if (failed(prepare(*copy, marks, program.manifest)))
     return failure();
   llvm::StringSet<> names;
   for (func::FuncOp entry : entriesOf(*copy)) {

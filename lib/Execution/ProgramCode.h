@@ -12,7 +12,7 @@
 #ifndef TP_LIB_EXECUTION_PROGRAMCODE_H
 #define TP_LIB_EXECUTION_PROGRAMCODE_H
 
-#include "mlir/IR/BuiltinOps.h"
+#include "tp/Conversion/Passes.h"
 #include <memory>
 #include <string>
 
@@ -47,7 +47,7 @@ struct ProgramCode {
 
 /// Takes a local program, or one at the runtime level, to LLVM IR; `module` is
 /// not changed. Fails with diagnostics on the ops at fault.
-FailureOr<ProgramCode> makeProgramCode(ModuleOp module);
+FailureOr<ProgramCode> makeProgramCode(ModuleOp module, Marks marks);
 
 /// Lays the code out for a machine and optimises it, 0 to 3.
 llvm::Error prepareForMachine(Code &code, llvm::TargetMachine &machine,

@@ -199,7 +199,7 @@ LogicalResult tp::writeProgramFile(ModuleOp module, StringRef path,
                                    const ProgramFileOptions &options,
                                    std::string *manifest) {
   initialiseNativeTarget();
-  FailureOr<ProgramCode> program = makeProgramCode(module);
+  FailureOr<ProgramCode> program = makeProgramCode(module, options.marks);
   if (failed(program))
     return failure();
   if (llvm::Error error = write(*program, path, options))

@@ -24,6 +24,7 @@ llvm::ArrayRef<std::pair<const char *, void *>> mlir::tp::getRuntimeSymbols() {
       {"tprt_mask", reinterpret_cast<void *>(&tprt_mask)},
       {"tprt_make_partial", reinterpret_cast<void *>(&tprt_make_partial)},
       {"tprt_collective", reinterpret_cast<void *>(&tprt_collective)},
-      {"tprt_coordinate", reinterpret_cast<void *>(&tprt_coordinate)}};
+      {"tprt_coordinate", reinterpret_cast<void *>(&tprt_coordinate)},
+      {"tprt_mark", reinterpret_cast<void *>(&tprt_mark)}};
   return symbols;
 }

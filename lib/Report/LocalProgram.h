@@ -12,34 +12,11 @@
 #ifndef TP_LIB_REPORT_LOCALPROGRAM_H
 #define TP_LIB_REPORT_LOCALPROGRAM_H
 
+#include "tp/Conversion/OpModules.h"
 #include "tp/Dialect/TP/Transforms/PlacementProver.h"
 #include "tp/Report/Report.h"
 
 namespace mlir::tp {
-
-/// Which module each value of a local function belongs to.
-class ModuleNames {
-public:
-  explicit ModuleNames(func::FuncOp function);
-
-  /// Names the op and its results; operands must have been named.
-  StringRef add(Operation *op);
-  StringRef of(Operation *op) const;
-  StringRef of(Value value) const;
-  /// The published name of an argument; empty if it has none.
-  StringRef argumentName(BlockArgument argument) const;
-  bool isParameter(Value value) const;
-  /// The parameter that `value` is, moved or not; null if it is none.
-  Value parameterOf(Value value) const;
-
-private:
-  std::string find(Operation *op) const;
-
-  func::FuncOp function;
-  DenseMap<Value, std::string> values;
-  DenseMap<Operation *, std::string> ops;
-  DenseMap<Value, Value> moved; ///< from parameters
-};
 
 struct LocalProgram {
   LocalProgram(func::FuncOp function, FlatSymbolRefAttr meshName, MeshAttr mesh,
@@ -88,9 +65,6 @@ std::unique_ptr<OpObserver> makeTensorCollector(LocalProgram &program,
 /// Of one layer; after the collectives.
 std::unique_ptr<OpObserver> makeGraphCollector(LocalProgram &program,
                                                Report &report, int64_t layer);
-
-/// The first number in a module's name: "model.layers.7.mlp" is of layer 7.
-std::optional<int64_t> layerOf(StringRef module);
 
 /// How often an op multiplies and adds for each combination of its factors'
 /// positions: once for each float operand but the first, if it reduces some

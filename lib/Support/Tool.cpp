@@ -134,6 +134,34 @@ static llvm::Error writeFile(StringRef path,
   return llvm::joinErrors(std::move(error), llvm::errorCodeToError(code));
 }
 
+/// True if there is nothing to report.
+static bool reportUnwritable(StringRef path, llvm::Error error) {
+  if (!error)
+    return true;
+  printError("cannot write \"" + path +
+             "\": " + llvm::toString(std::move(error)));
+  return false;
+}
+
+/// Tries what writeFile would do first, and leaves nothing behind.
+static llvm::Error tryFile(StringRef path) {
+  SmallString<256> target(path);
+  if (fs::real_path(path, target))
+    target = path;
+  if (fs::is_directory(target))
+    return llvm::errorCodeToError(
+        std::make_error_code(std::errc::is_a_directory));
+  if (fs::exists(target) && !fs::is_regular_file(target))
+    return llvm::errorCodeToError(fs::access(target, fs::AccessMode::Write));
+  llvm::Expected<fs::TempFile> file =
+      fs::TempFile::create(target + ".tmp-%%%%%%%%");
+  return file ? file->discard() : file.takeError();
+}
+
+bool tp::canWriteOutput(StringRef path) {
+  return path == "-" || reportUnwritable(path, tryFile(path));
+}
+
 static llvm::Error
 writeStandardOutput(function_ref<void(raw_ostream &)> write) {
   write(llvm::outs());
@@ -146,9 +174,5 @@ writeStandardOutput(function_ref<void(raw_ostream &)> write) {
 bool tp::writeOutput(StringRef path, function_ref<void(raw_ostream &)> write) {
   llvm::Error error =
       path == "-" ? writeStandardOutput(write) : writeFile(path, write);
-  if (!error)
-    return true;
-  printError("cannot write \"" + path +
-             "\": " + llvm::toString(std::move(error)));
-  return false;
+  return reportUnwritable(path, std::move(error));
 }

@@ -374,6 +374,30 @@ static void readCollectives(ManifestReader reader, Entry &entry) {
   }
 }
 
+static void readMarks(ManifestReader reader, Entry &entry) {
+  entry.isMarked = reader.has("marks");
+  if (!entry.isMarked)
+    return;
+  std::unordered_map<int64_t, int64_t> places;
+  for (size_t i = 0; i < entry.collectives.size(); ++i)
+    places[entry.collectives[i].id] = int64_t(i);
+  for (ManifestReader item : reader.list("marks", "mark")) {
+    MarkInfo mark;
+    mark.op = item.stringAt("op");
+    mark.module = item.stringAt("module");
+    if (item.has("kernel"))
+      mark.kernel = item.stringAt("kernel");
+    if (item.has("collective")) {
+      int64_t id = item.integerAt("collective", 0);
+      auto found = places.find(id);
+      if (found == places.end())
+        item.fail("there is no collective ", id);
+      mark.collective = found->second;
+    }
+    entry.marks.push_back(std::move(mark));
+  }
+}
+
 static Entry readEntry(ManifestReader reader, const Mesh &mesh) {
   Entry entry;
   entry.name = reader.stringAt("name");
@@ -394,6 +418,7 @@ static Entry readEntry(ManifestReader reader, const Mesh &mesh) {
       item.fail("a second output '", result.name, "'");
   }
   readCollectives(reader, entry);
+  readMarks(reader, entry);
   return entry;
 }
 

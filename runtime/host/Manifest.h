@@ -72,6 +72,13 @@ struct CollectiveInfo {
   std::string name;
 };
 
+/// Where a span of a timeline begins; it lasts until the next mark.
+struct MarkInfo {
+  std::string op, module;
+  int64_t collective = -1; ///< its place among the entry's; -1: none
+  std::string kernel;      ///< that is launched; may be empty
+};
+
 struct Entry {
   std::string name;
   std::string symbol;
@@ -79,6 +86,8 @@ struct Entry {
   std::vector<Argument> arguments;
   std::vector<Result> results;
   std::vector<CollectiveInfo> collectives;
+  bool isMarked = false;       ///< whether compiled code makes marks
+  std::vector<MarkInfo> marks; ///< by the number that it gives
 };
 
 struct Manifest {

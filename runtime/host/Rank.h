@@ -11,6 +11,7 @@
 #include "Manifest.h"
 #include "Recorder.h"
 #include "RunState.h"
+#include "Timeline.h"
 
 #include <cstdlib>
 #include <memory>
@@ -83,7 +84,8 @@ struct tprt_rank {
   std::vector<tprt::EntryCounters> entries;
   tprt::EntryCounters *current = nullptr;               ///< the entry that runs
   const tprt::CollectiveInfo *lastCollective = nullptr; ///< for messages
-  tprt::Recorder *recorder = nullptr; ///< of a rank that is a process
+  tprt::Recorder *recorder = nullptr;       ///< of a rank that is a process
+  std::unique_ptr<tprt::Timeline> timeline; ///< of a session that has one
   tprt::Scratch scratch;
 };
 

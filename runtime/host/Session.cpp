@@ -264,8 +264,14 @@ void Session::runEntry(size_t entry, size_t slot) {
   if (poisonsArena && layout.arenaRegion.bytes > 0)
     device->fill(slot, block(slot) + layout.arenaRegion.offset, 0xff,
                  layout.arenaRegion.bytes);
+  Timeline *timeline = ranks[slot]->timeline.get();
+  if (timeline)
+    timeline->begin(entry, executions[entry],
+                    manifest.entries[entry].marks.size());
   device->run(slot, entry, block(slot) + layout.arenaRegion.offset,
               arguments.data(), results.data());
+  if (timeline)
+    timeline->end();
 }
 
 void Session::run(const char *name, const tprt_buffer *inputs, size_t numInputs,
@@ -287,5 +293,8 @@ void Session::run(const char *name, const tprt_buffer *inputs, size_t numInputs,
     collectOutputs(fetched);
   else
     fetchOutputs(fetched);
+  for (auto &rank : ranks)
+    if (rank->timeline)
+      rank->timeline->keep();
   ++executions[entry];
 }

@@ -40,6 +40,10 @@ public:
            tprt_buffer *outputs, size_t numOutputs);
   void reset();
   std::string counters();
+  /// An Error if the program has no marks.
+  void startTimeline();
+  /// Empty on all processes but the first.
+  std::string timeline(int64_t &runsLeftOut);
   const std::string &description() const { return deviceText; }
 
   /// What an entry takes or gives, without data; see tprt_session_inputs.
@@ -92,6 +96,11 @@ private:
   void collectOutputs(const std::vector<Binding> &outputs);
   Counters collectCounters();
 
+  // SessionTimeline.cpp
+  ClockMap::Reading readClock();
+  std::vector<std::vector<int64_t>> bytesSentBy(size_t slot) const;
+  std::vector<RankTimeline> collectTimelines();
+
   /// Waits until no rank works any more for a run that was given up.
   void awaitIdle();
 
@@ -114,6 +123,7 @@ private:
   std::string deviceText;          ///< what the device says of itself
   std::vector<char *> blocks;      ///< one a rank, once loaded
   std::vector<int64_t> executions; ///< of each entry
+  ClockMap::Reading clockAtStart;  ///< of processes with a timeline
   bool loaded = false;
   std::unique_ptr<Workers> workers;
   std::mutex mutex; ///< one call of the session API at a time

@@ -82,6 +82,15 @@ tprt_status tprt_session_reset(tprt_session *session, tprt_error *error) {
   return callGuarded(error, session, [&] { check(session).reset(); });
 }
 
+/// A copy that tprt_free frees.
+static char *copyText(const std::string &text) {
+  char *copy = static_cast<char *>(std::malloc(text.size() + 1));
+  if (!copy)
+    throw std::bad_alloc();
+  std::memcpy(copy, text.c_str(), text.size() + 1);
+  return copy;
+}
+
 tprt_status tprt_session_counters(tprt_session *session, char **json,
                                   tprt_error *error) {
   if (json)
@@ -89,11 +98,25 @@ tprt_status tprt_session_counters(tprt_session *session, char **json,
   return callGuarded(error, session, [&] {
     if (!json)
       raise(TPRT_INVALID, "nowhere to put the counters");
-    std::string text = check(session).counters();
-    *json = static_cast<char *>(std::malloc(text.size() + 1));
-    if (!*json)
-      throw std::bad_alloc();
-    std::memcpy(*json, text.c_str(), text.size() + 1);
+    *json = copyText(check(session).counters());
+  });
+}
+
+tprt_status tprt_session_start_timeline(tprt_session *session,
+                                        tprt_error *error) {
+  return callGuarded(error, session, [&] { check(session).startTimeline(); });
+}
+
+tprt_status tprt_session_timeline(tprt_session *session, char **json,
+                                  int64_t *runs_left_out, tprt_error *error) {
+  if (json)
+    *json = nullptr;
+  return callGuarded(error, session, [&] {
+    if (!json || !runs_left_out)
+      raise(TPRT_INVALID, "nowhere to put the timeline");
+    std::string text = check(session).timeline(*runs_left_out);
+    if (!text.empty())
+      *json = copyText(text);
   });
 }
 

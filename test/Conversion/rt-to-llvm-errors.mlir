@@ -36,3 +36,11 @@ func.func @not_awaited(%x: memref<8xf32>) {
   return
 }
 }
+
+// -----
+
+func.func @no_such_collective(%x: memref<8xf32>) {
+  // expected-error @+1 {{'rt.mark' op is of collective 3, which the function does not have}}
+  rt.mark "tp.all_reduce" of "mlp" collective 3
+  return
+}

@@ -59,6 +59,11 @@ static cl::opt<std::string>
            cl::desc("C compiler to link with; by default the first of cc, gcc "
                     "and clang"),
            cl::cat(category));
+static cl::opt<bool>
+    profile("profile",
+            cl::desc("Mark each op, so that tp-run --profile can say when it "
+                     "ran"),
+            cl::cat(category));
 static cl::opt<std::string>
     manifestPath("manifest", cl::value_desc("FILE"),
                  cl::desc("Write a copy of the program's manifest (JSON)"),
@@ -89,7 +94,8 @@ static bool checkOptions() {
   };
   if (!isFor(chip, forCuda) || !isFor(nvcc, forCuda) ||
       !isFor(sourcePath, forCuda) || !isFor(cpu, !forCuda) ||
-      !isFor(features, !forCuda) || !isFor(linker, !forCuda))
+      !isFor(features, !forCuda) || !isFor(linker, !forCuda) ||
+      !isFor(profile, !forCuda))
     return false;
   if (!tp::isModuleFile(modulePath)) {
     tp::printError("\"" + modulePath +
@@ -136,7 +142,8 @@ static LogicalResult compile(MLIRContext *context) {
                                             &written)
                  : tp::writeProgramFile(
                        module, outputPath,
-                       {cpu, features, /*optimisation=*/3, linker},
+                       {cpu, features, /*optimisation=*/3, linker,
+                        profile ? tp::Marks::EveryOp : tp::Marks::None},
                        &written.manifest)))
     return failure();
   tp::progressDone();

@@ -37,7 +37,8 @@ struct GenerateOptions {
 struct RunOptions {
   ProgramOptions program;
   bool check = false;
-  std::string report; ///< a file for the runtime's own report
+  std::string report;  ///< a file for the runtime's own report
+  std::string profile; ///< a file for the timeline of the run
 
   /// Of several processes the first reads outputs and tells the user.
   bool isFirst() const { return tprt_world_rank(program.world) == 0; }
@@ -60,6 +61,9 @@ FailureOr<Programs> createPrograms(const RunOptions &run, MLIRContext *context);
 
 /// Writes --report if it was asked for. False after printing what is wrong.
 bool writeReport(const RunOptions &run, Program &program);
+
+/// Writes --profile if it was asked for. False after printing what is wrong.
+bool writeProfile(const RunOptions &run, Program &program);
 
 /// Draws the next id from the best candidates, in descending order of value.
 class Sampler {

@@ -14,6 +14,9 @@ using namespace mlir::tp;
 FailureOr<Programs> tp::createPrograms(const RunOptions &run,
                                        MLIRContext *context) {
   Programs programs;
+  // Not after all that is to be timed.
+  if (!run.profile.empty() && run.isFirst() && !canWriteOutput(run.profile))
+    return failure();
   if (isProgramFile(run.program.model)) {
     if (run.check || !run.report.empty()) {
       printError(StringRef(run.check ? "--check" : "--report") +
@@ -43,6 +46,7 @@ FailureOr<Programs> tp::createPrograms(const RunOptions &run,
     ProgramOptions whole = run.program;
     whole.plan = "auto";
     whole.world = nullptr; // in this process
+    whole.hasTimeline = false;
     programs.unsharded = Program::create(std::move(copy), *source, "", whole);
     if (!programs.unsharded)
       return failure();
@@ -66,6 +70,17 @@ bool tp::writeReport(const RunOptions &run, Program &program) {
     return true;
   return writeOutput(run.report,
                      [&](raw_ostream &os) { printJson(*report, os); });
+}
+
+bool tp::writeProfile(const RunOptions &run, Program &program) {
+  if (run.profile.empty())
+    return true;
+  FailureOr<std::string> trace = program.timeline();
+  if (failed(trace))
+    return false;
+  if (!run.isFirst())
+    return true;
+  return writeOutput(run.profile, [&](raw_ostream &os) { os << *trace; });
 }
 
 /// Converts ids to the type that the program takes; values must fit.
@@ -181,7 +196,7 @@ int tp::runForward(RunOptions run, const ForwardOptions &options,
   for (const NamedFile &file : options.outputs)
     if (run.isFirst() && !writeNpy(file.path, outputs[file.name]))
       return 1;
-  if (!writeReport(run, *programs->main))
+  if (!writeReport(run, *programs->main) || !writeProfile(run, *programs->main))
     return 1;
   if (!good)
     printError("the sharded program differs from the unsharded one");

@@ -204,7 +204,7 @@ int tp::runGenerate(RunOptions run, const GenerateOptions &options,
     printError("cannot write to standard output");
     return 1;
   }
-  if (!writeReport(run, *programs->main))
+  if (!writeReport(run, *programs->main) || !writeProfile(run, *programs->main))
     return 1;
   if (!feeder.isWithinTolerance())
     printError("the sharded program differs from the unsharded one");

@@ -114,7 +114,10 @@ std::unique_ptr<Program> Program::create(OwningOpRef<ModuleOp> module,
       printStart(*report, options.world);
   }
   progress("compiling");
-  FailureOr<std::unique_ptr<JitProgram>> code = JitProgram::compile(*module);
+  JitOptions jit;
+  jit.marks = options.hasTimeline ? Marks::EveryOp : Marks::None;
+  FailureOr<std::unique_ptr<JitProgram>> code =
+      JitProgram::compile(*module, jit);
   if (failed(code))
     return nullptr;
   program->code = std::move(*code);
@@ -138,7 +141,9 @@ bool Program::start(const char *manifest, tprt_lookup lookup, void *context,
   runtime.fingerprint = fingerprint;
   runtime.collectives = options.collectives.c_str();
   if (tprt_session_create(manifest, lookup, context, &runtime, &session,
-                          &error) == TPRT_OK)
+                          &error) == TPRT_OK &&
+      (!options.hasTimeline ||
+       tprt_session_start_timeline(session, &error) == TPRT_OK))
     return true;
   printError(error.message);
   return false;
@@ -286,6 +291,22 @@ FailureOr<Report> Program::report() {
     return failure();
   }
   return report;
+}
+
+FailureOr<std::string> Program::timeline() {
+  char *json = nullptr;
+  int64_t leftOut = 0;
+  tprt_error error = {};
+  if (tprt_session_timeline(session, &json, &leftOut, &error) != TPRT_OK) {
+    printError(error.message);
+    return failure();
+  }
+  std::string text = json ? json : "";
+  tprt_free(json);
+  if (leftOut && isFirst)
+    llvm::errs() << "remark: the timeline has no room for the last " << leftOut
+                 << " runs\n";
+  return text;
 }
 
 //===----------------------------------------------------------------------===//

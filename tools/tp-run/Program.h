@@ -25,6 +25,7 @@ struct ProgramOptions : ModelOptions {
   std::string backend = "auto"; ///< or what the program must be for
   std::string collectives;      ///< see tprt_options
   tprt_world *world = nullptr;  ///< the processes that are its ranks
+  bool hasTimeline = false;     ///< keep when each op ran
 };
 
 /// An input or output of an entry point, in global terms.
@@ -67,6 +68,10 @@ public:
 
   /// The report, with the runtime's own counters in it.
   FailureOr<Report> report();
+
+  /// When each op ran, as a Chrome trace; on the first of several processes,
+  /// with a remark if runs had to be left out. Fails after printing why.
+  FailureOr<std::string> timeline();
 
 private:
   bool start(const char *manifest, tprt_lookup lookup, void *context,

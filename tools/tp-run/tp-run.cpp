@@ -41,6 +41,10 @@ static cl::opt<bool> check(
 static cl::opt<std::string>
     report("report", BOTH, cl::value_desc("FILE"),
            cl::desc("write the runtime's own report (JSON, schema 1)"));
+static cl::opt<std::string>
+    profile("profile", BOTH, cl::value_desc("FILE"),
+            cl::desc("write when each op of each rank ran, as a Chrome trace; "
+                     "a program must have been compiled with it too"));
 static cl::opt<double> timeout("timeout", BOTH, cl::init(60),
                                cl::value_desc("SECONDS"),
                                cl::desc("longest wait for another rank"));
@@ -142,6 +146,8 @@ static bool readOptions(RunOptions &run) {
       weights.empty() && !randomWeights.getNumOccurrences();
   run.check = check;
   run.report = report;
+  run.profile = profile;
+  run.program.hasTimeline = !run.profile.empty();
   if (randomWeights.getNumOccurrences()) {
     uint64_t value;
     if (StringRef(randomWeights).getAsInteger(10, value)) {

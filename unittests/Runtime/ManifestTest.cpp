@@ -260,6 +260,28 @@ TEST(Manifest, entries) {
             "manifest: entry 'entry0': collective 1: 'name' is missing");
 }
 
+TEST(Manifest, marks) {
+  EXPECT_FALSE(parseManifest(good().dump().c_str()).entries[0].isMarked);
+  Json json = good();
+  json["entries"][0]["marks"] = {
+      {{"op", "arith.addf"}, {"module", ""}, {"kernel", "kernel_0"}},
+      {{"op", "tp.all_gather"}, {"module", "mlp"}, {"collective", 1}}};
+  const Entry entry = parseManifest(json.dump().c_str()).entries[0];
+  EXPECT_TRUE(entry.isMarked);
+  ASSERT_EQ(entry.marks.size(), 2u);
+  EXPECT_EQ(entry.marks[0].op, "arith.addf");
+  EXPECT_EQ(entry.marks[0].kernel, "kernel_0");
+  EXPECT_EQ(entry.marks[0].collective, -1);
+  EXPECT_EQ(entry.marks[1].module, "mlp");
+  EXPECT_EQ(entry.marks[1].collective, 1);
+  EXPECT_EQ(with("/entries/0/marks", {{{"op", "nn.contract"}}}),
+            "manifest: entry 'entry0': mark 0: 'module' is missing");
+  EXPECT_EQ(
+      with("/entries/0/marks",
+           {{{"op", "tp.all_reduce"}, {"module", ""}, {"collective", 9}}}),
+      "manifest: entry 'entry0': mark 0: there is no collective 9");
+}
+
 TEST(Manifest, sharedBuffersMustAgree) {
   Json other = entry({argument("state", "cache", "bf16", dims({2, 6}))},
                      Json::array(), 0, "entry1");

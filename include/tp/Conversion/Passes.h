@@ -24,12 +24,15 @@ namespace mlir::tp {
 #define GEN_PASS_REGISTRATION
 #include "tp/Conversion/Passes.h.inc"
 
+/// Whether a program says when each of its ops begins, for a timeline of a run.
+enum class Marks { None, EveryOp };
+
 /// From a local program on tensors to the runtime level: fusion, memory plan,
 /// runtime calls. The module is then what manifests are made of.
-void buildRuntimePipeline(OpPassManager &manager);
+void buildRuntimePipeline(OpPassManager &manager, Marks marks = Marks::None);
 
-/// Runs it on a module that is not at the runtime level yet.
-LogicalResult lowerToRuntimeLevel(ModuleOp module);
+/// Runs it on a module that is not at the runtime level yet. Marks go into any.
+LogicalResult lowerToRuntimeLevel(ModuleOp module, Marks marks = Marks::None);
 
 /// From the runtime level to the LLVM dialect.
 void buildCodePipeline(OpPassManager &manager);

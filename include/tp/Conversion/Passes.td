@@ -9,6 +9,27 @@
 
 include "mlir/Pass/PassBase.td"
 
+def TPKeepOrigins : Pass<"tp-keep-origins", "::mlir::func::FuncOp"> {
+  let summary = "writes every op's name and module into its location";
+  let description = [{
+    For programs with a timeline: lowering fuses ops, writes them out and turns them
+    into calls, and keeps of them only the location. `rt-mark-ops` reads it there. The
+    module is what reports say: that of the location, of the parameter that the op
+    reads, or what the modules of its operands share.
+
+    Before:
+    ```mlir
+    %0 = nn.contract %x, %w "mk,nk->mn" : ... loc("model.mlir":7:8)
+    ```
+    After:
+    ```mlir
+    %0 = nn.contract %x, %w "mk,nk->mn" : ...
+        loc("mlp.down_proj"(fused<#rt.origin<"nn.contract" of "mlp.down_proj">>["model.mlir":7:8]))
+    ```
+  }];
+  let dependentDialects = ["::mlir::rt::RTDialect"];
+}
+
 def NNFuseKernels : Pass<"nn-fuse-kernels", "::mlir::func::FuncOp"> {
   let summary = "groups elementwise ops, broadcasts and reductions into kernels";
   let description = [{
@@ -124,6 +145,35 @@ def TPLowerToRuntime : Pass<"tp-lower-to-runtime", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::rt::RTDialect", "::mlir::memref::MemRefDialect",
                            "::mlir::arith::ArithDialect",
                            "::mlir::func::FuncDialect"];
+}
+
+def RTMarkOps : Pass<"rt-mark-ops", "::mlir::func::FuncOp"> {
+  let summary = "marks where each call and launch of an entry begins";
+  let description = [{
+    For a timeline of a run, `tp-run --profile`: one mark before every call of the
+    runtime and every launch of a kernel, with the name and the module of the op that
+    it comes from (`tp-keep-origins`), or else its own name and what its location
+    says. Kernels are left as they are, and so is an entry that has marks. Without
+    this pass a program has none, and is what it always was.
+
+    Before:
+    ```mlir
+    rt.contract %x, %w into %0 "mk,nk->mn"
+        : memref<8x64xf32>, memref<64x64xf32>, memref<8x64xf32> loc(#origin)
+    rt.collective all_reduce sum(%0) into (%1) group 0 id 3 name "mlp.down_proj"
+        : (memref<8x64xf32>) -> memref<8x64xf32>
+    ```
+    After:
+    ```mlir
+    rt.mark "nn.contract" of "mlp.down_proj"
+    rt.contract %x, %w into %0 "mk,nk->mn"
+        : memref<8x64xf32>, memref<64x64xf32>, memref<8x64xf32>
+    rt.mark "tp.all_reduce" of "mlp.down_proj" collective 3
+    rt.collective all_reduce sum(%0) into (%1) group 0 id 3 name "mlp.down_proj"
+        : (memref<8x64xf32>) -> memref<8x64xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::rt::RTDialect"];
 }
 
 def RTEmitKernels : Pass<"rt-emit-kernels", "::mlir::ModuleOp"> {

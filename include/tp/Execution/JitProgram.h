@@ -7,7 +7,7 @@
 #ifndef TP_EXECUTION_JITPROGRAM_H
 #define TP_EXECUTION_JITPROGRAM_H
 
-#include "mlir/IR/BuiltinOps.h"
+#include "tp/Conversion/Passes.h"
 #include "llvm/ADT/StringMap.h"
 #include <memory>
 #include <string>
@@ -21,6 +21,8 @@ namespace mlir::tp {
 struct JitOptions {
   /// How hard kernels are optimised, 0 to 3. Entries only call and never are.
   unsigned optimisation = 3;
+  /// Whether the program can give a timeline of its runs.
+  Marks marks = Marks::None;
   /// Functions by name, preferred to those of the runtime library: for tests.
   llvm::StringMap<void *> symbols;
 };

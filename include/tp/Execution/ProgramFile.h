@@ -7,7 +7,7 @@
 #ifndef TP_EXECUTION_PROGRAMFILE_H
 #define TP_EXECUTION_PROGRAMFILE_H
 
-#include "mlir/IR/BuiltinOps.h"
+#include "tp/Conversion/Passes.h"
 #include <string>
 
 namespace mlir::tp {
@@ -20,6 +20,8 @@ struct ProgramFileOptions {
   unsigned optimisation = 3;
   /// A C compiler to link with, a name or a path; empty looks for one.
   std::string linker;
+  /// Whether the program can give a timeline of its runs.
+  Marks marks = Marks::None;
 };
 
 /// Compiles a local program, or one at the runtime level, to a shared object

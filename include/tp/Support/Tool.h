@@ -27,6 +27,10 @@ bool parseCommandLine(int argc, char **argv, StringRef overview);
 /// at all. False after printing what is wrong.
 bool writeOutput(StringRef path, function_ref<void(raw_ostream &)> write);
 
+/// Whether writeOutput could write there, for what is asked before long work.
+/// False after printing what is wrong.
+bool canWriteOutput(StringRef path);
+
 /// Prints a diagnostic as "error: module: message", for tools whose users have
 /// models and not IR before them. For DiagnosticEngine::registerHandler.
 LogicalResult printDiagnostic(Diagnostic &diagnostic);

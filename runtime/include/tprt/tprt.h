@@ -239,6 +239,20 @@ tprt_status tprt_session_reset(tprt_session *session, tprt_error *error);
 tprt_status tprt_session_counters(tprt_session *session, char **json,
                                   tprt_error *error);
 
+/// From here on the session keeps when each op of each rank ran. TPRT_INVALID
+/// for a program without marks (tprt_mark), TPRT_UNSUPPORTED for one that does
+/// not run on CPUs. Once.
+tprt_status tprt_session_start_timeline(tprt_session *session,
+                                        tprt_error *error);
+
+/// When each op ran, in the runs that have ended well: a Chrome trace
+/// (docs/report.md), to be freed with tprt_free. `runs_left_out` are the last
+/// runs, which a rank had no room for: it keeps 2^20 times. Of several
+/// processes rank 0 gets all ranks', and null is put elsewhere. TPRT_INVALID if
+/// no timeline was started.
+tprt_status tprt_session_timeline(tprt_session *session, char **json,
+                                  int64_t *runs_left_out, tprt_error *error);
+
 /// What the program runs on: "CPU", or "NVIDIA H200, 4 ranks share it: loopback
 /// collectives". Valid as long as the session.
 const char *tprt_session_description(const tprt_session *session);
@@ -474,6 +488,11 @@ typedef struct tprt_collective_desc {
 
 void tprt_collective(tprt_rank *rank, const tprt_collective_desc *desc,
                      const void *const *inputs, void *const *outputs);
+
+/// The rank has come to mark `number` of its entry, where a span of its
+/// timeline begins. Only in programs that were compiled for one; costs nothing
+/// but the call where the session keeps none.
+void tprt_mark(tprt_rank *rank, int64_t number);
 
 /// This rank's index within `group`: major to minor over the group's axes.
 int64_t tprt_coordinate(tprt_rank *rank, int64_t group);

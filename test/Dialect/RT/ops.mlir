@@ -83,6 +83,12 @@ func.func @calls(%x: memref<8x4xf32>, %w: memref<6x4xf32>, %q: memref<1x2x1x3x4x
   rt.wait %v of 5 : memref<8x2xf32>
   // CHECK: rt.launch @kernel(%arg0, %[[C]]) into(%arg0) : (memref<8x4xf32>, index) -> memref<8x4xf32>
   rt.launch @kernel(%x, %c) into (%x) : (memref<8x4xf32>, index) -> memref<8x4xf32>
+  // CHECK: rt.mark "nn.contract" of "mlp"
+  rt.mark "nn.contract" of "mlp"
+  // CHECK: rt.mark "arith.addf" of "" kernel @kernel
+  rt.mark "arith.addf" of "" kernel @kernel
+  // CHECK: rt.mark "tp.all_reduce" of "mlp" collective 5 {a = #rt.origin<"nn.contract" of "mlp">}
+  rt.mark "tp.all_reduce" of "mlp" collective 5 {a = #rt.origin<"nn.contract" of "mlp">}
   return %y : memref<8x6xf32>
 }
 

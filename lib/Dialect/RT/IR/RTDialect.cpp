@@ -53,6 +53,22 @@ LogicalResult PlaceAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
+OriginAttr rt::findOrigin(Location location) {
+  if (auto name = dyn_cast<NameLoc>(location))
+    return findOrigin(name.getChildLoc());
+  if (auto call = dyn_cast<CallSiteLoc>(location))
+    return findOrigin(call.getCallee());
+  auto fused = dyn_cast<FusedLoc>(location);
+  if (!fused)
+    return {};
+  if (auto origin = dyn_cast_or_null<OriginAttr>(fused.getMetadata()))
+    return origin;
+  for (Location part : fused.getLocations())
+    if (OriginAttr origin = findOrigin(part))
+      return origin;
+  return {};
+}
+
 //===----------------------------------------------------------------------===//
 // Types
 //===----------------------------------------------------------------------===//

@@ -37,6 +37,7 @@ inline constexpr StringLiteral kMemoryName = "rt.memory";
 inline constexpr StringLiteral kSlotName = "rt.slot";
 inline constexpr StringLiteral kKernelName = "rt.kernel";
 inline constexpr StringLiteral kGridName = "rt.grid";
+inline constexpr StringLiteral kMarkedName = "rt.marked";
 inline constexpr StringLiteral kGroupsName = "rt.groups";
 inline constexpr StringLiteral kStoredName = "rt.stored";
 
@@ -65,6 +66,9 @@ MemRefType getStoredType(ShapedType type, StringRef stored);
 /// The runtime's number of how a buffer is stored; 0 for one that lies as its
 /// element type.
 int64_t getStoredCode(MemRefType type);
+
+/// What tp-keep-origins wrote into a location; null if it did not.
+OriginAttr findOrigin(Location location);
 
 /// The buffer that holds a tensor: booleans are stored as bytes.
 MemRefType getBufferType(RankedTensorType type);

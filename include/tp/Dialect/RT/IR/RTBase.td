@@ -34,6 +34,9 @@ def RT_Dialect : Dialect {
       launch it with;
     - `rt.stored`, on a parameter of an entry: its buffer has the blocks of the file,
       of that type, see `!rt.stored`;
+    - `rt.marked`, on an entry: its calls and launches have marks, `rt.mark`;
+    - `#rt.origin`, in the location of an op: which op of the local program it comes
+      from, for the marks of a timeline;
     - `rt.groups`, on the module: the groups of devices that collectives and
       coordinates refer to by their index, each a list of mesh axes.
   }];
@@ -94,6 +97,20 @@ def RT_PlaceAttr : AttrDef<RT_Dialect, "Place"> {
   let parameters = (ins EnumParameter<RT_PlaceKind>:$kind, "int64_t":$index);
   let assemblyFormat = "`<` $kind $index `>`";
   let genVerifyDecl = 1;
+}
+
+def RT_OriginAttr : AttrDef<RT_Dialect, "Origin"> {
+  let mnemonic = "origin";
+  let summary = "which op of the local program an op comes from";
+  let description = [{
+    `#rt.origin<"nn.contract" of "model.layers.0.mlp.down_proj">`: the name of the op
+    and the module that it belongs to, which is empty if no one knows. Stands in the
+    location of an op, as what is attached to a fused location, because lowering keeps
+    locations and nothing else.
+  }];
+  let parameters = (ins StringRefParameter<"name of the op">:$op,
+                        StringRefParameter<"its module">:$module);
+  let assemblyFormat = "`<` $op `of` $module `>`";
 }
 
 def RT_CollectiveKind : I32EnumAttr<"CollectiveKind", "what a collective does", [

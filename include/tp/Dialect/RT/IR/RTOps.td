@@ -375,4 +375,29 @@ def RT_LaunchOp : RT_Op<"launch",
   }];
 }
 
+//===----------------------------------------------------------------------===//
+// Timelines
+//===----------------------------------------------------------------------===//
+
+def RT_MarkOp : RT_Op<"mark"> {
+  let summary = "tprt_mark: what runs from here to the next mark";
+  let description = [{
+    The time at which a rank comes here is where a span of its timeline begins; it
+    ends at the next mark, or with the entry. `op` and `module` are the span's names.
+    With `collective`, the span is that collective, by its id in this function; with
+    `kernel`, a launch of that kernel. Marks are numbered in the order of the function.
+
+    ```mlir
+    rt.mark "tp.all_reduce" of "model.layers.0.mlp.down_proj" collective 3
+    rt.mark "arith.addf" of "model.layers.0" kernel @kernel_0
+    ```
+  }];
+  let arguments = (ins StrAttr:$op, StrAttr:$module,
+                       OptionalAttr<I64Attr>:$collective,
+                       OptionalAttr<FlatSymbolRefAttr>:$kernel);
+  let assemblyFormat = [{
+    $op `of` $module (`collective` $collective^)? (`kernel` $kernel^)? attr-dict
+  }];
+}
+
 #endif // TP_DIALECT_RT_OPS
