@@ -111,7 +111,7 @@ std::unique_ptr<Program> Program::create(OwningOpRef<ModuleOp> module,
       return nullptr;
     program->fromIR = *report;
     if (program->isFirst)
-      printStart(*report, options.world);
+      printStart(report->axes, options.world);
   }
   progress("compiling");
   FailureOr<std::unique_ptr<JitProgram>> code = JitProgram::compile(*module);
@@ -292,19 +292,25 @@ FailureOr<Report> Program::report() {
 // The start line
 //===----------------------------------------------------------------------===//
 
-void tp::printStart(const Report &report, tprt_world *world) {
+std::string tp::textOf(ArrayRef<MeshAxis> axes) {
+  std::string text;
+  for (auto &[name, size] : axes)
+    text += (text.empty() ? "" : ",") + name + "=" + std::to_string(size);
+  return text;
+}
+
+void tp::printStart(ArrayRef<MeshAxis> axes, tprt_world *world) {
   constexpr int64_t most = 16;
   int64_t ranks = 1;
-  std::string mesh, names;
-  for (auto &[name, size] : report.axes) {
+  std::string names;
+  for (auto &[name, size] : axes) {
     ranks *= size;
-    mesh += (mesh.empty() ? "" : ",") + name + "=" + std::to_string(size);
     names += (names.empty() ? "" : ",") + name;
   }
   llvm::raw_ostream &os = llvm::errs();
   os << "start: runtime " << TPRT_VERSION << ", LLVM " << LLVM_VERSION_STRING
-     << ", " << tprt_world_description(world) << "; mesh " << mesh << ", "
-     << ranks << (world ? " processes" : " threads") << "; (" << names
+     << ", " << tprt_world_description(world) << "; mesh " << textOf(axes)
+     << ", " << ranks << (world ? " processes" : " threads") << "; (" << names
      << ") of ranks:";
   for (int64_t rank = 0; rank < ranks; ++rank) {
     if (ranks > most && rank == most - 1) {
@@ -313,7 +319,7 @@ void tp::printStart(const Report &report, tprt_world *world) {
     }
     std::string coordinates;
     int64_t rest = rank;
-    for (auto &axis : llvm::reverse(report.axes)) {
+    for (auto &axis : llvm::reverse(axes)) {
       coordinates.insert(0, std::to_string(rest % axis.second) +
                                 (coordinates.empty() ? "" : ","));
       rest /= axis.second;

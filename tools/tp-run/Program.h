@@ -83,8 +83,14 @@ private:
   tprt_session *session = nullptr;
 };
 
+/// The name and size of an axis of the mesh.
+using MeshAxis = std::pair<std::string, int64_t>;
+
+/// "dp=2,tp=4".
+std::string textOf(ArrayRef<MeshAxis> axes);
+
 /// One line of versions, mesh and ranks on standard error.
-void printStart(const Report &report, tprt_world *world);
+void printStart(ArrayRef<MeshAxis> axes, tprt_world *world);
 
 /// Compares what two programs answered: a line a tensor on standard error, and
 /// whether all are within the tolerance of their type.
