@@ -13,6 +13,7 @@
 
 #include "Groups.h"
 
+#include <algorithm>
 #include <thread>
 
 using namespace tprt_cuda;
@@ -48,8 +49,6 @@ void Slot::open() {
   rank.computed = events[size_t(program.events)];
   rank.communicated = events[size_t(program.events) + 1];
   rank.events = events.data();
-  if (program.scratchBytes > 0)
-    TPRT_CHECK(cudaMalloc(&rank.scratch, size_t(program.scratchBytes)));
   void *fault = nullptr;
   TPRT_CHECK(cudaHostAlloc(&fault, sizeof(Fault), cudaHostAllocMapped));
   rank.fault = new (fault) Fault();
@@ -70,9 +69,8 @@ void Slot::close() {
       cudaStreamDestroy(stream);
   if (rank.fault)
     cudaFreeHost(rank.fault);
-  for (void *memory : {rank.scratch, block})
-    if (memory)
-      cudaFree(memory);
+  if (own)
+    cudaFree(own);
 }
 
 void Slot::connect(const void *id) {
@@ -85,16 +83,33 @@ void Slot::connect(const void *id) {
 // Memory
 //===----------------------------------------------------------------------===//
 
+static int64_t roundUp(int64_t bytes, int64_t multiple) {
+  return (bytes + multiple - 1) / multiple * multiple;
+}
+
+/// Beside the session's block: the scratch buffer and the exchange's word.
+int64_t Slot::extraBytes() const {
+  return roundUp(program.scratchBytes, 256) + Exchange::kWordBytes;
+}
+
 int64_t Slot::freeBytes() {
   select();
   size_t free = 0, total = 0;
   TPRT_CHECK(cudaMemGetInfo(&free, &total));
-  return int64_t(free);
+  return std::max<int64_t>(int64_t(free) - extraBytes(), 0);
 }
 
+/// One piece, so that all that collectives touch lies in it.
 void *Slot::reserve(int64_t bytes) {
   select();
-  TPRT_CHECK(cudaMalloc(&block, size_t(bytes < 1 ? 1 : bytes)));
+  const int64_t scratchAt = roundUp(bytes, 256);
+  blockBytes = roundUp(scratchAt + extraBytes(), 4096);
+  block = exchange ? exchange->reserve(blockBytes) : nullptr;
+  if (!block) {
+    TPRT_CHECK(cudaMalloc(&own, size_t(blockBytes)));
+    block = own;
+  }
+  rank.scratch = static_cast<char *>(block) + scratchAt;
   fill(block, 0, bytes);
   return block;
 }
@@ -137,6 +152,9 @@ void Slot::run(int64_t entry, void *arena, void *const *arguments,
   if (entry < 0 || entry >= program.numEntries)
     raise(TPRT_INVALID, "the program has no entry ", entry);
   try {
+    if (exchange && !isShared)
+      exchange->share(rank, block, blockBytes);
+    isShared = true;
     if (queue(entry, arena, arguments, results) != TPRT_OK)
       raise(rank.status, rank.message);
     finish();
@@ -161,30 +179,39 @@ tprt_status Slot::queue(int64_t entry, void *arena, void *const *arguments,
   return current->run(rank, std::move(buffers), call, count);
 }
 
+void tprt_cuda::awaitStream(cudaStream_t stream, const Watch &watch,
+                            Clock::time_point deadline,
+                            const std::function<void()> &poll) {
+  const Clock::time_point begin = Clock::now();
+  for (;;) {
+    const cudaError_t state = cudaStreamQuery(stream);
+    if (state == cudaSuccess)
+      return;
+    if (state != cudaErrorNotReady)
+      raise(TPRT_FAILED, "the GPU: ", cudaGetErrorString(state));
+    poll();
+    if (watch.failed())
+      raise(TPRT_FAILED, "the run failed on another rank");
+    const Clock::time_point now = Clock::now();
+    if (now > deadline)
+      raise(TPRT_FAILED, "the GPU has not come to the end of the entry in ",
+            watch.timeout(), " s");
+    // A decode step takes milliseconds: at first every microsecond counts.
+    if (now - begin < std::chrono::milliseconds(20))
+      std::this_thread::yield();
+    else
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+  }
+}
+
 /// Waits for both streams, and looks at what others do meanwhile.
 void Slot::finish() {
-  const Clock::time_point begin = Clock::now(), deadline = watch.deadline();
+  const Clock::time_point deadline = watch.deadline();
   for (cudaStream_t stream : {rank.compute, rank.communicate})
-    for (;;) {
-      const cudaError_t state = cudaStreamQuery(stream);
-      if (state == cudaSuccess)
-        break;
-      if (state != cudaErrorNotReady)
-        raise(TPRT_FAILED, "the GPU: ", cudaGetErrorString(state));
+    awaitStream(stream, watch, deadline, [this] {
       if (exchange)
         exchange->poll();
-      if (watch.failed())
-        raise(TPRT_FAILED, "the run failed on another rank");
-      const Clock::time_point now = Clock::now();
-      if (now > deadline)
-        raise(TPRT_FAILED, "the GPU has not come to the end of the entry in ",
-              watch.timeout(), " s");
-      // A decode step takes milliseconds: at first every microsecond counts.
-      if (now - begin < std::chrono::milliseconds(20))
-        std::this_thread::yield();
-      else
-        std::this_thread::sleep_for(std::chrono::microseconds(100));
-    }
+    });
 }
 
 void Slot::checkFault() {

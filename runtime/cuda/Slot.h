@@ -48,6 +48,7 @@ public:
 private:
   void open();
   void close();
+  int64_t extraBytes() const;
   void select() { TPRT_CHECK(cudaSetDevice(gpu)); }
   tprt_status queue(int64_t entry, void *arena, void *const *arguments,
                     void *const *results);
@@ -65,7 +66,11 @@ private:
   std::unique_ptr<Exchange> exchange;
   std::deque<EntryGraph> graphs; ///< of each entry, or none
   EntryGraph *current = nullptr;
+  /// The session's, the scratch buffer and the exchange's word.
   void *block = nullptr;
+  int64_t blockBytes = 0;
+  void *own = nullptr; ///< the block, if it is not the exchange's
+  bool isShared = false;
 };
 
 } // namespace tprt_cuda
