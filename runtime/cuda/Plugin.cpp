@@ -138,11 +138,14 @@ static std::unique_ptr<tprt_device> open(const tprt_device_setup &setup) {
     Slot::Count count = [setup, slot](int64_t id, int64_t bytes) {
       setup.collective(setup.context, slot, id, bytes);
     };
+    Slot::Progress progress = [setup, slot](int64_t begun, int64_t ended) {
+      setup.progress(setup.context, slot, begun, ended);
+    };
     const bool captures =
         wantsGraphs && (!exchange || exchange->canBeCaptured());
-    device->slots.push_back(
-        std::make_unique<Slot>(*program, rank, gpu, watch, std::move(count),
-                               std::move(exchange), captures));
+    device->slots.push_back(std::make_unique<Slot>(
+        *program, rank, gpu, watch, std::move(count), std::move(progress),
+        std::move(exchange), captures));
     if (slot == 0)
       device->description = describe(setup, placement, gpu, device->sharers);
   }

@@ -19,10 +19,14 @@
 using namespace tprt_cuda;
 
 Slot::Slot(const Program &program, int64_t index, int gpu, const Watch &watch,
-           Count count, std::unique_ptr<Exchange> exchange,
+           Count count, Progress progress, std::unique_ptr<Exchange> exchange,
            bool capturesEntries)
-    : program(program), gpu(gpu), watch(watch), count(std::move(count)),
-      exchange(std::move(exchange)),
+    : program(program), gpu(gpu), watch(watch),
+      count([this, tell = std::move(count)](int64_t id, int64_t bytes) {
+        ++numCollectives;
+        tell(id, bytes);
+      }),
+      progress(std::move(progress)), exchange(std::move(exchange)),
       graphs(capturesEntries ? size_t(program.numEntries) : 0) {
   rank.index = index;
   rank.host = this;
@@ -61,9 +65,10 @@ void Slot::close() {
   graphs.clear();
   products.reset();
   exchange.reset();
-  for (cudaEvent_t event : events)
-    if (event)
-      cudaEventDestroy(event);
+  for (const std::vector<cudaEvent_t> *some : {&events, &marks})
+    for (cudaEvent_t event : *some)
+      if (event)
+        cudaEventDestroy(event);
   for (cudaStream_t stream : {rank.compute, rank.communicate})
     if (stream)
       cudaStreamDestroy(stream);
@@ -151,6 +156,8 @@ void Slot::run(int64_t entry, void *arena, void *const *arguments,
   select();
   if (entry < 0 || entry >= program.numEntries)
     raise(TPRT_INVALID, "the program has no entry ", entry);
+  numMarks = numCollectives = begun = ended = 0;
+  waits = false;
   try {
     if (exchange && !isShared)
       exchange->share(rank, block, blockBytes);
@@ -159,10 +166,13 @@ void Slot::run(int64_t entry, void *arena, void *const *arguments,
       raise(rank.status, rank.message);
     finish();
   } catch (...) {
+    if (waits) // before the exchange ends what there is to see
+      lookAtCollectives();
     if (exchange)
       exchange->abandon();
     throw;
   }
+  progress(int64_t(numCollectives), int64_t(numCollectives));
   checkFault();
 }
 
@@ -207,11 +217,41 @@ void tprt_cuda::awaitStream(cudaStream_t stream, const Watch &watch,
 /// Waits for both streams, and looks at what others do meanwhile.
 void Slot::finish() {
   const Clock::time_point deadline = watch.deadline();
+  waits = true;
+  lookedAt = Clock::now();
   for (cudaStream_t stream : {rank.compute, rank.communicate})
     awaitStream(stream, watch, deadline, [this] {
       if (exchange)
         exchange->poll();
+      // Others may ask where this rank is.
+      if (Clock::now() - lookedAt > std::chrono::milliseconds(50))
+        lookAtCollectives();
     });
+}
+
+/// Event `number` of this run's collectives: what was queued has come so far.
+void Slot::mark(size_t number) {
+  if (marks.size() <= number) {
+    marks.resize(number + 1);
+    TPRT_CHECK(
+        cudaEventCreateWithFlags(&marks[number], cudaEventDisableTiming));
+  }
+  TPRT_CHECK(cudaEventRecord(marks[number], rank.communicate));
+  numMarks = number + 1;
+}
+
+/// Collectives run one after the other: the first event that is not there yet
+/// says how far they are.
+void Slot::lookAtCollectives() {
+  lookedAt = Clock::now();
+  if (numMarks == 0)
+    return; // there are none, or they are in a graph
+  size_t reached = begun + ended;
+  while (reached < numMarks && cudaEventQuery(marks[reached]) == cudaSuccess)
+    ++reached;
+  begun = (reached + 1) / 2;
+  ended = reached / 2;
+  progress(int64_t(begun), int64_t(ended));
 }
 
 void Slot::checkFault() {
@@ -256,14 +296,22 @@ tprt_status Slot::communicate(Rank *from, const Collective &what) {
   try {
     const int64_t size = sizeOf(program.groups[what.group]);
     const int64_t bytes = bytesSent(what, size);
-    if (current && current->isCapturing())
+    const bool isCaptured = current && current->isCapturing();
+    if (isCaptured) {
       current->note(what.id, bytes);
-    else
+    } else {
+      mark(2 * numCollectives);
       count(what.id, bytes);
-    if (size == 1)
+    }
+    if (size == 1) {
       copyThrough(*from, what);
-    else
+    } else {
+      waits = true;
       exchange->queue(*from, what);
+      waits = false;
+    }
+    if (!isCaptured)
+      mark(2 * numCollectives - 1);
     return TPRT_OK;
   } catch (const tprt::Error &error) {
     return from->fail(error.status(), "collective", error.what());

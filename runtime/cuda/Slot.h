@@ -23,9 +23,13 @@ public:
   /// Counts a collective, in which so many bytes are sent.
   using Count = EntryGraph::Tell;
 
+  /// How many of the run's collectives have begun and ended on the GPU.
+  using Progress = std::function<void(int64_t begun, int64_t ended)>;
+
   /// With `capturesEntries` an entry that runs again is one launch.
   Slot(const Program &program, int64_t rank, int gpu, const Watch &watch,
-       Count count, std::unique_ptr<Exchange> exchange, bool capturesEntries);
+       Count count, Progress progress, std::unique_ptr<Exchange> exchange,
+       bool capturesEntries);
   Slot(const Slot &) = delete;
   ~Slot();
 
@@ -53,14 +57,25 @@ private:
   tprt_status queue(int64_t entry, void *arena, void *const *arguments,
                     void *const *results);
   void finish();
+  void mark(size_t number);
+  void lookAtCollectives();
   void checkFault();
 
   const Program &program;
   const int gpu;
   const Watch watch;
   const Count count;
+  const Progress progress;
   Rank rank;
   std::vector<cudaEvent_t> events;
+  /// Before and after each collective of a run, as long as there are any: one
+  /// in a graph has none.
+  std::vector<cudaEvent_t> marks;
+  size_t numMarks = 0; ///< of this run
+  size_t numCollectives = 0;
+  size_t begun = 0, ended = 0; ///< of them, on the GPU
+  bool waits = false;          ///< for others, or for the GPU
+  Clock::time_point lookedAt;
   std::vector<int64_t> coordinates;
   std::unique_ptr<Products> products;
   std::unique_ptr<Exchange> exchange;

@@ -27,7 +27,7 @@ extern "C" {
 #endif
 
 /// Version of this interface.
-#define TPRT_DEVICE_VERSION 1
+#define TPRT_DEVICE_VERSION 2
 
 /// The symbol of a program for a device that is no entry: a tprt_device_table.
 #define TPRT_DEVICE_TABLE "tp_device_table"
@@ -52,6 +52,10 @@ typedef struct tprt_device_setup {
   int64_t (*failed)(void *context); ///< whether the run failed elsewhere
   /// A rank comes to a collective, in which it sends so many bytes.
   void (*collective)(void *context, int64_t slot, int64_t id, int64_t bytes);
+  /// While it waits for the end of a run, and if it waits in vain: of the
+  /// collectives that the rank came to in this run, so many have begun and so
+  /// many have ended on the device.
+  void (*progress)(void *context, int64_t slot, int64_t begun, int64_t ended);
 } tprt_device_setup;
 
 typedef struct tprt_device_plugin {

@@ -14,7 +14,9 @@
 // it sends and receives lies in it, in a window at the same offset on every
 // member; it is deregistered before the communicator goes, and freed after
 // that. Whoever does otherwise ends the process. SIMULATED_NCCL_LOG=1 tells of
-// it, SIMULATED_NCCL_REFUSES=n refuses the n-th memory.
+// it, SIMULATED_NCCL_REFUSES=n refuses the n-th memory. With
+// SIMULATED_NCCL_HANGS=n the n-th reduction, gather or scatter of a thread
+// never ends on its GPU.
 //
 //===----------------------------------------------------------------------===//
 
@@ -375,7 +377,13 @@ static ncclResult_t run(const void *send, size_t bytes, const void *receive,
     stream->push(exchange);
     return ncclSuccess;
   }
+  static thread_local int collectives = 0;
+  const char *hangs = std::getenv("SIMULATED_NCCL_HANGS");
+  if (hangs && ++collectives == std::atoi(hangs))
+    stream->push([stream] { stream->hangs = true; });
   stream->runAll();
+  if (stream->hangs)
+    return ncclSuccess;
   exchange();
   return communicator->isBroken ? ncclSystemError : ncclSuccess;
 }
