@@ -72,6 +72,12 @@ void Slot::close() {
   for (cudaStream_t stream : {rank.compute, rank.communicate})
     if (stream)
       cudaStreamDestroy(stream);
+  for (const Staging &staging : stagings) {
+    if (staging.copied)
+      cudaEventDestroy(staging.copied);
+    if (staging.memory)
+      cudaFreeHost(staging.memory);
+  }
   if (rank.fault)
     cudaFreeHost(rank.fault);
   if (own)
@@ -119,11 +125,26 @@ void *Slot::reserve(int64_t bytes) {
   return block;
 }
 
-void Slot::write(void *target, const void *source, int64_t bytes) {
+void *Slot::stage() {
   select();
-  TPRT_CHECK(cudaMemcpyAsync(target, source, size_t(bytes),
+  turn = 1 - turn;
+  Staging &staging = stagings[turn];
+  if (!staging.memory) {
+    TPRT_CHECK(
+        cudaEventCreateWithFlags(&staging.copied, cudaEventDisableTiming));
+    TPRT_CHECK(cudaHostAlloc(&staging.memory, size_t(kStagingBytes),
+                             cudaHostAllocDefault));
+  }
+  TPRT_CHECK(cudaEventSynchronize(staging.copied));
+  return staging.memory;
+}
+
+void Slot::put(void *target, int64_t bytes) {
+  select();
+  const Staging &staging = stagings[turn];
+  TPRT_CHECK(cudaMemcpyAsync(target, staging.memory, size_t(bytes),
                              cudaMemcpyHostToDevice, rank.compute));
-  TPRT_CHECK(cudaStreamSynchronize(rank.compute));
+  TPRT_CHECK(cudaEventRecord(staging.copied, rank.compute));
 }
 
 void Slot::read(void *target, const void *source, int64_t bytes) {

@@ -35,7 +35,10 @@ public:
 
   void connect(const void *id);
   void *reserve(int64_t bytes);
-  void write(void *target, const void *source, int64_t bytes);
+  /// One of two pinned buffers, in turn, once it is copied.
+  void *stage();
+  /// Queues the copy of what stage gave last.
+  void put(void *target, int64_t bytes);
   void read(void *target, const void *source, int64_t bytes);
   void fill(void *target, int64_t byte, int64_t bytes);
   int64_t freeBytes();
@@ -48,6 +51,12 @@ public:
   tprt_status multiply(Rank *rank, int64_t number, const void *a, const void *b,
                        bool adds, void *c) override;
   tprt_status communicate(Rank *rank, const Collective &what) override;
+
+/// Of each staging buffer: enough for the full speed of a bus.
+#ifndef TPRT_STAGING_BYTES
+#define TPRT_STAGING_BYTES (8 << 20)
+#endif
+  static constexpr int64_t kStagingBytes = TPRT_STAGING_BYTES;
 
 private:
   void open();
@@ -76,6 +85,12 @@ private:
   size_t begun = 0, ended = 0; ///< of them, on the GPU
   bool waits = false;          ///< for others, or for the GPU
   Clock::time_point lookedAt;
+  struct Staging {
+    void *memory = nullptr;
+    cudaEvent_t copied = nullptr; ///< after the last copy out of it
+  };
+  Staging stagings[2];
+  size_t turn = 0; ///< the one that stage gave last
   std::vector<int64_t> coordinates;
   std::unique_ptr<Products> products;
   std::unique_ptr<Exchange> exchange;

@@ -39,14 +39,14 @@ public:
     return static_cast<char *>(block);
   }
 
-  void *stage(size_t slot, char *, int64_t bytes) override {
-    return mirror(slot, bytes);
+  int64_t mostStaged() const override { return plugin.staging_bytes; }
+  void *stage(size_t slot, char *, int64_t) override {
+    void *memory = nullptr;
+    call(plugin.stage, slot, &memory);
+    return memory;
   }
   void put(size_t slot, char *target, int64_t bytes) override {
-    call(plugin.write, slot, target, mirror(slot, bytes), bytes);
-    // Parameters may be large, and come once.
-    if (mirrors[slot].size() > mostMirrored)
-      mirrors[slot] = std::vector<char>();
+    call(plugin.put, slot, target, bytes);
   }
   const char *get(size_t slot, const char *source, int64_t bytes) override {
     call(plugin.read, slot, mirror(slot, bytes), source, bytes);
@@ -108,15 +108,13 @@ private:
     check(function(device, int64_t(slot), arguments..., &error), error);
   }
 
-  /// Memory of the host's as large as a buffer of the slot.
+  /// Memory of the host's for what is read of a slot.
   char *mirror(size_t slot, int64_t bytes) {
     std::vector<char> &memory = mirrors[slot];
     if (memory.size() < size_t(bytes))
       memory.resize(size_t(bytes));
     return memory.data();
   }
-
-  static constexpr size_t mostMirrored = size_t(16) << 20;
 
   const tprt_device_plugin &plugin;
   tprt_device *device = nullptr;

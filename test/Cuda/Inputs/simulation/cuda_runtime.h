@@ -140,7 +140,12 @@ typedef enum {
   cudaErrorInvalidDevice = 101,
   cudaErrorNotReady = 600
 } cudaError_t;
-enum { cudaStreamNonBlocking, cudaEventDisableTiming, cudaHostAllocMapped };
+enum {
+  cudaStreamNonBlocking,
+  cudaEventDisableTiming,
+  cudaHostAllocDefault,
+  cudaHostAllocMapped
+};
 typedef enum {
   cudaMemcpyHostToDevice,
   cudaMemcpyDeviceToHost,
@@ -224,6 +229,11 @@ inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
     *event = {stream, stream->graph->streams[stream].first, stream->graph};
   else
     *event = {stream, stream->queued, nullptr};
+  return cudaSuccess;
+}
+inline cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  if (event->stream)
+    event->stream->run(event->position);
   return cudaSuccess;
 }
 /// Does not let anything run.
@@ -319,7 +329,10 @@ template <typename T> cudaError_t cudaMalloc(T **pointer, size_t bytes) {
   std::memset(static_cast<void *>(*pointer), 0xff, bytes);
   return cudaSuccess;
 }
+/// SIMULATED_HOST_LOG=1 tells of it.
 inline cudaError_t cudaHostAlloc(void **pointer, size_t bytes, unsigned) {
+  if (std::getenv("SIMULATED_HOST_LOG"))
+    std::fprintf(stderr, "simulated: %zu bytes pinned\n", bytes);
   return cudaMalloc(pointer, bytes);
 }
 inline cudaError_t cudaFree(void *pointer) {
