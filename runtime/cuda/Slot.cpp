@@ -282,11 +282,12 @@ void Slot::checkFault() {
   case Fault::None:
     return;
   case Fault::Token:
-    raise(TPRT_INVALID, "token id ", values[0], " is outside [0, ", values[1],
-          ")");
+    raise(TPRT_INVALID, "token id ", values[0],
+          " is outside the vocabulary of ", values[1], ": ids are 0 to ",
+          values[1] - 1);
   case Fault::Cache:
-    raise(TPRT_INVALID, values[1], " rows at position ", values[0],
-          " do not fit a cache of ", values[2]);
+    raise(TPRT_INVALID, "position ", values[0], " + length ", values[1],
+          " exceeds the cache's capacity of ", values[2]);
   default:
     raise(TPRT_INVALID, "index ", values[0], " is outside [0, ", values[1],
           ")");

@@ -144,25 +144,55 @@ bool Program::start(const char *manifest, tprt_lookup lookup, void *context,
   return false;
 }
 
-/// Whether an entry of the program takes parameters.
-static bool hasParameters(StringRef manifest) {
+/// The elements of a list; none if there is no such list.
+static ArrayRef<llvm::json::Value> list(const llvm::json::Value &value,
+                                        StringRef key) {
+  const llvm::json::Object *object = value.getAsObject();
+  const llvm::json::Array *array = object ? object->getArray(key) : nullptr;
+  return array ? ArrayRef(array->data(), array->size())
+               : ArrayRef<llvm::json::Value>();
+}
+
+/// Visits the arguments of that kind. False if the manifest cannot be read: the
+/// session says what is wrong with it.
+static bool
+forEachArgument(StringRef manifest, StringRef kind,
+                function_ref<void(const llvm::json::Value &argument)> body) {
   llvm::Expected<llvm::json::Value> json = parseJson(manifest);
   if (!json) {
     llvm::consumeError(json.takeError());
-    return true;
+    return false;
   }
-  auto list = [](const llvm::json::Value &value, StringRef key) {
-    const llvm::json::Object *object = value.getAsObject();
-    const llvm::json::Array *array = object ? object->getArray(key) : nullptr;
-    return array ? ArrayRef(array->data(), array->size())
-                 : ArrayRef<llvm::json::Value>();
-  };
-  return llvm::any_of(list(*json, "entries"), [&](const auto &entry) {
-    return llvm::any_of(list(entry, "arguments"), [](const auto &argument) {
-      const llvm::json::Object *object = argument.getAsObject();
-      return object && object->getString("kind") == "parameter";
-    });
-  });
+  for (const llvm::json::Value &entry : list(*json, "entries"))
+    for (const llvm::json::Value &argument : list(entry, "arguments"))
+      if (const llvm::json::Object *object = argument.getAsObject();
+          object && object->getString("kind") == kind)
+        body(argument);
+  return true;
+}
+
+/// Whether an entry of the program takes parameters.
+static bool hasParameters(StringRef manifest) {
+  bool found = false;
+  return !forEachArgument(manifest, "parameter",
+                          [&](const llvm::json::Value &) { found = true; }) ||
+         found;
+}
+
+int64_t Program::cacheRows() const {
+  int64_t rows = std::numeric_limits<int64_t>::max();
+  // A cache is state, [batch, rows, heads, head size].
+  forEachArgument(code ? StringRef(code->manifest())
+                       : tprt_program_manifest(file),
+                  "state", [&](const llvm::json::Value &argument) {
+                    ArrayRef<llvm::json::Value> dims = list(argument, "dims");
+                    const llvm::json::Object *dim =
+                        dims.size() == 4 ? dims[1].getAsObject() : nullptr;
+                    if (std::optional<int64_t> size =
+                            dim ? dim->getInteger("size") : std::nullopt)
+                      rows = std::min(rows, *size);
+                  });
+  return rows;
 }
 
 bool Program::load(StringRef checkpoint, StringRef manifest,

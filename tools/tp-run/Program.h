@@ -60,6 +60,9 @@ public:
 
   const std::map<std::string, Entry> &entries() const { return entryPoints; }
 
+  /// How many tokens the caches hold; as many as there are if there are none.
+  int64_t cacheRows() const;
+
   /// Runs an entry point. Inputs must have the right names, types and shapes;
   /// all outputs are returned, of several processes on the first. False after
   /// printing what is wrong.
