@@ -129,12 +129,12 @@ void *Slot::stage() {
   select();
   turn = 1 - turn;
   Staging &staging = stagings[turn];
-  if (!staging.memory) {
+  if (!staging.copied)
     TPRT_CHECK(
         cudaEventCreateWithFlags(&staging.copied, cudaEventDisableTiming));
+  if (!staging.memory)
     TPRT_CHECK(cudaHostAlloc(&staging.memory, size_t(kStagingBytes),
                              cudaHostAllocDefault));
-  }
   TPRT_CHECK(cudaEventSynchronize(staging.copied));
   return staging.memory;
 }
