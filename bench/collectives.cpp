@@ -4,13 +4,14 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// All-reduce and all-gather between threads and between processes, and a plain
-// copy of as many bytes, in one run:
+// All-reduce and all-gather between threads, between processes by MPI and by
+// TCP, and a plain copy of as many bytes, in one run:
 //
 //   mpirun -n 4 build/bin/bench-collectives [BYTES]
 //
 // While the threads are measured, all in the first process, the other processes
-// wait; while the processes are measured there are no threads.
+// wait; while the processes are measured there are no threads. The processes
+// have joined twice, over MPI and over 127.0.0.1.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,7 +23,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <thread>
+#include <unistd.h>
 
 using namespace tprt;
 
@@ -109,33 +113,38 @@ static double measureCopy(int64_t bytes) {
   return best;
 }
 
-static void measureAll(World &world, int64_t smallest, int64_t largest) {
+static ProcessCommunicator communicatorOf(World &world) {
   std::vector<int64_t> members;
   for (int64_t rank = 0; rank < world.size(); ++rank)
     members.push_back(rank);
-  ProcessCommunicator processes(world, world.split(0, world.rank()), members,
-                                world.rank());
-  const bool isFirst = world.rank() == 0;
+  return {world, world.split(0, world.rank()), members, world.rank()};
+}
+
+static void measureAll(World &mpi, World &tcp, int64_t smallest,
+                       int64_t largest) {
+  ProcessCommunicator processes[] = {communicatorOf(mpi), communicatorOf(tcp)};
+  const bool isFirst = mpi.rank() == 0;
   if (isFirst)
-    std::printf("%d ranks, %u cores, %s; microseconds\n\n"
-                "| bytes | all-reduce, threads | MPI | all-gather, threads | "
-                "MPI | copy |\n|---|---|---|---|---|---|\n",
-                int(world.size()), std::thread::hardware_concurrency(),
-                world.description());
+    std::printf(
+        "%d ranks, %u cores, %s, %s; microseconds\n\n"
+        "| bytes | all-reduce, threads | MPI | TCP | all-gather, "
+        "threads | MPI | TCP | copy |\n|---|---|---|---|---|---|---|---|"
+        "\n",
+        int(mpi.size()), std::thread::hardware_concurrency(), mpi.description(),
+        tcp.description());
   for (int64_t bytes = smallest; bytes <= largest; bytes *= 4) {
-    double times[5] = {};
-    int column = 0;
+    std::vector<double> times;
     for (tprt_collective_kind kind : {TPRT_ALL_REDUCE, TPRT_ALL_GATHER}) {
-      if (isFirst)
-        times[column] = measureThreads(kind, bytes, world.size());
-      world.check("", [](auto &) { return std::string(); }, "threads");
-      Collective collective(kind, bytes, world.size());
-      times[column + 1] = collective.measure(processes, repetitionsOf(bytes));
-      column += 2;
+      times.push_back(isFirst ? measureThreads(kind, bytes, mpi.size()) : 0);
+      mpi.check("", [](auto &) { return std::string(); }, "threads");
+      for (ProcessCommunicator &communicator : processes) {
+        Collective collective(kind, bytes, mpi.size());
+        times.push_back(collective.measure(communicator, repetitionsOf(bytes)));
+      }
     }
     if (!isFirst)
       continue;
-    times[4] = measureCopy(bytes);
+    times.push_back(measureCopy(bytes));
     std::printf("| %lld", static_cast<long long>(bytes));
     for (double time : times)
       std::printf(" | %.1f", time * 1e6);
@@ -144,13 +153,49 @@ static void measureAll(World &world, int64_t smallest, int64_t largest) {
   }
 }
 
+/// A port that nobody listens at now.
+static int freePort() {
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  const bool good =
+      fd >= 0 && bind(fd, reinterpret_cast<sockaddr *>(&address), size) == 0 &&
+      getsockname(fd, reinterpret_cast<sockaddr *>(&address), &size) == 0;
+  if (fd >= 0)
+    close(fd);
+  if (!good)
+    raise(TPRT_FAILED, "there is no free port at 127.0.0.1");
+  return ntohs(address.sin_port);
+}
+
+/// What torchrun would have said to the processes that mpirun has started.
+static void describeLaunch(World &mpi) {
+  int port = mpi.rank() == 0 ? freePort() : 0;
+  mpi.broadcast(&port, sizeof port, "the port");
+  auto say = [](const char *name, const std::string &value) {
+    setenv(name, value.c_str(), /*overwrite=*/1);
+  };
+  say("RANK", std::to_string(mpi.rank()));
+  say("WORLD_SIZE", std::to_string(mpi.size()));
+  say("MASTER_ADDR", "127.0.0.1");
+  say("MASTER_PORT", "1");
+  say("TPRT_PORT", std::to_string(port));
+}
+
 int main(int argc, char **argv) {
   const int64_t only = argc > 1 ? std::atoll(argv[1]) : 0;
   try {
-    World world(openTransport("mpi"), readLaunch(), timeout);
-    world.introduce();
-    measureAll(world, only ? only : 4096, only ? only : 64 << 20);
-    world.close(0);
+    const Launch launch = readLaunch();
+    World mpi(openTransport("mpi"), launch, timeout);
+    mpi.introduce();
+    describeLaunch(mpi);
+    World tcp(openTransport("tcp"), launch, timeout);
+    tcp.introduce();
+    measureAll(mpi, tcp, only ? only : 4096, only ? only : 64 << 20);
+    tcp.close(0);
+    mpi.close(0);
     return 0;
   } catch (const Error &error) {
     std::fprintf(stderr, "error: %s\n", error.what());

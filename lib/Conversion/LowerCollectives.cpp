@@ -31,16 +31,22 @@ void RuntimeLowering::writeGroups(ModuleOp module) const {
 
 namespace {
 
-/// Booleans are bytes in memory, 0 and 1, whose sum would be more.
-LogicalResult checkBooleans(Operation *op, ReduceKind kind) {
-  if (kind == ReduceKind::And || kind == ReduceKind::Or)
-    return success();
-  for (Value input : op->getOperands())
-    if (getElementTypeOrSelf(input.getType()).isInteger(1))
+/// Booleans are bytes in memory, 0 and 1. Their sum would be more; `and` is the
+/// least of them and `or` the greatest, which every library can reduce by.
+FailureOr<ReduceKind> reductionInMemory(Operation *op, ReduceKind kind) {
+  auto isBoolean = [](Value input) {
+    return getElementTypeOrSelf(input.getType()).isInteger(1);
+  };
+  if (kind != ReduceKind::And && kind != ReduceKind::Or) {
+    for (Value input : llvm::make_filter_range(op->getOperands(), isBoolean))
       return op->emitOpError("cannot reduce ")
              << input.getType() << " by " << stringifyReduceKind(kind)
              << ", only by and, or; use a wider type before the reduction";
-  return success();
+    return kind;
+  }
+  if (!llvm::all_of(op->getOperands(), isBoolean))
+    return kind;
+  return kind == ReduceKind::And ? ReduceKind::Min : ReduceKind::Max;
 }
 
 template <typename Op> class LowerCollective : public RuntimePattern<Op> {
@@ -50,9 +56,10 @@ public:
   LogicalResult
   matchAndRewrite(Op op, typename Op::Adaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
+    FailureOr<ReduceKind> reduction = ReduceKind::Sum;
     if constexpr (std::is_same_v<Op, AllReduceOp> ||
                   std::is_same_v<Op, ReduceScatterOp>)
-      if (failed(checkBooleans(op, op.getKind())))
+      if (failed(reduction = reductionInMemory(op, op.getKind())))
         return failure();
     if (op.getInputs().size() > rt::kMaxCollectiveBuffers)
       return op.emitOpError("has ")
@@ -64,8 +71,8 @@ public:
     int64_t group = this->lowering.getGroup(op, op.getMeshAttr(), op.getAxes());
     StringAttr module = op.getModuleAttr();
     auto collective = rt::CollectiveOp::create(
-        rewriter, op.getLoc(), kind(), ReduceKind::Sum, adaptor.getInputs(),
-        *out, group, this->lowering.collectiveIds.lookup(op),
+        rewriter, op.getLoc(), kind(), *reduction, adaptor.getInputs(), *out,
+        group, this->lowering.collectiveIds.lookup(op),
         module ? module : rewriter.getStringAttr(""), IntegerAttr(),
         DenseI64ArrayAttr(), DenseI64ArrayAttr(), isStart(op));
     complete(op, collective);
@@ -82,10 +89,8 @@ template <> rt::CollectiveKind LowerCollective<AllReduceOp>::kind() {
   return rt::CollectiveKind::AllReduce;
 }
 template <>
-void LowerCollective<AllReduceOp>::complete(AllReduceOp op,
-                                            rt::CollectiveOp collective) const {
-  collective.setReduction(op.getKind());
-}
+void LowerCollective<AllReduceOp>::complete(AllReduceOp,
+                                            rt::CollectiveOp) const {}
 
 template <> rt::CollectiveKind LowerCollective<AllGatherOp>::kind() {
   return rt::CollectiveKind::AllGather;
@@ -102,7 +107,6 @@ template <> rt::CollectiveKind LowerCollective<ReduceScatterOp>::kind() {
 template <>
 void LowerCollective<ReduceScatterOp>::complete(
     ReduceScatterOp op, rt::CollectiveOp collective) const {
-  collective.setReduction(op.getKind());
   collective.setDimsAttr(op.getDimsAttr());
 }
 
@@ -228,13 +232,14 @@ struct LowerMakePartial : RuntimePattern<MakePartialOp> {
   LogicalResult
   matchAndRewrite(MakePartialOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    if (failed(checkBooleans(op, op.getKind())))
+    FailureOr<ReduceKind> reduction = reductionInMemory(op, op.getKind());
+    if (failed(reduction))
       return failure();
     auto out = getResultBuffers(op, adaptor.getOperands(), rewriter);
     if (failed(out))
       return failure();
     rt::MakePartialOp::create(
-        rewriter, op.getLoc(), out->front(), op.getKind(),
+        rewriter, op.getLoc(), out->front(), *reduction,
         lowering.getGroup(op, op.getMeshAttr(), op.getAxes()));
     rewriter.replaceOp(op, *out);
     return success();

@@ -26,7 +26,8 @@ static std::string typeNameOf(Type element) {
   return name.empty() ? "" : "TPRT_" + name.upper();
 }
 
-/// What NCCL reduces by.
+/// What NCCL reduces by; bits of integers it cannot. Those of booleans are the
+/// least and the greatest by now, see tp-lower-to-runtime.
 static StringRef reductionNameOf(ReduceKind kind) {
   switch (kind) {
   case ReduceKind::Sum:
@@ -221,7 +222,9 @@ LogicalResult CollectiveWriter::write() {
   if (reduces && reductionNameOf(op.getReduction()).empty())
     return op.emitOpError(
                "cannot be written as CUDA source: NCCL has no reduction by ")
-           << stringifyReduceKind(op.getReduction());
+           << stringifyReduceKind(op.getReduction()) << " of "
+           << getElementTypeOrSelf(op.getInputs().front().getType())
+           << ", only of booleans ('i1')";
   for (unsigned i = 0; i < op.getInputs().size(); ++i)
     if (failed(plan(i)))
       return failure();

@@ -22,6 +22,16 @@ public:
   /// On the rank's thread, all ranks together. An Error if they do not meet.
   virtual void connect(const void *id) = 0;
 
+  /// Memory for all that the rank sends and receives, as long as the exchange
+  /// lives. Null: it is as good anywhere.
+  virtual void *reserve(int64_t) { return nullptr; }
+
+  /// On the rank's thread, all ranks together, before the first collective: the
+  /// `bytes` in which its buffers lie, alike on all ranks. The last kWordBytes
+  /// of them are for the exchange.
+  virtual void share(Rank &, void *, int64_t) {}
+  static constexpr int64_t kWordBytes = 256;
+
   /// Queues a collective, of a group of more than one, on the communicate
   /// stream.
   virtual void queue(Rank &rank, const Collective &what) = 0;

@@ -11,12 +11,19 @@
 // is first needed: programs of one rank, and ranks that share a GPU, do
 // without.
 //
+// A rank's memory is NCCL's own and registered with each communicator, once,
+// when the ranks first run together: the same bytes at the same offsets on all
+// of them, as symmetric windows want it. To register some ranks' memory and not
+// that of others is not allowed, so that they agree on what all of them can.
+//
 //===----------------------------------------------------------------------===//
 
 #include "Exchange.h"
 #include "Groups.h"
 
 #if __has_include(<nccl.h>)
+#include <cstdlib>
+#include <deque>
 #include <dlfcn.h>
 #include <mutex>
 #include <nccl.h>
@@ -43,10 +50,26 @@ namespace {
           name(GroupEnd) name(AllReduce) name(AllGather) name(ReduceScatter)   \
               name(Send) name(Recv)
 
+/// What older libraries lack; null there.
+#define TPRT_NCCL_MEMORY_FUNCTIONS(name)                                       \
+  name(MemAlloc) name(MemFree) name(CommRegister) name(CommDeregister)
+
+#if NCCL_VERSION_CODE >= NCCL_VERSION(2, 27, 0)
+#define TPRT_HAVE_NCCL_WINDOWS 1
+#define TPRT_NCCL_WINDOW_FUNCTIONS(name)                                       \
+  name(CommWindowRegister) name(CommWindowDeregister)
+#else
+typedef void *ncclWindow_t;
+#define TPRT_HAVE_NCCL_WINDOWS 0
+#define TPRT_NCCL_WINDOW_FUNCTIONS(name)
+#endif
+
 struct Nccl {
 // NOLINTNEXTLINE(bugprone-macro-parentheses): a declaration
 #define TPRT_MEMBER(name) decltype(&nccl##name) name = nullptr;
   TPRT_NCCL_FUNCTIONS(TPRT_MEMBER)
+  TPRT_NCCL_MEMORY_FUNCTIONS(TPRT_MEMBER)
+  TPRT_NCCL_WINDOW_FUNCTIONS(TPRT_MEMBER)
 #undef TPRT_MEMBER
 };
 
@@ -65,14 +88,19 @@ static const Nccl &getNccl() {
   if (!library)
     raise(TPRT_UNSUPPORTED, dlerror(), ": ", installNccl);
   static Nccl table;
-#define TPRT_FIND(name)                                                        \
+#define TPRT_FIND_OPTIONAL(name)                                               \
   table.name =                                                                 \
-      reinterpret_cast<decltype(table.name)>(dlsym(library, "nccl" #name));    \
+      reinterpret_cast<decltype(table.name)>(dlsym(library, "nccl" #name));
+#define TPRT_FIND(name)                                                        \
+  TPRT_FIND_OPTIONAL(name)                                                     \
   if (!table.name)                                                             \
     raise(TPRT_UNSUPPORTED,                                                    \
           "libnccl.so.2 is too old, it has no nccl" #name ": ", installNccl);
   TPRT_NCCL_FUNCTIONS(TPRT_FIND)
+  TPRT_NCCL_MEMORY_FUNCTIONS(TPRT_FIND_OPTIONAL)
+  TPRT_NCCL_WINDOW_FUNCTIONS(TPRT_FIND_OPTIONAL)
 #undef TPRT_FIND
+#undef TPRT_FIND_OPTIONAL
   loaded = &table;
   return table;
 }
@@ -127,9 +155,11 @@ public:
   NcclExchange(const Program &program, int64_t rank, const Watch &watch)
       : nccl(getNccl()), program(program), me(rank), watch(watch),
         groups(size_t(program.numGroups), nullptr) {}
-  ~NcclExchange() override { release(); }
+  ~NcclExchange() override;
 
   void connect(const void *id) override;
+  void *reserve(int64_t bytes) override;
+  void share(Rank &rank, void *block, int64_t bytes) override;
   void queue(Rank &rank, const Collective &what) override;
   bool canBeCaptured() const override { return true; }
   void poll() override;
@@ -151,7 +181,20 @@ private:
   void permute(Rank &rank, const Collective &what, ncclComm_t group,
                const Collective::Buffer &buffer);
   void settle(ncclComm_t communicator, const char *call);
+  bool communicates() const;
+  int32_t agree(Rank &rank, int32_t mine, void *word);
+  void registerMemory(ncclComm_t communicator, void *block, int64_t bytes,
+                      int32_t how);
+  void deregister();
   void release();
+
+  /// How memory is known to communicators; what comes later is better.
+  enum : int32_t { Unregistered, Registered, Symmetric };
+  struct Registration {
+    ncclComm_t communicator;
+    void *handle;        ///< of ncclCommRegister
+    ncclWindow_t window; ///< or of ncclCommWindowRegister
+  };
 
   const Nccl &nccl;
   const Program &program;
@@ -160,6 +203,8 @@ private:
   ncclComm_t world = nullptr;
   std::vector<ncclComm_t> groups; ///< null: of one rank
   bool aborted = false;
+  void *memory = nullptr;                 ///< NCCL's own
+  std::deque<Registration> registrations; ///< which stay where they are
 };
 
 } // namespace
@@ -209,6 +254,133 @@ void NcclExchange::connect(const void *bytes) {
     settle(communicator, "ncclCommSplit");
   }
 }
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+/// TPRT_NCCL_MEMORY=0 in the environment does without, on all ranks.
+static bool wantsMemory() {
+  const char *wish = std::getenv("TPRT_NCCL_MEMORY");
+  return !wish || std::strcmp(wish, "0") != 0;
+}
+
+void *NcclExchange::reserve(int64_t bytes) {
+  if (program.ranks == 1 || !wantsMemory())
+    return nullptr;
+  const char *reason = "this NCCL has none";
+  if (nccl.MemAlloc && nccl.MemFree) {
+    const ncclResult_t status = nccl.MemAlloc(&memory, size_t(bytes));
+    if (status == ncclSuccess)
+      return memory;
+    memory = nullptr;
+    reason = nccl.GetErrorString(status);
+    cudaGetLastError(); // the next call's is its own
+  }
+  std::fprintf(stderr,
+               "remark: rank %lld: no memory of NCCL's own (ncclMemAlloc: %s): "
+               "cudaMalloc's, which collectives copy through buffers\n",
+               static_cast<long long>(me), reason);
+  return nullptr;
+}
+
+bool NcclExchange::communicates() const {
+  for (ncclComm_t group : groups)
+    if (group)
+      return true;
+  return false;
+}
+
+/// The least of what all ranks say. Through memory that is pinned: a copy from
+/// or to other memory would wait on the host, without an end.
+int32_t NcclExchange::agree(Rank &rank, int32_t mine, void *word) {
+  auto *pinned = reinterpret_cast<int32_t *>(rank.fault->values);
+  *pinned = mine;
+  TPRT_CHECK(cudaMemcpyAsync(word, pinned, sizeof mine, cudaMemcpyHostToDevice,
+                             rank.communicate));
+  check(nccl,
+        nccl.AllReduce(word, word, 1, ncclInt32, ncclMin, world,
+                       rank.communicate),
+        "ncclAllReduce");
+  settle(world, "ncclAllReduce");
+  TPRT_CHECK(cudaMemcpyAsync(pinned, word, sizeof mine, cudaMemcpyDeviceToHost,
+                             rank.communicate));
+  awaitStream(rank.communicate, watch, watch.deadline(), [] {});
+  return *pinned;
+}
+
+void NcclExchange::share(Rank &rank, void *block, int64_t bytes) {
+  if (!world || !communicates() || !wantsMemory())
+    return;
+  int32_t mine = Unregistered;
+  if (memory == block && nccl.CommRegister && nccl.CommDeregister)
+    mine = Registered;
+#if TPRT_HAVE_NCCL_WINDOWS
+  if (memory == block && nccl.CommWindowRegister && nccl.CommWindowDeregister)
+    mine = Symmetric;
+#endif
+  const int32_t all =
+      agree(rank, mine, static_cast<char *>(block) + bytes - kWordBytes);
+  if (all == Unregistered)
+    return;
+  for (ncclComm_t group : groups)
+    if (group)
+      registerMemory(group, block, bytes, all);
+}
+
+/// A window is made by all members together, the rest by each for itself. What
+/// NCCL has no use for has no handle. NCCL may write a handle after the call.
+void NcclExchange::registerMemory(ncclComm_t communicator, void *block,
+                                  int64_t bytes, int32_t how) {
+  registrations.push_back({communicator, nullptr, nullptr});
+  Registration &made = registrations.back();
+  const char *call =
+      how == Symmetric ? "ncclCommWindowRegister" : "ncclCommRegister";
+  try {
+#if TPRT_HAVE_NCCL_WINDOWS
+    if (how == Symmetric)
+      check(nccl,
+            nccl.CommWindowRegister(communicator, block, size_t(bytes),
+                                    &made.window, NCCL_WIN_COLL_SYMMETRIC),
+            call);
+#endif
+    if (how == Registered)
+      check(nccl,
+            nccl.CommRegister(communicator, block, size_t(bytes), &made.handle),
+            call);
+    settle(communicator, call);
+  } catch (const tprt::Error &error) {
+    raise(error.status(), error.what(),
+          "; with TPRT_NCCL_MEMORY=0 in the environment memory is not "
+          "registered");
+  }
+}
+
+/// Before the communicators go, and the memory after them. Errors concern
+/// nobody any more.
+void NcclExchange::deregister() {
+  for (const Registration &made : registrations) {
+#if TPRT_HAVE_NCCL_WINDOWS
+    if (made.window)
+      nccl.CommWindowDeregister(made.communicator, made.window);
+#endif
+    if (made.handle)
+      nccl.CommDeregister(made.communicator, made.handle);
+  }
+  registrations.clear();
+}
+
+NcclExchange::~NcclExchange() {
+  release();
+  if (!memory)
+    return;
+  cudaDeviceSynchronize(); // kernels may still be in it; cudaFree would wait
+  nccl.MemFree(memory);
+}
+
+//===----------------------------------------------------------------------===//
+// Collectives
+//===----------------------------------------------------------------------===//
 
 void NcclExchange::queue(Rank &rank, const Collective &what) {
   ncclComm_t group = groups[size_t(what.group)];
@@ -305,6 +477,7 @@ void NcclExchange::poll() {
 /// Also in good order: ncclCommDestroy would wait for the other ranks, which
 /// one thread may be giving back one after the other.
 void NcclExchange::release() {
+  deregister();
   groups.push_back(world);
   for (ncclComm_t communicator : groups)
     if (communicator)

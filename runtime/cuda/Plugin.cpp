@@ -138,11 +138,14 @@ static std::unique_ptr<tprt_device> open(const tprt_device_setup &setup) {
     Slot::Count count = [setup, slot](int64_t id, int64_t bytes) {
       setup.collective(setup.context, slot, id, bytes);
     };
+    Slot::Progress progress = [setup, slot](int64_t begun, int64_t ended) {
+      setup.progress(setup.context, slot, begun, ended);
+    };
     const bool captures =
         wantsGraphs && (!exchange || exchange->canBeCaptured());
-    device->slots.push_back(
-        std::make_unique<Slot>(*program, rank, gpu, watch, std::move(count),
-                               std::move(exchange), captures));
+    device->slots.push_back(std::make_unique<Slot>(
+        *program, rank, gpu, watch, std::move(count), std::move(progress),
+        std::move(exchange), captures));
     if (slot == 0)
       device->description = describe(setup, placement, gpu, device->sharers);
   }
@@ -216,11 +219,14 @@ static tprt_status reserveBlock(tprt_device *device, int64_t slot,
                 [&](Slot &on) { *block = on.reserve(bytes); });
 }
 
-static tprt_status writeBytes(tprt_device *device, int64_t slot, void *target,
-                              const void *source, int64_t bytes,
+static tprt_status stageBytes(tprt_device *device, int64_t slot, void **memory,
                               tprt_error *error) {
-  return onSlot(device, slot, error,
-                [&](Slot &on) { on.write(target, source, bytes); });
+  return onSlot(device, slot, error, [&](Slot &on) { *memory = on.stage(); });
+}
+
+static tprt_status putBytes(tprt_device *device, int64_t slot, void *target,
+                            int64_t bytes, tprt_error *error) {
+  return onSlot(device, slot, error, [&](Slot &on) { on.put(target, bytes); });
 }
 
 static tprt_status readBytes(tprt_device *device, int64_t slot, void *target,
@@ -251,10 +257,24 @@ static tprt_status resetDevice(tprt_device *device, tprt_error *error) {
 }
 
 static const tprt_device_plugin plugin = {
-    TPRT_DEVICE_VERSION, "cuda",       openDevice, closeDevice,
-    describeDevice,      wantsId,      makeId,     connectSlot,
-    availableBytes,      reserveBlock, writeBytes, readBytes,
-    fillBytes,           runEntry,     resetDevice};
+    TPRT_DEVICE_VERSION,
+    "cuda",
+    openDevice,
+    closeDevice,
+    describeDevice,
+    wantsId,
+    makeId,
+    connectSlot,
+    availableBytes,
+    reserveBlock,
+    Slot::kStagingBytes,
+    stageBytes,
+    putBytes,
+    readBytes,
+    fillBytes,
+    runEntry,
+    resetDevice,
+};
 
 extern "C" __attribute__((visibility("default"))) const tprt_device_plugin *
 tprt_device_get(int64_t version) {

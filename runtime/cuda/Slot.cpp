@@ -13,15 +13,20 @@
 
 #include "Groups.h"
 
+#include <algorithm>
 #include <thread>
 
 using namespace tprt_cuda;
 
 Slot::Slot(const Program &program, int64_t index, int gpu, const Watch &watch,
-           Count count, std::unique_ptr<Exchange> exchange,
+           Count count, Progress progress, std::unique_ptr<Exchange> exchange,
            bool capturesEntries)
-    : program(program), gpu(gpu), watch(watch), count(std::move(count)),
-      exchange(std::move(exchange)),
+    : program(program), gpu(gpu), watch(watch),
+      count([this, tell = std::move(count)](int64_t id, int64_t bytes) {
+        ++numCollectives;
+        tell(id, bytes);
+      }),
+      progress(std::move(progress)), exchange(std::move(exchange)),
       graphs(capturesEntries ? size_t(program.numEntries) : 0) {
   rank.index = index;
   rank.host = this;
@@ -48,8 +53,6 @@ void Slot::open() {
   rank.computed = events[size_t(program.events)];
   rank.communicated = events[size_t(program.events) + 1];
   rank.events = events.data();
-  if (program.scratchBytes > 0)
-    TPRT_CHECK(cudaMalloc(&rank.scratch, size_t(program.scratchBytes)));
   void *fault = nullptr;
   TPRT_CHECK(cudaHostAlloc(&fault, sizeof(Fault), cudaHostAllocMapped));
   rank.fault = new (fault) Fault();
@@ -62,17 +65,23 @@ void Slot::close() {
   graphs.clear();
   products.reset();
   exchange.reset();
-  for (cudaEvent_t event : events)
-    if (event)
-      cudaEventDestroy(event);
+  for (const std::vector<cudaEvent_t> *some : {&events, &marks})
+    for (cudaEvent_t event : *some)
+      if (event)
+        cudaEventDestroy(event);
   for (cudaStream_t stream : {rank.compute, rank.communicate})
     if (stream)
       cudaStreamDestroy(stream);
+  for (const Staging &staging : stagings) {
+    if (staging.copied)
+      cudaEventDestroy(staging.copied);
+    if (staging.memory)
+      cudaFreeHost(staging.memory);
+  }
   if (rank.fault)
     cudaFreeHost(rank.fault);
-  for (void *memory : {rank.scratch, block})
-    if (memory)
-      cudaFree(memory);
+  if (own)
+    cudaFree(own);
 }
 
 void Slot::connect(const void *id) {
@@ -85,25 +94,57 @@ void Slot::connect(const void *id) {
 // Memory
 //===----------------------------------------------------------------------===//
 
+static int64_t roundUp(int64_t bytes, int64_t multiple) {
+  return (bytes + multiple - 1) / multiple * multiple;
+}
+
+/// Beside the session's block: the scratch buffer and the exchange's word.
+int64_t Slot::extraBytes() const {
+  return roundUp(program.scratchBytes, 256) + Exchange::kWordBytes;
+}
+
 int64_t Slot::freeBytes() {
   select();
   size_t free = 0, total = 0;
   TPRT_CHECK(cudaMemGetInfo(&free, &total));
-  return int64_t(free);
+  return std::max<int64_t>(int64_t(free) - extraBytes(), 0);
 }
 
+/// One piece, so that all that collectives touch lies in it.
 void *Slot::reserve(int64_t bytes) {
   select();
-  TPRT_CHECK(cudaMalloc(&block, size_t(bytes < 1 ? 1 : bytes)));
+  const int64_t scratchAt = roundUp(bytes, 256);
+  blockBytes = roundUp(scratchAt + extraBytes(), 4096);
+  block = exchange ? exchange->reserve(blockBytes) : nullptr;
+  if (!block) {
+    TPRT_CHECK(cudaMalloc(&own, size_t(blockBytes)));
+    block = own;
+  }
+  rank.scratch = static_cast<char *>(block) + scratchAt;
   fill(block, 0, bytes);
   return block;
 }
 
-void Slot::write(void *target, const void *source, int64_t bytes) {
+void *Slot::stage() {
   select();
-  TPRT_CHECK(cudaMemcpyAsync(target, source, size_t(bytes),
+  turn = 1 - turn;
+  Staging &staging = stagings[turn];
+  if (!staging.copied)
+    TPRT_CHECK(
+        cudaEventCreateWithFlags(&staging.copied, cudaEventDisableTiming));
+  if (!staging.memory)
+    TPRT_CHECK(cudaHostAlloc(&staging.memory, size_t(kStagingBytes),
+                             cudaHostAllocDefault));
+  TPRT_CHECK(cudaEventSynchronize(staging.copied));
+  return staging.memory;
+}
+
+void Slot::put(void *target, int64_t bytes) {
+  select();
+  const Staging &staging = stagings[turn];
+  TPRT_CHECK(cudaMemcpyAsync(target, staging.memory, size_t(bytes),
                              cudaMemcpyHostToDevice, rank.compute));
-  TPRT_CHECK(cudaStreamSynchronize(rank.compute));
+  TPRT_CHECK(cudaEventRecord(staging.copied, rank.compute));
 }
 
 void Slot::read(void *target, const void *source, int64_t bytes) {
@@ -136,15 +177,23 @@ void Slot::run(int64_t entry, void *arena, void *const *arguments,
   select();
   if (entry < 0 || entry >= program.numEntries)
     raise(TPRT_INVALID, "the program has no entry ", entry);
+  numMarks = numCollectives = begun = ended = 0;
+  waits = false;
   try {
+    if (exchange && !isShared)
+      exchange->share(rank, block, blockBytes);
+    isShared = true;
     if (queue(entry, arena, arguments, results) != TPRT_OK)
       raise(rank.status, rank.message);
     finish();
   } catch (...) {
+    if (waits) // before the exchange ends what there is to see
+      lookAtCollectives();
     if (exchange)
       exchange->abandon();
     throw;
   }
+  progress(int64_t(numCollectives), int64_t(numCollectives));
   checkFault();
 }
 
@@ -161,30 +210,69 @@ tprt_status Slot::queue(int64_t entry, void *arena, void *const *arguments,
   return current->run(rank, std::move(buffers), call, count);
 }
 
+void tprt_cuda::awaitStream(cudaStream_t stream, const Watch &watch,
+                            Clock::time_point deadline,
+                            const std::function<void()> &poll) {
+  const Clock::time_point begin = Clock::now();
+  for (;;) {
+    const cudaError_t state = cudaStreamQuery(stream);
+    if (state == cudaSuccess)
+      return;
+    if (state != cudaErrorNotReady)
+      raise(TPRT_FAILED, "the GPU: ", cudaGetErrorString(state));
+    poll();
+    if (watch.failed())
+      raise(TPRT_FAILED, "the run failed on another rank");
+    const Clock::time_point now = Clock::now();
+    if (now > deadline)
+      raise(TPRT_FAILED, "the GPU has not come to the end of the entry in ",
+            watch.timeout(), " s");
+    // A decode step takes milliseconds: at first every microsecond counts.
+    if (now - begin < std::chrono::milliseconds(20))
+      std::this_thread::yield();
+    else
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+  }
+}
+
 /// Waits for both streams, and looks at what others do meanwhile.
 void Slot::finish() {
-  const Clock::time_point begin = Clock::now(), deadline = watch.deadline();
+  const Clock::time_point deadline = watch.deadline();
+  waits = true;
+  lookedAt = Clock::now();
   for (cudaStream_t stream : {rank.compute, rank.communicate})
-    for (;;) {
-      const cudaError_t state = cudaStreamQuery(stream);
-      if (state == cudaSuccess)
-        break;
-      if (state != cudaErrorNotReady)
-        raise(TPRT_FAILED, "the GPU: ", cudaGetErrorString(state));
+    awaitStream(stream, watch, deadline, [this] {
       if (exchange)
         exchange->poll();
-      if (watch.failed())
-        raise(TPRT_FAILED, "the run failed on another rank");
-      const Clock::time_point now = Clock::now();
-      if (now > deadline)
-        raise(TPRT_FAILED, "the GPU has not come to the end of the entry in ",
-              watch.timeout(), " s");
-      // A decode step takes milliseconds: at first every microsecond counts.
-      if (now - begin < std::chrono::milliseconds(20))
-        std::this_thread::yield();
-      else
-        std::this_thread::sleep_for(std::chrono::microseconds(100));
-    }
+      // Others may ask where this rank is.
+      if (Clock::now() - lookedAt > std::chrono::milliseconds(50))
+        lookAtCollectives();
+    });
+}
+
+/// Event `number` of this run's collectives: what was queued has come so far.
+void Slot::mark(size_t number) {
+  if (marks.size() <= number) {
+    marks.resize(number + 1);
+    TPRT_CHECK(
+        cudaEventCreateWithFlags(&marks[number], cudaEventDisableTiming));
+  }
+  TPRT_CHECK(cudaEventRecord(marks[number], rank.communicate));
+  numMarks = number + 1;
+}
+
+/// Collectives run one after the other: the first event that is not there yet
+/// says how far they are.
+void Slot::lookAtCollectives() {
+  lookedAt = Clock::now();
+  if (numMarks == 0)
+    return; // there are none, or they are in a graph
+  size_t reached = begun + ended;
+  while (reached < numMarks && cudaEventQuery(marks[reached]) == cudaSuccess)
+    ++reached;
+  begun = (reached + 1) / 2;
+  ended = reached / 2;
+  progress(int64_t(begun), int64_t(ended));
 }
 
 void Slot::checkFault() {
@@ -194,11 +282,12 @@ void Slot::checkFault() {
   case Fault::None:
     return;
   case Fault::Token:
-    raise(TPRT_INVALID, "token id ", values[0], " is outside [0, ", values[1],
-          ")");
+    raise(TPRT_INVALID, "token id ", values[0],
+          " is outside the vocabulary of ", values[1], ": ids are 0 to ",
+          values[1] - 1);
   case Fault::Cache:
-    raise(TPRT_INVALID, values[1], " rows at position ", values[0],
-          " do not fit a cache of ", values[2]);
+    raise(TPRT_INVALID, "position ", values[0], " + length ", values[1],
+          " exceeds the cache's capacity of ", values[2]);
   default:
     raise(TPRT_INVALID, "index ", values[0], " is outside [0, ", values[1],
           ")");
@@ -229,14 +318,22 @@ tprt_status Slot::communicate(Rank *from, const Collective &what) {
   try {
     const int64_t size = sizeOf(program.groups[what.group]);
     const int64_t bytes = bytesSent(what, size);
-    if (current && current->isCapturing())
+    const bool isCaptured = current && current->isCapturing();
+    if (isCaptured) {
       current->note(what.id, bytes);
-    else
+    } else {
+      mark(2 * numCollectives);
       count(what.id, bytes);
-    if (size == 1)
+    }
+    if (size == 1) {
       copyThrough(*from, what);
-    else
+    } else {
+      waits = true;
       exchange->queue(*from, what);
+      waits = false;
+    }
+    if (!isCaptured)
+      mark(2 * numCollectives - 1);
     return TPRT_OK;
   } catch (const tprt::Error &error) {
     return from->fail(error.status(), "collective", error.what());

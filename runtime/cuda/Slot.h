@@ -23,15 +23,22 @@ public:
   /// Counts a collective, in which so many bytes are sent.
   using Count = EntryGraph::Tell;
 
+  /// How many of the run's collectives have begun and ended on the GPU.
+  using Progress = std::function<void(int64_t begun, int64_t ended)>;
+
   /// With `capturesEntries` an entry that runs again is one launch.
   Slot(const Program &program, int64_t rank, int gpu, const Watch &watch,
-       Count count, std::unique_ptr<Exchange> exchange, bool capturesEntries);
+       Count count, Progress progress, std::unique_ptr<Exchange> exchange,
+       bool capturesEntries);
   Slot(const Slot &) = delete;
   ~Slot();
 
   void connect(const void *id);
   void *reserve(int64_t bytes);
-  void write(void *target, const void *source, int64_t bytes);
+  /// One of two pinned buffers, in turn, once it is copied.
+  void *stage();
+  /// Queues the copy of what stage gave last.
+  void put(void *target, int64_t bytes);
   void read(void *target, const void *source, int64_t bytes);
   void fill(void *target, int64_t byte, int64_t bytes);
   int64_t freeBytes();
@@ -45,27 +52,55 @@ public:
                        bool adds, void *c) override;
   tprt_status communicate(Rank *rank, const Collective &what) override;
 
+/// Of each staging buffer: enough for the full speed of a bus.
+#ifndef TPRT_STAGING_BYTES
+#define TPRT_STAGING_BYTES (8 << 20)
+#endif
+  static constexpr int64_t kStagingBytes = TPRT_STAGING_BYTES;
+
 private:
   void open();
   void close();
+  int64_t extraBytes() const;
   void select() { TPRT_CHECK(cudaSetDevice(gpu)); }
   tprt_status queue(int64_t entry, void *arena, void *const *arguments,
                     void *const *results);
   void finish();
+  void mark(size_t number);
+  void lookAtCollectives();
   void checkFault();
 
   const Program &program;
   const int gpu;
   const Watch watch;
   const Count count;
+  const Progress progress;
   Rank rank;
   std::vector<cudaEvent_t> events;
+  /// Before and after each collective of a run, as long as there are any: one
+  /// in a graph has none.
+  std::vector<cudaEvent_t> marks;
+  size_t numMarks = 0; ///< of this run
+  size_t numCollectives = 0;
+  size_t begun = 0, ended = 0; ///< of them, on the GPU
+  bool waits = false;          ///< for others, or for the GPU
+  Clock::time_point lookedAt;
+  struct Staging {
+    void *memory = nullptr;
+    cudaEvent_t copied = nullptr; ///< after the last copy out of it
+  };
+  Staging stagings[2];
+  size_t turn = 0; ///< the one that stage gave last
   std::vector<int64_t> coordinates;
   std::unique_ptr<Products> products;
   std::unique_ptr<Exchange> exchange;
   std::deque<EntryGraph> graphs; ///< of each entry, or none
   EntryGraph *current = nullptr;
+  /// The session's, the scratch buffer and the exchange's word.
   void *block = nullptr;
+  int64_t blockBytes = 0;
+  void *own = nullptr; ///< the block, if it is not the exchange's
+  bool isShared = false;
 };
 
 } // namespace tprt_cuda

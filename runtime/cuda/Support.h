@@ -11,6 +11,7 @@
 #include "tprt/cuda/Rank.h"
 
 #include <chrono>
+#include <functional>
 
 namespace tprt_cuda {
 
@@ -45,6 +46,11 @@ private:
   int64_t (*hasFailed)(void *);
   void *context;
 };
+
+/// Waits for the end of what a stream has queued, until the deadline. `poll` is
+/// called meanwhile. An Error if the GPU or the run has failed, or it is late.
+void awaitStream(cudaStream_t stream, const Watch &watch,
+                 Clock::time_point deadline, const std::function<void()> &poll);
 
 } // namespace tprt_cuda
 

@@ -10,6 +10,7 @@
 #include "World.h"
 
 #include <cstring>
+#include <limits>
 
 using namespace tprt;
 
@@ -41,6 +42,9 @@ public:
     return reservations.back().data();
   }
 
+  int64_t mostStaged() const override {
+    return std::numeric_limits<int64_t>::max();
+  }
   void *stage(size_t, char *target, int64_t) override { return target; }
   void put(size_t, char *, int64_t) override {}
   const char *get(size_t, const char *source, int64_t) override {

@@ -41,8 +41,10 @@ public:
   /// A slot's one block of zeros.
   virtual char *reserve(size_t slot, int64_t bytes) = 0;
 
+  /// How much stage takes.
+  virtual int64_t mostStaged() const = 0;
   /// Where the host writes what is to lie at `target`; valid until put, which
-  /// brings it there.
+  /// brings it there before whatever the slot does next.
   virtual void *stage(size_t slot, char *target, int64_t bytes) = 0;
   virtual void put(size_t slot, char *target, int64_t bytes) = 0;
   /// What lies at `source`, for the host to read until the slot's next call.

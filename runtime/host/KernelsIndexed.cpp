@@ -41,8 +41,9 @@ static void checkEmbedding(const tprt_embedding_desc &desc,
   checkSizes({desc.rows, desc.width});
   for (int64_t i = 0; i < desc.num_ids; ++i)
     if (ids[i] < 0 || ids[i] >= desc.vocabulary)
-      raise(TPRT_INVALID, "id ", ids[i], " at position ", i,
-            " is outside the vocabulary of ", desc.vocabulary);
+      raise(TPRT_INVALID, "token id ", ids[i], " at position ", i,
+            " is outside the vocabulary of ", desc.vocabulary,
+            ": ids are 0 to ", desc.vocabulary - 1);
 }
 
 extern "C" void tprt_embedding(tprt_rank *rank, const tprt_embedding_desc *desc,

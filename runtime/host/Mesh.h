@@ -60,6 +60,14 @@ struct BlockDim {
 };
 using Block = std::vector<BlockDim>;
 
+/// Padding included.
+inline int64_t elementsOf(const Block &block) {
+  int64_t count = 1;
+  for (const BlockDim &dim : block)
+    count *= dim.extent;
+  return count;
+}
+
 /// The ranks, numbered row-major over named axes.
 class Mesh {
 public:

@@ -28,7 +28,7 @@ public:
   /// What tells this source from others; cheap.
   virtual std::string identity() const = 0;
 
-  /// Fills one rank's block of a parameter, padding with zeros.
+  /// Fills a block of a parameter, or a piece of one, padding with zeros.
   virtual void fill(const Argument &argument, const Block &block,
                     void *target) const = 0;
 };

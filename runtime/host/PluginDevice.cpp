@@ -9,6 +9,7 @@
 #include "World.h"
 #include "tprt/device.h"
 
+#include <algorithm>
 #include <cstring>
 
 using namespace tprt;
@@ -38,14 +39,14 @@ public:
     return static_cast<char *>(block);
   }
 
-  void *stage(size_t slot, char *, int64_t bytes) override {
-    return mirror(slot, bytes);
+  int64_t mostStaged() const override { return plugin.staging_bytes; }
+  void *stage(size_t slot, char *, int64_t) override {
+    void *memory = nullptr;
+    call(plugin.stage, slot, &memory);
+    return memory;
   }
   void put(size_t slot, char *target, int64_t bytes) override {
-    call(plugin.write, slot, target, mirror(slot, bytes), bytes);
-    // Parameters may be large, and come once.
-    if (mirrors[slot].size() > mostMirrored)
-      mirrors[slot] = std::vector<char>();
+    call(plugin.put, slot, target, bytes);
   }
   const char *get(size_t slot, const char *source, int64_t bytes) override {
     call(plugin.read, slot, mirror(slot, bytes), source, bytes);
@@ -57,7 +58,12 @@ public:
 
   void run(size_t slot, size_t entry, void *arena, void *const *arguments,
            void *const *results) override {
-    call(plugin.run, slot, int64_t(entry), arena, arguments, results);
+    queues[slot] = Queue();
+    try {
+      call(plugin.run, slot, int64_t(entry), arena, arguments, results);
+    } catch (const Error &error) {
+      raise(error.status(), error.what(), queues[slot].describe());
+    }
   }
 
   std::vector<char> makeId(bool makesIt) override {
@@ -78,6 +84,19 @@ public:
   }
 
 private:
+  /// The collectives of a run, and how far the device has come with them.
+  struct Queue {
+    std::vector<const CollectiveInfo *> collectives;
+    size_t begun = 0, ended = 0;
+    bool isKnown = false;
+
+    /// "; it is in all_reduce 'x', 3 of 9 collectives are done"; empty if there
+    /// is nothing to say.
+    std::string describe() const;
+  };
+  void queue(size_t slot, int64_t id, int64_t bytes);
+  void advance(size_t slot, size_t begun, size_t ended);
+
   static void check(tprt_status status, const tprt_error &error) {
     if (status != TPRT_OK)
       raise(status, error.message);
@@ -89,7 +108,7 @@ private:
     check(function(device, int64_t(slot), arguments..., &error), error);
   }
 
-  /// Memory of the host's as large as a buffer of the slot.
+  /// Memory of the host's for what is read of a slot.
   char *mirror(size_t slot, int64_t bytes) {
     std::vector<char> &memory = mirrors[slot];
     if (memory.size() < size_t(bytes))
@@ -97,13 +116,12 @@ private:
     return memory.data();
   }
 
-  static constexpr size_t mostMirrored = size_t(16) << 20;
-
   const tprt_device_plugin &plugin;
   tprt_device *device = nullptr;
   RunState &state;
   const std::vector<std::unique_ptr<tprt_rank>> &ranks;
   std::vector<std::vector<char>> mirrors; ///< one a slot
+  std::vector<Queue> queues;              ///< one a slot
 };
 
 } // namespace
@@ -121,7 +139,8 @@ static const void *findTable(const DeviceSetup &setup) {
 
 PluginDevice::PluginDevice(const DeviceSetup &from)
     : plugin(openDevice(from.manifest->backend)), state(*from.state),
-      ranks(*from.ranks), mirrors(from.ranks->size()) {
+      ranks(*from.ranks), mirrors(from.ranks->size()),
+      queues(from.ranks->size()) {
   tprt_device_setup setup = {};
   setup.table = findTable(from);
   setup.ranks = from.manifest->mesh.numRanks();
@@ -137,17 +156,57 @@ PluginDevice::PluginDevice(const DeviceSetup &from)
   };
   setup.collective = [](void *context, int64_t slot, int64_t id,
                         int64_t bytes) {
-    auto &self = *static_cast<PluginDevice *>(context);
-    tprt_rank &rank = *self.ranks[size_t(slot)];
-    const CollectiveInfo *info =
-        rank.current ? rank.current->find(id) : nullptr;
-    if (!info)
-      return; // the program and its manifest come from one module
-    rank.current->count(id, bytes);
-    rank.lastCollective = info;
+    static_cast<PluginDevice *>(context)->queue(size_t(slot), id, bytes);
+  };
+  setup.progress = [](void *context, int64_t slot, int64_t begun,
+                      int64_t ended) {
+    static_cast<PluginDevice *>(context)->advance(size_t(slot), size_t(begun),
+                                                  size_t(ended));
   };
   tprt_error error = {};
   check(plugin.open(&setup, &device, &error), error);
+}
+
+//===----------------------------------------------------------------------===//
+// Collectives
+//===----------------------------------------------------------------------===//
+
+void PluginDevice::queue(size_t slot, int64_t id, int64_t bytes) {
+  tprt_rank &rank = *ranks[slot];
+  const CollectiveInfo *info = rank.current ? rank.current->find(id) : nullptr;
+  if (!info)
+    return; // the program and its manifest come from one module
+  rank.current->count(id, bytes);
+  queues[slot].collectives.push_back(info);
+  if (rank.recorder)
+    rank.recorder->enqueue(*info, bytes);
+}
+
+/// What has ended has begun; in the recorder each begins before it ends.
+void PluginDevice::advance(size_t slot, size_t begun, size_t ended) {
+  Queue &queue = queues[slot];
+  tprt_rank &rank = *ranks[slot];
+  queue.isKnown = true;
+  ended = std::min(ended, queue.collectives.size());
+  begun = std::min(std::max(begun, ended), queue.collectives.size());
+  while (queue.begun < begun || queue.ended < ended) {
+    const bool begins = queue.begun == queue.ended || queue.ended == ended;
+    size_t &next = begins ? queue.begun : queue.ended;
+    if (rank.recorder)
+      begins ? rank.recorder->start() : rank.recorder->end();
+    if (!begins)
+      rank.lastCollective = queue.collectives[next];
+    ++next;
+  }
+}
+
+std::string PluginDevice::Queue::describe() const {
+  if (!isKnown || ended == collectives.size())
+    return "";
+  const CollectiveInfo &next = *collectives[ended];
+  return join("; it ", begun > ended ? "is in " : "has not come to ",
+              collectiveKindName(next.kind), " '", next.name, "', ", ended,
+              " of ", collectives.size(), " collectives are done");
 }
 
 std::unique_ptr<Device> tprt::makePluginDevice(const DeviceSetup &setup) {

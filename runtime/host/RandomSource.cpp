@@ -118,7 +118,8 @@ public:
 
   void fill(const Argument &argument, const Block &block,
             void *target) const override {
-    std::memset(target, 0, size_t(argument.localBytes()));
+    std::memset(target, 0,
+                size_t(elementsOf(block) * elementBytes(argument.dtype)));
     for (const BlockDim &dim : block)
       if (dim.valid() == 0)
         return; // nothing but padding

@@ -54,31 +54,55 @@ void Recorder::enterEntry(const Entry &runs, int64_t number) {
   execution = number;
 }
 
+const Recorder::Record *Recorder::find(int64_t n) const {
+  const int64_t first = queued - int64_t(records.size());
+  return n < first || n >= queued ? nullptr : &records[size_t(n - first)];
+}
+
+void Recorder::push(const CollectiveInfo &collective, int64_t bytes) {
+  while (records.size() >= capacity && records.front().state == Record::Done)
+    records.pop_front();
+  records.push_back({++queued, entry, execution, collective.id,
+                     collectiveKindName(collective.kind), collective.name,
+                     bytes, Record::Queued, 0, 0});
+}
+
+void Recorder::startNext() {
+  Record *record = find(started);
+  if (!record)
+    return;
+  ++started;
+  phase = Progress::Exchanging;
+  record->state = Record::Waiting;
+  record->began = now();
+}
+
 void Recorder::begin(const CollectiveInfo &collective, int64_t bytes) {
   std::lock_guard<std::mutex> lock(mutex);
-  phase = Progress::Exchanging;
-  if (ring.size() < capacity)
-    ring.emplace_back();
-  Record &record = ring[begun++ % capacity];
-  record.step = completed + 1;
-  record.entry = entry;
-  record.execution = execution;
-  record.id = collective.id;
-  record.kind = collectiveKindName(collective.kind);
-  record.name = collective.name;
-  record.bytes = bytes;
-  record.done = false;
-  record.began = now();
-  record.ended = 0;
+  push(collective, bytes);
+  startNext();
+}
+
+void Recorder::enqueue(const CollectiveInfo &collective, int64_t bytes) {
+  std::lock_guard<std::mutex> lock(mutex);
+  push(collective, bytes);
+}
+
+void Recorder::start() {
+  std::lock_guard<std::mutex> lock(mutex);
+  startNext();
 }
 
 void Recorder::end() {
   std::lock_guard<std::mutex> lock(mutex);
-  phase = Progress::Computing;
+  Record *record = find(completed);
+  if (!record || completed == started)
+    return;
   ++completed;
-  Record &record = ring[(begun - 1) % capacity];
-  record.done = true;
-  record.ended = now();
+  if (completed == started)
+    phase = Progress::Computing;
+  record->state = Record::Done;
+  record->ended = now();
 }
 
 Progress Recorder::progress() const {
@@ -90,35 +114,33 @@ Progress Recorder::progress() const {
   auto nameOf = [](const Record &record) {
     return join(record.kind, " '", record.name, "'");
   };
-  if (phase == Progress::Exchanging)
-    assign(result.what, nameOf(ring[(begun - 1) % capacity]));
-  else if (phase != Progress::Computing)
+  if (phase != Progress::Exchanging && phase != Progress::Computing)
     assign(result.what, what);
-  const size_t last = begun - (begun && !ring[(begun - 1) % capacity].done);
-  if (last > 0)
-    assign(result.before, nameOf(ring[(last - 1) % capacity]));
+  else if (const Record *record = find(completed);
+           record && phase == Progress::Exchanging)
+    assign(result.what, nameOf(*record));
+  if (const Record *record = find(completed - 1))
+    assign(result.before, nameOf(*record));
   return result;
 }
 
 bool Recorder::empty() const {
   std::lock_guard<std::mutex> lock(mutex);
-  return ring.empty();
+  return records.empty();
 }
 
 void Recorder::write(std::ostream &os) const {
   std::lock_guard<std::mutex> lock(mutex);
-  for (size_t n = begun - ring.size(); n < begun; ++n) {
-    const Record &record = ring[n % capacity];
-    nlohmann::ordered_json line = {{"step", record.step},
-                                   {"entry", record.entry},
-                                   {"execution", record.execution},
-                                   {"id", record.id},
-                                   {"kind", record.kind},
-                                   {"name", record.name},
-                                   {"bytes", record.bytes},
-                                   {"state", record.done ? "done" : "waiting"},
-                                   {"began", record.began}};
-    if (record.done)
+  const char *const states[] = {"queued", "waiting", "done"};
+  for (const Record &record : records) {
+    nlohmann::ordered_json line = {
+        {"step", record.step},           {"entry", record.entry},
+        {"execution", record.execution}, {"id", record.id},
+        {"kind", record.kind},           {"name", record.name},
+        {"bytes", record.bytes},         {"state", states[record.state]}};
+    if (record.state != Record::Queued)
+      line["began"] = record.began;
+    if (record.state == Record::Done)
       line["ended"] = record.ended;
     os << line.dump(-1, ' ', true,
                     nlohmann::ordered_json::error_handler_t::replace)

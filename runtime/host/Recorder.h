@@ -5,7 +5,7 @@
 //===----------------------------------------------------------------------===//
 //
 // The flight recorder of a rank that is a process: what it does now, for the
-// other processes when they ask, and a ring of what it did last, for the file
+// other processes when they ask, and what it did last, for the file
 // that is written when a run fails.
 //
 //===----------------------------------------------------------------------===//
@@ -16,10 +16,11 @@
 #include "Manifest.h"
 #include "RunState.h"
 
+#include <deque>
 #include <mutex>
 #include <ostream>
 #include <string>
-#include <vector>
+#include <utility>
 
 namespace tprt {
 
@@ -43,10 +44,10 @@ struct Progress {
 
 class Recorder {
 public:
-  /// How many collectives it remembers.
+  /// How many collectives that are done it remembers.
   static constexpr size_t capacity = 256;
 
-  Recorder() : start(Clock::now()) { ring.reserve(capacity); }
+  Recorder() : birth(Clock::now()) {}
 
   /// What the host does from here on.
   void enterHost(const char *what);
@@ -59,6 +60,11 @@ public:
 
   void begin(const CollectiveInfo &collective, int64_t bytes);
   void end();
+
+  /// On a device a collective is queued long before it begins; they begin and
+  /// end in this order.
+  void enqueue(const CollectiveInfo &collective, int64_t bytes);
+  void start();
 
   Progress progress() const;
   bool empty() const;
@@ -75,22 +81,28 @@ private:
     const char *kind;
     std::string name;
     int64_t bytes;
-    bool done;
+    enum { Queued, Waiting, Done } state;
     double began, ended; ///< seconds since the start
   };
+  /// Of collective n, counted from 0; null: forgotten, or not known yet.
+  const Record *find(int64_t n) const;
+  Record *find(int64_t n) {
+    return const_cast<Record *>(std::as_const(*this).find(n));
+  }
+  void push(const CollectiveInfo &collective, int64_t bytes);
+  void startNext();
   double now() const {
-    return std::chrono::duration<double>(Clock::now() - start).count();
+    return std::chrono::duration<double>(Clock::now() - birth).count();
   }
 
   mutable std::mutex mutex;
-  const Clock::time_point start;
+  const Clock::time_point birth;
   Progress::Phase phase = Progress::Host;
   std::string what = "starting";
   std::string entry;
   int64_t execution = 0;
-  int64_t completed = 0;
-  std::vector<Record> ring; ///< collective n is at n % capacity
-  size_t begun = 0;
+  int64_t queued = 0, started = 0, completed = 0;
+  std::deque<Record> records; ///< the last ones, and all that are not done
 };
 
 } // namespace tprt

@@ -8,8 +8,10 @@
 
 #include "Checked.h"
 #include "CollectiveShape.h"
+#include "Numeric.h"
 #include "ProcessCommunicator.h"
 #include "ThreadCommunicator.h"
+#include "Transfer.h"
 
 #include <algorithm>
 #include <cstring>
@@ -199,11 +201,14 @@ void Session::fillParameters(const ParameterSource &source, size_t slot) {
       return;
     const Argument &argument = *parameter.argument;
     try {
-      char *target = block(slot) + parameter.offset;
-      const int64_t bytes = argument.localBytes();
-      source.fill(argument, blockOf(slot, argument.dims),
-                  device->stage(slot, target, bytes));
-      device->put(slot, target, bytes);
+      forEachPiece(blockOf(slot, argument.dims), elementBytes(argument.dtype),
+                   device->mostStaged(),
+                   [&](const Block &piece, int64_t before, int64_t bytes) {
+                     char *target = block(slot) + parameter.offset + before;
+                     source.fill(argument, piece,
+                                 device->stage(slot, target, bytes));
+                     device->put(slot, target, bytes);
+                   });
     } catch (const Error &error) {
       raise(error.status(), "parameter '", argument.name, "': ", error.what());
     }

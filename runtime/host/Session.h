@@ -91,6 +91,7 @@ private:
   void compareProgram(const char *manifest, uint64_t fingerprint);
   void compareSources(const ParameterSource &source);
   void compareParameters();
+  uint64_t hashHere(int64_t offset, int64_t bytes);
   void compareRun(size_t entry, const std::vector<Binding> &inputs,
                   const std::vector<Binding> &outputs);
   void collectOutputs(const std::vector<Binding> &outputs);

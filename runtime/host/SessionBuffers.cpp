@@ -141,13 +141,15 @@ std::vector<tprt_buffer> Session::describeOutputs(const char *name) const {
 
 void Session::sendInputs(const std::vector<Binding> &inputs) {
   for (const Binding &input : inputs)
-    for (size_t slot = 0; slot < ranks.size(); ++slot) {
-      char *target = block(slot) + input.offset;
-      const int64_t bytes = input.type->localBytes();
-      cutBlock(*input.type, blockOf(slot, input.type->dims), input.data,
-               static_cast<char *>(device->stage(slot, target, bytes)));
-      device->put(slot, target, bytes);
-    }
+    for (size_t slot = 0; slot < ranks.size(); ++slot)
+      forEachPiece(blockOf(slot, input.type->dims),
+                   elementBytes(input.type->dtype), device->mostStaged(),
+                   [&](const Block &piece, int64_t before, int64_t bytes) {
+                     char *target = block(slot) + input.offset + before;
+                     cutBlock(*input.type, piece, input.data,
+                              device->stage(slot, target, bytes));
+                     device->put(slot, target, bytes);
+                   });
 }
 
 void Session::fetchOutputs(const std::vector<Binding> &outputs) {

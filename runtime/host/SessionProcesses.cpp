@@ -53,6 +53,18 @@ void Session::compareSources(const ParameterSource &source) {
   world->check(facts.text(), findDisagreement, "comparing weights");
 }
 
+/// In pieces: a parameter may be in memory that is not the host's.
+uint64_t Session::hashHere(int64_t offset, int64_t bytes) {
+  constexpr int64_t most = int64_t(16) << 20;
+  std::vector<uint64_t> hashes;
+  for (int64_t begin = 0; begin < bytes; begin += most) {
+    const int64_t size = std::min(bytes - begin, most);
+    hashes.push_back(hashBytes(device->get(0, block(0) + offset + begin, size),
+                               size_t(size)));
+  }
+  return hashBytes(hashes.data(), hashes.size() * sizeof(uint64_t));
+}
+
 void Session::compareParameters() {
   std::vector<SharedValue> values;
   std::vector<uint64_t> mine;
@@ -61,9 +73,7 @@ void Session::compareParameters() {
     if (!isReplicated(manifest.mesh, argument.dims))
       continue;
     values.push_back({argument.name, argument.dims});
-    mine.push_back(hashBytes(
-        device->get(0, block(0) + parameter.offset, argument.localBytes()),
-        size_t(argument.localBytes())));
+    mine.push_back(hashHere(parameter.offset, argument.localBytes()));
   }
   const size_t bytes = mine.size() * sizeof(uint64_t);
   auto judge = [&](const std::vector<std::string> &texts) {

@@ -10,6 +10,7 @@
 #include "Numeric.h"
 #include "StridedCopy.h"
 
+#include <algorithm>
 #include <cstring>
 #include <set>
 
@@ -47,7 +48,7 @@ void tprt::cutBlock(const ValueType &type, const Block &block,
   BlockCopy copy(block);
   const int64_t bytes = elementBytes(type.dtype);
   if (copy.padded)
-    std::memset(local, 0, size_t(type.localBytes()));
+    std::memset(local, 0, size_t(elementsOf(block) * bytes));
   if (!copy.empty)
     stridedCopy(bytes, copy.dims, copy.count,
                 static_cast<const char *>(global) + copy.globalOffset * bytes,
@@ -64,6 +65,42 @@ void tprt::putBlock(const ValueType &type, const Block &block,
     std::swap(dim.sourceStride, dim.targetStride);
   stridedCopy(bytes, copy.dims, copy.count, local,
               static_cast<char *>(global) + copy.globalOffset * bytes);
+}
+
+namespace {
+
+/// The pieces of one block.
+struct Pieces {
+  const int64_t elementBytes, mostBytes;
+  const PieceBody &body;
+
+  void visit(Block &piece, size_t dim, int64_t before) const {
+    const int64_t bytes = elementsOf(piece) * elementBytes;
+    if (bytes <= mostBytes || dim == piece.size())
+      return body(piece, before, bytes);
+    const BlockDim whole = piece[dim];
+    const int64_t row = bytes / whole.extent;
+    int64_t rows = mostBytes / row;
+    if (rows > wholeBlocks) // which quantised types have
+      rows -= rows % wholeBlocks;
+    rows = rows < 1 ? 1 : rows;
+    for (int64_t i = 0; i < whole.extent; i += rows) {
+      const int64_t extent = std::min(rows, whole.extent - i);
+      piece[dim] = {whole.size, whole.start + i, extent};
+      visit(piece, dim + 1, before + i * row);
+    }
+    piece[dim] = whole;
+  }
+
+  static constexpr int64_t wholeBlocks = 32;
+};
+
+} // namespace
+
+void tprt::forEachPiece(const Block &block, int64_t elementBytes,
+                        int64_t mostBytes, const PieceBody &body) {
+  Block piece = block;
+  Pieces{elementBytes, mostBytes, body}.visit(piece, 0, 0);
 }
 
 std::vector<int64_t> tprt::blockOwners(const Mesh &mesh,

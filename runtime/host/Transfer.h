@@ -10,6 +10,7 @@
 
 #include "Manifest.h"
 
+#include <functional>
 #include <vector>
 
 namespace tprt {
@@ -21,6 +22,14 @@ void cutBlock(const ValueType &type, const Block &block, const void *global,
 /// Puts a rank's block into a global buffer of true sizes, without its padding.
 void putBlock(const ValueType &type, const Block &block, const void *local,
               void *global);
+
+/// Cuts a block into pieces that follow one another in it, each of at most so
+/// many bytes and no less than an element. `body` takes a piece, the bytes in
+/// front of it and its own.
+using PieceBody =
+    std::function<void(const Block &piece, int64_t before, int64_t bytes)>;
+void forEachPiece(const Block &block, int64_t elementBytes, int64_t mostBytes,
+                  const PieceBody &body);
 
 /// One rank for each block of a tensor: the lowest of those that hold it.
 std::vector<int64_t> blockOwners(const Mesh &mesh,

@@ -26,7 +26,11 @@
 
 struct tprt_channel {
   MPI_Comm communicator;
+  tprt_channel *next; ///< of those made before
 };
+
+/// All of them, the last one first.
+static tprt_channel *channels = nullptr;
 
 struct tprt_request {
   MPI_Request request;
@@ -52,9 +56,10 @@ static tprt_status outOfMemory(tprt_error *error) {
 /// Makes a channel of a communicator, whose errors come back to us.
 static tprt_status makeChannel(MPI_Comm communicator, tprt_channel **channel,
                                tprt_error *error) {
-  *channel = new (std::nothrow) tprt_channel{communicator};
+  *channel = new (std::nothrow) tprt_channel{communicator, channels};
   if (!*channel)
     return outOfMemory(error);
+  channels = *channel;
   return check(MPI_Comm_set_errhandler(communicator, MPI_ERRORS_RETURN),
                "MPI_Comm_set_errhandler", error);
 }
@@ -169,7 +174,13 @@ static void abandon(int64_t code) {
 }
 
 static tprt_status finish(tprt_error *error) {
-  return check(MPI_Finalize(), "MPI_Finalize", error);
+  tprt_status status = check(MPI_Finalize(), "MPI_Finalize", error);
+  while (channels) {
+    tprt_channel *next = channels->next;
+    delete channels;
+    channels = next;
+  }
+  return status;
 }
 
 static const tprt_transport transport = {TPRT_TRANSPORT_VERSION,

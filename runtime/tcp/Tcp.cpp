@@ -27,7 +27,7 @@ namespace {
 struct Process {
   Membership self;
   std::unique_ptr<Messages> messages;
-  int32_t numChannels = 0;
+  std::vector<std::unique_ptr<tprt_channel>> channels;
   int32_t numSplits = 0;
 };
 } // namespace
@@ -50,7 +50,9 @@ static tprt_status guarded(tprt_error *error, Body &&body) {
 }
 
 static tprt_channel *makeChannel(std::vector<int64_t> ranks) {
-  return new tprt_channel{process.numChannels++, std::move(ranks)};
+  process.channels.push_back(std::make_unique<tprt_channel>(
+      tprt_channel{int32_t(process.channels.size()), std::move(ranks)}));
+  return process.channels.back().get();
 }
 
 static tprt_status start(tprt_endpoint *endpoint, tprt_error *error) {
@@ -166,7 +168,10 @@ static void abandon(int64_t code) {
 }
 
 static tprt_status finish(tprt_error *error) {
-  return guarded(error, [&] { process.messages->drain(); });
+  return guarded(error, [&] {
+    process.messages->drain();
+    process.channels.clear();
+  });
 }
 
 static const tprt_transport transport = {TPRT_TRANSPORT_VERSION,

@@ -99,3 +99,19 @@ func.func @halves(%x: tensor<2xf32>) -> (tensor<2xf32>, tensor<2xf32>) {
   %3 = nn.slice %2 offsets [0] strides [1] : (tensor<2xf32>) -> tensor<2xf32>
   return %1, %3 : tensor<2xf32>, tensor<2xf32>
 }
+
+// -----
+
+// Booleans are bytes 0 and 1: or is the greatest of them, and the least. Bits of
+// wider integers stay as they are.
+// CHECK-LABEL: func.func @booleans
+// CHECK: rt.collective all_reduce max{{.*}} : (memref<4xi8>)
+// CHECK: rt.collective all_reduce min{{.*}} : (memref<4xi8>)
+// CHECK: rt.collective all_reduce and{{.*}} : (memref<4xi32>)
+tp.mesh @mesh = <["tp"=2]>
+func.func @booleans(%x: tensor<4xi1>, %bits: tensor<4xi32>) -> (tensor<4xi1>, tensor<4xi1>, tensor<4xi32>) {
+  %0 = tp.all_reduce %x or over [#tp.axis<"tp">] of @mesh : (tensor<4xi1>) -> tensor<4xi1>
+  %1 = tp.all_reduce %x and over [#tp.axis<"tp">] of @mesh : (tensor<4xi1>) -> tensor<4xi1>
+  %2 = tp.all_reduce %bits and over [#tp.axis<"tp">] of @mesh : (tensor<4xi32>) -> tensor<4xi32>
+  return %0, %1, %2 : tensor<4xi1>, tensor<4xi1>, tensor<4xi32>
+}

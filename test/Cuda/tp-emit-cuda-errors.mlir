@@ -20,7 +20,7 @@ func.func @f(%x: memref<8xf32>, %y: memref<8xf32>) {
 module attributes {rt.groups = [[#tp.axis<"tp">]]} {
 tp.mesh @mesh = <["tp"=2]>
 func.func @f(%x: memref<8xi32>) {
-  // expected-error @+1 {{'rt.collective' op cannot be written as CUDA source: NCCL has no reduction by and}}
+  // expected-error @+1 {{'rt.collective' op cannot be written as CUDA source: NCCL has no reduction by and of 'i32', only of booleans ('i1')}}
   rt.collective all_reduce and (%x) into (%x) group 0 id 0 name "" : (memref<8xi32>) -> memref<8xi32>
   return
 }

@@ -21,8 +21,11 @@ struct Candidates {
 /// Feeds tokens to @prefill and @decode, keeping the position.
 class Feeder {
 public:
+  const int64_t capacity; ///< of the caches, in tokens
+
   Feeder(Programs &programs, bool isFirst)
-      : programs(programs), isFirst(isFirst) {}
+      : capacity(programs.main->cacheRows()), programs(programs),
+        isFirst(isFirst) {}
 
   /// Checks that the program is one that generates.
   bool check() {
@@ -43,6 +46,11 @@ public:
       return false;
     }
     return true;
+  }
+
+  /// Whether the cache has room for so many tokens more.
+  bool fits(size_t tokens) const {
+    return position + int64_t(tokens) <= capacity;
   }
 
   /// The whole prompt, a chunk at a time. False after printing what is wrong.
@@ -119,13 +127,6 @@ private:
   bool good = true;
 };
 
-/// Tokens that fit in the cache: the second dim of any state.
-std::optional<int64_t> cacheCapacity(const ProgramOptions &options) {
-  return options.import.maxSequence > 0
-             ? std::optional<int64_t>(options.import.maxSequence)
-             : std::nullopt;
-}
-
 } // namespace
 
 /// What the first process has drawn, to all.
@@ -150,14 +151,8 @@ int tp::runGenerate(RunOptions run, const GenerateOptions &options,
   }
   for (int64_t token : options.prompt)
     if (token < 0 || token > std::numeric_limits<int32_t>::max()) {
-      printError("token id " + Twine(token) + " is outside the vocabulary");
-      return 1;
-    }
-  if (std::optional<int64_t> capacity = cacheCapacity(run.program))
-    if (int64_t(options.prompt.size()) > *capacity) {
-      printError("the prompt of " + Twine(options.prompt.size()) +
-                 " tokens is longer than the cache of " + Twine(*capacity) +
-                 "; raise --max-seq");
+      printError("--prompt-ids: token id " + Twine(token) +
+                 " is in no vocabulary: ids are 0 and above, of 32 bits");
       return 1;
     }
   FailureOr<Programs> programs = createPrograms(run, context);
@@ -166,15 +161,23 @@ int tp::runGenerate(RunOptions run, const GenerateOptions &options,
   Feeder feeder(*programs, run.isFirst());
   if (!feeder.check())
     return 1;
+  const std::string cache = "the cache of " + std::to_string(feeder.capacity) +
+                            "; import the model with a greater --max-seq";
+  if (!feeder.fits(options.prompt.size())) {
+    printError("the prompt of " + Twine(options.prompt.size()) +
+               " tokens is longer than " + cache);
+    return 1;
+  }
   Candidates next;
   if (!feeder.prefill(options.prompt, next))
     return 1;
   if (samples && run.isFirst() &&
       options.sampling.topK > int64_t(next.ids.size())) {
-    printError("--top-k=" + Twine(options.sampling.topK) +
-               ", but the module answers " + Twine(next.ids.size()) +
-               " candidates a step; import it with --top-k=" +
-               Twine(options.sampling.topK));
+    printError(
+        "--top-k=" + Twine(options.sampling.topK) +
+        ", but the module answers " + Twine(next.ids.size()) +
+        (next.ids.size() == 1 ? " candidate" : " candidates") +
+        " a step; import it with --top-k=" + Twine(options.sampling.topK));
     return 1;
   }
   Sampler sampler(options.sampling);
@@ -190,9 +193,16 @@ int tp::runGenerate(RunOptions run, const GenerateOptions &options,
     bool ends = llvm::is_contained(options.endOfSequence, int64_t(token));
     if (ends || i + 1 == options.tokens)
       break;
-    if (!feeder.decode(token, next)) {
-      if (run.isFirst())
+    const bool fits = feeder.fits(1);
+    if (!fits || !feeder.decode(token, next)) {
+      if (run.isFirst()) {
         llvm::outs() << "\n";
+        llvm::outs().flush();
+      }
+      if (!fits)
+        printError("after " + Twine(i + 1) +
+                   " of --tokens=" + Twine(options.tokens) +
+                   " the sequence is as long as " + cache);
       return 1;
     }
   }

@@ -111,7 +111,7 @@ std::unique_ptr<Program> Program::create(OwningOpRef<ModuleOp> module,
       return nullptr;
     program->fromIR = *report;
     if (program->isFirst)
-      printStart(*report, options.world);
+      printStart(report->axes, options.world);
   }
   progress("compiling");
   JitOptions jit;
@@ -149,25 +149,55 @@ bool Program::start(const char *manifest, tprt_lookup lookup, void *context,
   return false;
 }
 
-/// Whether an entry of the program takes parameters.
-static bool hasParameters(StringRef manifest) {
+/// The elements of a list; none if there is no such list.
+static ArrayRef<llvm::json::Value> list(const llvm::json::Value &value,
+                                        StringRef key) {
+  const llvm::json::Object *object = value.getAsObject();
+  const llvm::json::Array *array = object ? object->getArray(key) : nullptr;
+  return array ? ArrayRef(array->data(), array->size())
+               : ArrayRef<llvm::json::Value>();
+}
+
+/// Visits the arguments of that kind. False if the manifest cannot be read: the
+/// session says what is wrong with it.
+static bool
+forEachArgument(StringRef manifest, StringRef kind,
+                function_ref<void(const llvm::json::Value &argument)> body) {
   llvm::Expected<llvm::json::Value> json = parseJson(manifest);
   if (!json) {
     llvm::consumeError(json.takeError());
-    return true;
+    return false;
   }
-  auto list = [](const llvm::json::Value &value, StringRef key) {
-    const llvm::json::Object *object = value.getAsObject();
-    const llvm::json::Array *array = object ? object->getArray(key) : nullptr;
-    return array ? ArrayRef(array->data(), array->size())
-                 : ArrayRef<llvm::json::Value>();
-  };
-  return llvm::any_of(list(*json, "entries"), [&](const auto &entry) {
-    return llvm::any_of(list(entry, "arguments"), [](const auto &argument) {
-      const llvm::json::Object *object = argument.getAsObject();
-      return object && object->getString("kind") == "parameter";
-    });
-  });
+  for (const llvm::json::Value &entry : list(*json, "entries"))
+    for (const llvm::json::Value &argument : list(entry, "arguments"))
+      if (const llvm::json::Object *object = argument.getAsObject();
+          object && object->getString("kind") == kind)
+        body(argument);
+  return true;
+}
+
+/// Whether an entry of the program takes parameters.
+static bool hasParameters(StringRef manifest) {
+  bool found = false;
+  return !forEachArgument(manifest, "parameter",
+                          [&](const llvm::json::Value &) { found = true; }) ||
+         found;
+}
+
+int64_t Program::cacheRows() const {
+  int64_t rows = std::numeric_limits<int64_t>::max();
+  // A cache is state, [batch, rows, heads, head size].
+  forEachArgument(code ? StringRef(code->manifest())
+                       : tprt_program_manifest(file),
+                  "state", [&](const llvm::json::Value &argument) {
+                    ArrayRef<llvm::json::Value> dims = list(argument, "dims");
+                    const llvm::json::Object *dim =
+                        dims.size() == 4 ? dims[1].getAsObject() : nullptr;
+                    if (std::optional<int64_t> size =
+                            dim ? dim->getInteger("size") : std::nullopt)
+                      rows = std::min(rows, *size);
+                  });
+  return rows;
 }
 
 bool Program::load(StringRef checkpoint, StringRef manifest,
@@ -313,19 +343,25 @@ FailureOr<std::string> Program::timeline() {
 // The start line
 //===----------------------------------------------------------------------===//
 
-void tp::printStart(const Report &report, tprt_world *world) {
+std::string tp::textOf(ArrayRef<MeshAxis> axes) {
+  std::string text;
+  for (auto &[name, size] : axes)
+    text += (text.empty() ? "" : ",") + name + "=" + std::to_string(size);
+  return text;
+}
+
+void tp::printStart(ArrayRef<MeshAxis> axes, tprt_world *world) {
   constexpr int64_t most = 16;
   int64_t ranks = 1;
-  std::string mesh, names;
-  for (auto &[name, size] : report.axes) {
+  std::string names;
+  for (auto &[name, size] : axes) {
     ranks *= size;
-    mesh += (mesh.empty() ? "" : ",") + name + "=" + std::to_string(size);
     names += (names.empty() ? "" : ",") + name;
   }
   llvm::raw_ostream &os = llvm::errs();
   os << "start: runtime " << TPRT_VERSION << ", LLVM " << LLVM_VERSION_STRING
-     << ", " << tprt_world_description(world) << "; mesh " << mesh << ", "
-     << ranks << (world ? " processes" : " threads") << "; (" << names
+     << ", " << tprt_world_description(world) << "; mesh " << textOf(axes)
+     << ", " << ranks << (world ? " processes" : " threads") << "; (" << names
      << ") of ranks:";
   for (int64_t rank = 0; rank < ranks; ++rank) {
     if (ranks > most && rank == most - 1) {
@@ -334,7 +370,7 @@ void tp::printStart(const Report &report, tprt_world *world) {
     }
     std::string coordinates;
     int64_t rest = rank;
-    for (auto &axis : llvm::reverse(report.axes)) {
+    for (auto &axis : llvm::reverse(axes)) {
       coordinates.insert(0, std::to_string(rest % axis.second) +
                                 (coordinates.empty() ? "" : ","));
       rest /= axis.second;

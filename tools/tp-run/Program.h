@@ -61,6 +61,9 @@ public:
 
   const std::map<std::string, Entry> &entries() const { return entryPoints; }
 
+  /// How many tokens the caches hold; as many as there are if there are none.
+  int64_t cacheRows() const;
+
   /// Runs an entry point. Inputs must have the right names, types and shapes;
   /// all outputs are returned, of several processes on the first. False after
   /// printing what is wrong.
@@ -88,8 +91,14 @@ private:
   tprt_session *session = nullptr;
 };
 
+/// The name and size of an axis of the mesh.
+using MeshAxis = std::pair<std::string, int64_t>;
+
+/// "dp=2,tp=4".
+std::string textOf(ArrayRef<MeshAxis> axes);
+
 /// One line of versions, mesh and ranks on standard error.
-void printStart(const Report &report, tprt_world *world);
+void printStart(ArrayRef<MeshAxis> axes, tprt_world *world);
 
 /// Compares what two programs answered: a line a tensor on standard error, and
 /// whether all are within the tolerance of their type.

@@ -29,24 +29,21 @@ bool tp::isProgramFile(StringRef path) {
           magic == llvm::file_magic::elf_shared_object);
 }
 
-/// "dp=2,tp=4"; empty for one device.
-static std::string meshOf(const llvm::json::Object *root) {
-  std::string mesh;
+/// Names and sizes; none for one device.
+static std::vector<MeshAxis> axesOf(const llvm::json::Object *root) {
+  std::vector<MeshAxis> axes;
   const llvm::json::Object *object = root ? root->getObject("mesh") : nullptr;
-  const llvm::json::Array *axes = object ? object->getArray("axes") : nullptr;
-  if (!axes)
-    return mesh;
-  for (const llvm::json::Value &value : *axes)
-    if (const llvm::json::Object *axis = value.getAsObject())
-      mesh +=
-          ((mesh.empty() ? "" : ",") + axis->getString("name").value_or("") +
-           "=" + Twine(axis->getInteger("size").value_or(0)))
-              .str();
-  return mesh;
+  if (const auto *array = object ? object->getArray("axes") : nullptr)
+    for (const llvm::json::Value &value : *array)
+      if (const llvm::json::Object *axis = value.getAsObject())
+        axes.push_back({axis->getString("name").value_or("").str(),
+                        axis->getInteger("size").value_or(0)});
+  return axes;
 }
 
-/// The backend, the mesh and the plan went into the program.
-static bool checkOptions(const ProgramOptions &options, StringRef manifest) {
+/// The backend, the mesh and the plan went into the program. Gives the mesh.
+static bool checkOptions(const ProgramOptions &options, StringRef manifest,
+                         std::vector<MeshAxis> &axes) {
   llvm::Expected<llvm::json::Value> json = parseJson(manifest);
   if (!json) {
     // The session says what is wrong with it.
@@ -63,7 +60,8 @@ static bool checkOptions(const ProgramOptions &options, StringRef manifest) {
         ": compile it again with tp-compile --backend=" + options.backend);
     return false;
   }
-  std::string mesh = meshOf(root);
+  axes = axesOf(root);
+  std::string mesh = textOf(axes);
   StringRef wanted = options.mesh;
   if (!wanted.empty() && wanted != mesh) {
     printError("\"" + options.model + "\" was compiled for " +
@@ -113,11 +111,15 @@ std::unique_ptr<Program> Program::open(const ProgramOptions &options) {
     return nullptr;
   }
   const char *manifest = tprt_program_manifest(program->file);
-  if (!checkOptions(options, manifest) ||
+  std::vector<MeshAxis> axes;
+  if (!checkOptions(options, manifest, axes) ||
       !program->start(manifest, tprt_program_lookup, program->file,
                       options.world ? fingerprintOf(options.model) : 0,
                       options))
     return nullptr;
+  // The session has read the mesh: it is a good one.
+  if (!axes.empty() && program->isFirst)
+    printStart(axes, options.world);
   program->describeEntries();
   StringRef device = tprt_session_description(program->session);
   if (device != "CPU" && program->isFirst)

@@ -122,7 +122,7 @@ static bool readMesh(RunOptions &run) {
   tprt_error error = {};
   if (tprt_resolve_mesh(run.program.world, mesh.c_str(), text, sizeof(text),
                         &error) != TPRT_OK) {
-    printError("--mesh: " + Twine(error.message));
+    printError(error.message);
     return false;
   }
   run.program.mesh = text;

@@ -126,8 +126,9 @@ TEST(Embedding, idOutsideTheVocabulary) {
   for (int32_t wrong : {10, -1}) {
     std::vector<int32_t> ids = {0, wrong};
     tprt_embedding_desc desc = {TPRT_F32, 2, 10, 2, 10, 0};
-    std::string expected = "id " + std::to_string(wrong) +
-                           " at position 1 is outside the vocabulary of 10";
+    std::string expected = "token id " + std::to_string(wrong) +
+                           " at position 1 is outside the vocabulary of 10: "
+                           "ids are 0 to 9";
     EXPECT_EQ(runOnOne([&](tprt_rank *rank) {
                 tprt_embedding(rank, &desc, ids.data(), table.data(), 0,
                                out.data());

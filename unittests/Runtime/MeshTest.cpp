@@ -68,3 +68,37 @@ TEST(Transfer, roundTrip) {
   }
   EXPECT_EQ(again, global);
 }
+
+/// Pieces follow one another, fit, and together are the block.
+TEST(Block, pieces) {
+  const Block block = {{5, 2, 4}, {70, 0, 70}, {3, 0, 3}};
+  for (int64_t most : {1, 4, 11, 12, 100, 840, 1000, 3359, 3360, 5000}) {
+    int64_t next = 0;
+    forEachPiece(
+        block, 4, most, [&](const Block &piece, int64_t before, int64_t bytes) {
+          EXPECT_EQ(before, next);
+          EXPECT_EQ(bytes, elementsOf(piece) * 4);
+          EXPECT_TRUE(bytes <= std::max<int64_t>(most, 4));
+          const int64_t offset =
+              ((piece[0].start - 2) * 70 + piece[1].start) * 3 + piece[2].start;
+          EXPECT_EQ(before, offset * 4);
+          for (size_t d = 0; d < block.size(); ++d)
+            EXPECT_EQ(piece[d].size, block[d].size);
+          next += bytes;
+        });
+    EXPECT_EQ(next, elementsOf(block) * 4);
+  }
+  // Rows in blocks of 32 where there are as many.
+  std::vector<int64_t> extents;
+  forEachPiece({{70, 0, 70}, {3, 0, 3}}, 4, 600,
+               [&](const Block &piece, int64_t, int64_t) {
+                 extents.push_back(piece[0].extent);
+               });
+  EXPECT_EQ(extents, (std::vector<int64_t>{32, 32, 6}));
+  int pieces = 0;
+  forEachPiece({}, 8, 1, [&](const Block &, int64_t, int64_t bytes) {
+    EXPECT_EQ(bytes, 8);
+    ++pieces;
+  });
+  EXPECT_EQ(pieces, 1);
+}

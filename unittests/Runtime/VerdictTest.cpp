@@ -217,3 +217,46 @@ TEST(Recorder, ring) {
             "busy with loading, step " +
                 std::to_string(Recorder::capacity + 4));
 }
+
+/// As on a device: all are queued, then they begin and end in order. What is
+/// not done is not forgotten, however much is queued behind it.
+TEST(Recorder, queue) {
+  Recorder recorder;
+  Entry entry;
+  entry.name = "decode";
+  CollectiveInfo a{3, TPRT_ALL_REDUCE, "a"}, b{4, TPRT_ALL_GATHER, "b"};
+  recorder.enterEntry(entry, 0);
+  recorder.enqueue(a, 100);
+  const auto last = int64_t(Recorder::capacity) + 10;
+  for (int64_t step = 2; step <= last; ++step)
+    recorder.enqueue(b, step);
+  recorder.end(); // none has begun: nothing ends
+  EXPECT_EQ(recorder.progress().describe(),
+            "computing in entry 'decode', step 0");
+  recorder.start();
+  EXPECT_EQ(recorder.progress().describe(),
+            "in all_reduce 'a' of entry 'decode', step 1");
+  recorder.end();
+  recorder.start();
+  EXPECT_EQ(recorder.progress().describe(),
+            "in all_gather 'b' of entry 'decode', step 2");
+  std::stringstream lines;
+  recorder.write(lines);
+  std::string line;
+  int64_t step = 1;
+  for (; std::getline(lines, line); ++step) {
+    nlohmann::json record = nlohmann::json::parse(line);
+    EXPECT_EQ(record["step"], step);
+    EXPECT_EQ(record["state"], step == 1   ? "done"
+                               : step == 2 ? "waiting"
+                                           : "queued");
+    EXPECT_EQ(record.contains("began"), step <= 2);
+  }
+  EXPECT_EQ(step, last + 1);
+  for (int64_t i = 2; i <= last; ++i) {
+    recorder.end();
+    recorder.start();
+  }
+  EXPECT_EQ(recorder.progress().step, last);
+  EXPECT_EQ(recorder.progress().phase, Progress::Computing);
+}

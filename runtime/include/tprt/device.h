@@ -27,7 +27,7 @@ extern "C" {
 #endif
 
 /// Version of this interface.
-#define TPRT_DEVICE_VERSION 1
+#define TPRT_DEVICE_VERSION 2
 
 /// The symbol of a program for a device that is no entry: a tprt_device_table.
 #define TPRT_DEVICE_TABLE "tp_device_table"
@@ -52,6 +52,10 @@ typedef struct tprt_device_setup {
   int64_t (*failed)(void *context); ///< whether the run failed elsewhere
   /// A rank comes to a collective, in which it sends so many bytes.
   void (*collective)(void *context, int64_t slot, int64_t id, int64_t bytes);
+  /// While it waits for the end of a run, and if it waits in vain: of the
+  /// collectives that the rank came to in this run, so many have begun and so
+  /// many have ended on the device.
+  void (*progress)(void *context, int64_t slot, int64_t begun, int64_t ended);
 } tprt_device_setup;
 
 typedef struct tprt_device_plugin {
@@ -83,8 +87,18 @@ typedef struct tprt_device_plugin {
   /// A slot's one block, zeroed; freed by close.
   tprt_status (*reserve)(tprt_device *device, int64_t slot, int64_t bytes,
                          void **block, tprt_error *error);
-  tprt_status (*write)(tprt_device *device, int64_t slot, void *target,
-                       const void *source, int64_t bytes, tprt_error *error);
+
+  /// How much stage and put move at once.
+  int64_t staging_bytes;
+  /// Memory of the host's that is fast to copy from, for what is put next; it
+  /// is the slot's, and another one than that of the put before, so that the
+  /// caller writes to one while the other is copied.
+  tprt_status (*stage)(tprt_device *device, int64_t slot, void **memory,
+                       tprt_error *error);
+  /// Begins to copy what was staged; it is there before whatever the slot does
+  /// next.
+  tprt_status (*put)(tprt_device *device, int64_t slot, void *target,
+                     int64_t bytes, tprt_error *error);
   tprt_status (*read)(tprt_device *device, int64_t slot, void *target,
                       const void *source, int64_t bytes, tprt_error *error);
   tprt_status (*fill)(tprt_device *device, int64_t slot, void *target,

@@ -10,6 +10,14 @@
 // at once, after what its stream has queued. Nobody waits for ever: a member
 // that does not come in a minute ends the process.
 //
+// Memory that is registered is watched: where a communicator has some, all that
+// it sends and receives lies in it, in a window at the same offset on every
+// member; it is deregistered before the communicator goes, and freed after
+// that. Whoever does otherwise ends the process. SIMULATED_NCCL_LOG=1 tells of
+// it, SIMULATED_NCCL_REFUSES=n refuses the n-th memory. With
+// SIMULATED_NCCL_HANGS=n the n-th reduction, gather or scatter of a thread
+// never ends on its GPU.
+//
 //===----------------------------------------------------------------------===//
 
 #include "nccl.h"
@@ -20,6 +28,8 @@
 #include <atomic>
 #include <chrono>
 #include <fcntl.h>
+#include <map>
+#include <mutex>
 #include <string>
 #include <sys/mman.h>
 #include <thread>
@@ -33,37 +43,82 @@ namespace {
 
 /// What the members share.
 struct Shared {
-  std::atomic<int> arrived, generation, attached;
+  std::atomic<int> arrived, generation, attached, aborted;
+  std::atomic<size_t> sizes[mostMembers], offsets[mostMembers];
   alignas(64) char windows[mostMembers][windowBytes];
 };
 
+/// What a communicator knows of memory.
+struct Registered {
+  char *begin = nullptr;
+  size_t bytes = 0;
+  bool isWindow = false;
+  int uses = 0;
+};
+
 } // namespace
+
+[[noreturn]] static void end(const char *reason) {
+  std::fprintf(stderr, "simulated NCCL: %s\n", reason);
+  std::_Exit(3);
+}
+
+static void log(const std::string &what) {
+  if (std::getenv("SIMULATED_NCCL_LOG"))
+    std::fprintf(stderr, "simulated NCCL: %s\n", what.c_str());
+}
 
 struct ncclComm {
   std::string name;
   int rank, size;
   Shared *shared;
   int splits = 0;
-  bool inProgress = true;
+  bool inProgress = true, isBroken = false;
+  Registered memory = {};
+
+  /// Of what is sent or received: where it lies in what is registered.
+  size_t use(const void *buffer, size_t bytes) {
+    if (!memory.begin)
+      return 0;
+    const char *begin = static_cast<const char *>(buffer);
+    if (begin < memory.begin || begin + bytes > memory.begin + memory.bytes)
+      end("a buffer is not in the memory that is registered");
+    ++memory.uses;
+    return size_t(begin - memory.begin);
+  }
+  /// A window is symmetric.
+  void checkOffsets(size_t offset) {
+    shared->offsets[rank] = offset;
+    if (!memory.isWindow || !meet())
+      return;
+    for (int member = 0; member < size; ++member)
+      if (shared->offsets[member] != offset)
+        end("buffers lie at different offsets in the window");
+    meet();
+  }
 
   char *window(int member) { return shared->windows[member]; }
 
-  void meet() {
+  /// False if another member has aborted meanwhile.
+  bool meet() {
     using Clock = std::chrono::steady_clock;
     const auto deadline = Clock::now() + std::chrono::seconds(60);
     const int generation = shared->generation.load();
     if (shared->arrived.fetch_add(1) + 1 == size) {
       shared->arrived = 0;
       ++shared->generation;
-      return;
+      return true;
     }
     while (shared->generation.load() == generation) {
-      if (Clock::now() > deadline) {
-        std::fprintf(stderr, "simulated NCCL: a rank did not come\n");
-        std::_Exit(3);
+      if (shared->aborted) {
+        isBroken = true;
+        return false;
       }
+      if (Clock::now() > deadline)
+        end("a rank did not come");
       std::this_thread::yield();
     }
+    return true;
   }
 };
 
@@ -133,10 +188,102 @@ ncclResult_t ncclCommGetAsyncError(ncclComm_t communicator,
 }
 
 ncclResult_t ncclCommAbort(ncclComm_t communicator) {
+  if (communicator->memory.begin)
+    end("a communicator went while memory was registered");
+  communicator->shared->aborted = 1;
   munmap(communicator->shared, sizeof(Shared));
   delete communicator;
   return ncclSuccess;
 }
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+static std::mutex memoryMutex;
+static std::map<void *, int> memoryUsers; ///< registrations of each
+
+ncclResult_t ncclMemAlloc(void **memory, size_t bytes) {
+  static std::atomic<int> allocations{0};
+  const char *refuses = std::getenv("SIMULATED_NCCL_REFUSES");
+  if (refuses && ++allocations == std::atoi(refuses))
+    return ncclSystemError;
+  *memory = std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
+  if (!*memory)
+    return ncclSystemError;
+  std::memset(*memory, 0xff, bytes);
+  std::lock_guard<std::mutex> lock(memoryMutex);
+  memoryUsers[*memory] = 0;
+  log("memory");
+  return ncclSuccess;
+}
+
+ncclResult_t ncclMemFree(void *memory) {
+  std::lock_guard<std::mutex> lock(memoryMutex);
+  const auto it = memoryUsers.find(memory);
+  if (it == memoryUsers.end() || it->second != 0)
+    end("memory is freed that is registered, or not NCCL's");
+  memoryUsers.erase(it);
+  std::free(memory);
+  log("freed");
+  return ncclSuccess;
+}
+
+static void enter(ncclComm_t communicator, void *memory, size_t bytes,
+                  bool isWindow) {
+  std::lock_guard<std::mutex> lock(memoryMutex);
+  const auto it = memoryUsers.find(memory);
+  if (it == memoryUsers.end() || communicator->memory.begin)
+    end("memory is registered that is not NCCL's, or a second time");
+  ++it->second;
+  communicator->memory = {static_cast<char *>(memory), bytes, isWindow, 0};
+}
+
+static ncclResult_t leave(ncclComm_t communicator, const char *what) {
+  std::lock_guard<std::mutex> lock(memoryMutex);
+  Registered &memory = communicator->memory;
+  if (!memory.begin)
+    return ncclInvalidArgument;
+  --memoryUsers[memory.begin];
+  log(std::string("deregistered ") + what + " after " +
+      std::to_string(memory.uses) + " buffers");
+  memory = {};
+  return ncclSuccess;
+}
+
+ncclResult_t ncclCommRegister(const ncclComm_t communicator, void *memory,
+                              size_t bytes, void **handle) {
+  enter(communicator, memory, bytes, /*isWindow=*/false);
+  *handle = communicator;
+  log("registered a buffer");
+  return ncclSuccess;
+}
+
+ncclResult_t ncclCommDeregister(const ncclComm_t communicator, void *) {
+  return leave(communicator, "a buffer");
+}
+
+#ifndef SIMULATED_NCCL_OLD // 2.26 had no windows
+ncclResult_t ncclCommWindowRegister(ncclComm_t communicator, void *memory,
+                                    size_t bytes, ncclWindow_t *window,
+                                    int flags) {
+  communicator->shared->sizes[communicator->rank] = bytes;
+  communicator->meet();
+  for (int member = 0; member < communicator->size; ++member)
+    if (communicator->shared->sizes[member] != bytes)
+      end("windows have different sizes");
+  communicator->meet();
+  enter(communicator, memory, bytes, (flags & NCCL_WIN_COLL_SYMMETRIC) != 0);
+  *window = reinterpret_cast<ncclWindow_t>(communicator);
+  communicator->inProgress = true;
+  log("registered a window");
+  return ncclInProgress;
+}
+
+ncclResult_t ncclCommWindowDeregister(ncclComm_t communicator, ncclWindow_t) {
+  return leave(communicator, "a window");
+}
+#endif
 
 //===----------------------------------------------------------------------===//
 // Collectives
@@ -211,14 +358,18 @@ static void reduce(ncclComm_t communicator, size_t begin, size_t count,
 /// captured meets when it runs, which only processes can: threads would wait
 /// for one another with all streams locked.
 template <typename Take>
-static ncclResult_t run(const void *send, size_t bytes, ncclComm_t communicator,
+static ncclResult_t run(const void *send, size_t bytes, const void *receive,
+                        size_t receivedBytes, ncclComm_t communicator,
                         cudaStream_t stream, Take take) {
   if (bytes > windowBytes)
     return ncclInvalidArgument;
+  const size_t offset = communicator->use(send, bytes);
+  communicator->use(receive, receivedBytes);
   auto exchange = [=] {
+    communicator->checkOffsets(offset);
     std::memcpy(communicator->window(communicator->rank), send, bytes);
-    communicator->meet();
-    take();
+    if (communicator->meet())
+      take();
     communicator->meet();
   };
   communicator->inProgress = true;
@@ -226,15 +377,22 @@ static ncclResult_t run(const void *send, size_t bytes, ncclComm_t communicator,
     stream->push(exchange);
     return ncclSuccess;
   }
+  static thread_local int collectives = 0;
+  const char *hangs = std::getenv("SIMULATED_NCCL_HANGS");
+  if (hangs && ++collectives == std::atoi(hangs))
+    stream->push([stream] { stream->hangs = true; });
   stream->runAll();
+  if (stream->hangs)
+    return ncclSuccess;
   exchange();
-  return ncclSuccess;
+  return communicator->isBroken ? ncclSystemError : ncclSuccess;
 }
 
 ncclResult_t ncclAllReduce(const void *send, void *receive, size_t count,
                            ncclDataType_t type, ncclRedOp_t operation,
                            ncclComm_t communicator, cudaStream_t stream) {
-  return run(send, count * bytesOf(type), communicator, stream,
+  const size_t bytes = count * bytesOf(type);
+  return run(send, bytes, receive, bytes, communicator, stream,
              [=] { reduce(communicator, 0, count, type, operation, receive); });
 }
 
@@ -242,7 +400,8 @@ ncclResult_t ncclAllGather(const void *send, void *receive, size_t count,
                            ncclDataType_t type, ncclComm_t communicator,
                            cudaStream_t stream) {
   const size_t bytes = count * bytesOf(type);
-  return run(send, bytes, communicator, stream, [=] {
+  const size_t all = bytes * size_t(communicator->size);
+  return run(send, bytes, receive, all, communicator, stream, [=] {
     for (int member = 0; member < communicator->size; ++member)
       std::memcpy(static_cast<char *>(receive) + size_t(member) * bytes,
                   communicator->window(member), bytes);
@@ -253,10 +412,12 @@ ncclResult_t ncclReduceScatter(const void *send, void *receive, size_t count,
                                ncclDataType_t type, ncclRedOp_t operation,
                                ncclComm_t communicator, cudaStream_t stream) {
   const size_t all = count * size_t(communicator->size);
-  return run(send, all * bytesOf(type), communicator, stream, [=] {
-    reduce(communicator, count * size_t(communicator->rank), count, type,
-           operation, receive);
-  });
+  const size_t bytes = count * bytesOf(type);
+  return run(send, all * bytesOf(type), receive, bytes, communicator, stream,
+             [=] {
+               reduce(communicator, count * size_t(communicator->rank), count,
+                      type, operation, receive);
+             });
 }
 
 //===----------------------------------------------------------------------===//
@@ -286,6 +447,7 @@ ncclResult_t ncclSend(const void *send, size_t count, ncclDataType_t type,
                       int peer, ncclComm_t communicator, cudaStream_t stream) {
   messages.communicator = communicator;
   messages.stream = stream;
+  communicator->use(send, count * bytesOf(type));
   messages.list.push_back({send, nullptr, count * bytesOf(type), peer});
   return ncclSuccess;
 }
@@ -294,6 +456,7 @@ ncclResult_t ncclRecv(void *receive, size_t count, ncclDataType_t type,
                       int peer, ncclComm_t communicator, cudaStream_t stream) {
   messages.communicator = communicator;
   messages.stream = stream;
+  communicator->use(receive, count * bytesOf(type));
   messages.list.push_back({nullptr, receive, count * bytesOf(type), peer});
   return ncclSuccess;
 }
@@ -334,5 +497,5 @@ ncclResult_t ncclGroupEnd() {
   }
   communicator->meet();
   communicator->inProgress = true;
-  return ncclSuccess;
+  return communicator->isBroken ? ncclSystemError : ncclSuccess;
 }

@@ -67,6 +67,7 @@ struct SimulatedStream {
   std::deque<std::function<void()>> queue;
   int64_t queued = 0, done = 0;
   bool asked = false;
+  bool hangs = false;              ///< what is first has no end
   SimulatedGraph *graph = nullptr; ///< that captures it
 
   void push(std::function<void()> operation) {
@@ -82,11 +83,11 @@ struct SimulatedStream {
   /// Runs what was queued first, so much of it.
   void run(int64_t wanted) {
     std::lock_guard<std::recursive_mutex> lock(mutex);
-    while (done < wanted) {
+    while (done < wanted && !hangs) {
       std::function<void()> operation = std::move(queue.front());
       queue.pop_front();
       operation();
-      ++done;
+      done += !hangs;
     }
   }
   void runAll() { run(queued); }
@@ -139,7 +140,12 @@ typedef enum {
   cudaErrorInvalidDevice = 101,
   cudaErrorNotReady = 600
 } cudaError_t;
-enum { cudaStreamNonBlocking, cudaEventDisableTiming, cudaHostAllocMapped };
+enum {
+  cudaStreamNonBlocking,
+  cudaEventDisableTiming,
+  cudaHostAllocDefault,
+  cudaHostAllocMapped
+};
 typedef enum {
   cudaMemcpyHostToDevice,
   cudaMemcpyDeviceToHost,
@@ -214,7 +220,8 @@ inline cudaError_t cudaStreamQuery(cudaStream_t stream) {
   stream->asked = !stream->asked;
   if (stream->asked)
     return cudaErrorNotReady;
-  return cudaStreamSynchronize(stream);
+  stream->runAll();
+  return stream->hangs ? cudaErrorNotReady : cudaSuccess;
 }
 inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   std::lock_guard<std::recursive_mutex> lock(stream->mutex);
@@ -224,6 +231,19 @@ inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
     *event = {stream, stream->queued, nullptr};
   return cudaSuccess;
 }
+inline cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  if (event->stream)
+    event->stream->run(event->position);
+  return cudaSuccess;
+}
+/// Does not let anything run.
+inline cudaError_t cudaEventQuery(cudaEvent_t event) {
+  if (!event->stream)
+    return cudaSuccess;
+  std::lock_guard<std::recursive_mutex> lock(event->stream->mutex);
+  return event->stream->done < event->position ? cudaErrorNotReady
+                                               : cudaSuccess;
+}
 inline cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event) {
   std::lock_guard<std::recursive_mutex> lock(stream->mutex);
   if (SimulatedGraph *graph = event->graph) {
@@ -231,9 +251,14 @@ inline cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event) {
     if (stream == graph->origin)
       graph->streams[event->stream].second = event->position;
   } else if (SimulatedEvent now = *event; now.stream)
-    stream->push([now] { now.stream->run(now.position); });
+    stream->push([now, stream] {
+      now.stream->run(now.position);
+      stream->hangs |= now.stream->done < now.position;
+    });
   return cudaSuccess;
 }
+/// The plugin asks for this when nothing is queued any more.
+inline cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
 inline cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   delete stream;
   return cudaSuccess;
@@ -304,7 +329,10 @@ template <typename T> cudaError_t cudaMalloc(T **pointer, size_t bytes) {
   std::memset(static_cast<void *>(*pointer), 0xff, bytes);
   return cudaSuccess;
 }
+/// SIMULATED_HOST_LOG=1 tells of it.
 inline cudaError_t cudaHostAlloc(void **pointer, size_t bytes, unsigned) {
+  if (std::getenv("SIMULATED_HOST_LOG"))
+    std::fprintf(stderr, "simulated: %zu bytes pinned\n", bytes);
   return cudaMalloc(pointer, bytes);
 }
 inline cudaError_t cudaFree(void *pointer) {

@@ -13,6 +13,11 @@
 
 #include "cuda_runtime.h"
 
+#define NCCL_VERSION(major, minor, patch)                                      \
+  ((major) * 10000 + (minor) * 100 + (patch))
+#define NCCL_VERSION_CODE NCCL_VERSION(2, 28, 9)
+#define NCCL_WIN_COLL_SYMMETRIC 0x01
+
 typedef enum {
   ncclSuccess = 0,
   ncclSystemError = 2,
@@ -37,6 +42,7 @@ typedef struct {
 } ncclConfig_t;
 #define NCCL_CONFIG_INITIALIZER {1}
 typedef struct ncclComm *ncclComm_t;
+typedef struct ncclWindow *ncclWindow_t;
 
 extern "C" {
 const char *ncclGetErrorString(ncclResult_t result);
@@ -49,6 +55,16 @@ ncclResult_t ncclCommSplit(ncclComm_t communicator, int color, int key,
 ncclResult_t ncclCommGetAsyncError(ncclComm_t communicator,
                                    ncclResult_t *state);
 ncclResult_t ncclCommAbort(ncclComm_t communicator);
+ncclResult_t ncclMemAlloc(void **memory, size_t bytes);
+ncclResult_t ncclMemFree(void *memory);
+ncclResult_t ncclCommRegister(const ncclComm_t communicator, void *memory,
+                              size_t bytes, void **handle);
+ncclResult_t ncclCommDeregister(const ncclComm_t communicator, void *handle);
+ncclResult_t ncclCommWindowRegister(ncclComm_t communicator, void *memory,
+                                    size_t bytes, ncclWindow_t *window,
+                                    int flags);
+ncclResult_t ncclCommWindowDeregister(ncclComm_t communicator,
+                                      ncclWindow_t window);
 ncclResult_t ncclGroupStart();
 ncclResult_t ncclGroupEnd();
 ncclResult_t ncclAllReduce(const void *send, void *receive, size_t count,
