@@ -118,18 +118,17 @@ public:
 
   void fill(const Argument &argument, const Block &block,
             void *target) const override {
-    std::memset(target, 0,
-                size_t(elementsOf(block) * elementBytes(argument.dtype)));
+    const tprt_dtype dtype = argument.stored == TPRT_STORED_BF16 ? TPRT_BF16
+                             : argument.stored == TPRT_STORED_F16
+                                 ? TPRT_F16
+                                 : argument.dtype;
+    std::memset(target, 0, size_t(elementsOf(block) * elementBytes(dtype)));
     for (const BlockDim &dim : block)
       if (dim.valid() == 0)
         return; // nothing but padding
     Walk walk(argument, block);
     const uint64_t key = streamKey(seed, argument.origin.tensor);
     const bool ones = argument.initialisation == Initialisation::Ones;
-    const tprt_dtype dtype = argument.stored == TPRT_STORED_BF16 ? TPRT_BF16
-                             : argument.stored == TPRT_STORED_F16
-                                 ? TPRT_F16
-                                 : argument.dtype;
     dispatchAny(dtype, "random values", [&](auto tag) {
       using T = typename decltype(tag)::Type;
       T *to = static_cast<T *>(target);
