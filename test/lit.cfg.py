@@ -2,6 +2,7 @@
 # has set where the tools are.
 
 import os
+import shutil
 
 import lit.formats
 from lit.llvm import llvm_config
@@ -13,6 +14,11 @@ config.suffixes = [".mlir", ".test"]
 config.excludes = ["Integration", "Gpu", "fuzz", "reference", "Inputs"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.tp_obj_root, "test")
+
+# Programs that tp-run compiles are not kept beside the user's, and those of an
+# earlier run of the tests are gone.
+config.environment["XDG_CACHE_HOME"] = os.path.join(config.test_exec_root, "cache")
+shutil.rmtree(config.environment["XDG_CACHE_HOME"], ignore_errors=True)
 
 llvm_config.use_default_substitutions()
 llvm_config.add_tool_substitutions(

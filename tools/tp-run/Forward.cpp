@@ -25,6 +25,27 @@ FailureOr<Programs> tp::createPrograms(const RunOptions &run,
       return failure();
     return programs;
   }
+  // What a report and a check need is in the module alone.
+  std::unique_ptr<CacheSlot> slot;
+  if (!run.check && run.report.empty()) {
+    auto opened = CacheSlot::open(run.cache, run.cacheLimit, run.program);
+    if (failed(opened))
+      return failure();
+    slot = std::move(*opened);
+  }
+  if (slot) {
+    // As long as processes are patient with one that is busy.
+    if (auto cached = slot->findOrLock(10 * run.program.timeout)) {
+      bool isUsable = true;
+      programs.main =
+          Program::openCached(std::move(*cached), run.program, isUsable);
+      if (programs.main)
+        return programs;
+      if (isUsable)
+        return failure();
+    }
+    slot->record(context);
+  }
   FailureOr<Source> source = readSource(run.program, context);
   if (failed(source))
     return failure();
@@ -47,10 +68,8 @@ FailureOr<Programs> tp::createPrograms(const RunOptions &run,
     if (!programs.unsharded)
       return failure();
   }
-  if (!run.program.mesh.empty() && run.isFirst())
-    llvm::errs() << "plan: " << run.program.plan << "\n";
   programs.main = Program::create(std::move(source->module), *source,
-                                  run.program.mesh, run.program);
+                                  run.program.mesh, run.program, slot.get());
   if (!programs.main)
     return failure();
   return programs;

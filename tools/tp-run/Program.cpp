@@ -98,7 +98,8 @@ static tprt_entry lookupEntry(const char *symbol, void *context) {
 
 std::unique_ptr<Program> Program::create(OwningOpRef<ModuleOp> module,
                                          const Source &source, StringRef mesh,
-                                         const ProgramOptions &options) {
+                                         const ProgramOptions &options,
+                                         CacheSlot *slot) {
   auto program = std::make_unique<Program>();
   program->isFirst = tprt_world_rank(options.world) == 0;
   if (failed(shardSource(*module, source, mesh, options.plan)))
@@ -111,22 +112,41 @@ std::unique_ptr<Program> Program::create(OwningOpRef<ModuleOp> module,
       return nullptr;
     program->fromIR = *report;
     if (program->isFirst)
-      printStart(*report, options.world);
+      printStart(report->axes, options, /*isCached=*/false);
   }
   progress("compiling");
-  FailureOr<std::unique_ptr<JitProgram>> code = JitProgram::compile(*module);
-  if (failed(code))
-    return nullptr;
-  program->code = std::move(*code);
-
-  if (!program->start(program->code->manifest().c_str(), lookupEntry,
-                      program->code.get(),
-                      options.world ? fingerprintOf(*module) : 0, options) ||
-      !program->load(options.weights.empty() ? source.checkpoint
-                                             : options.weights,
-                     program->code->manifest(), options))
+  uint64_t fingerprint = slot || options.world ? fingerprintOf(*module) : 0;
+  std::optional<CachedProgram> made;
+  if (slot)
+    made = slot->compile(*module, fingerprint);
+  std::string manifest;
+  bool started = false;
+  if (made && program->map(std::move(*made))) {
+    manifest = tprt_program_manifest(program->file);
+    started = program->start(manifest.c_str(), tprt_program_lookup,
+                             program->file, fingerprint, options);
+  } else {
+    FailureOr<std::unique_ptr<JitProgram>> code = JitProgram::compile(*module);
+    if (failed(code))
+      return nullptr;
+    program->code = std::move(*code);
+    manifest = program->code->manifest();
+    started = program->start(manifest.c_str(), lookupEntry, program->code.get(),
+                             fingerprint, options);
+  }
+  if (!started || !program->load(options.weights.empty() ? source.checkpoint
+                                                         : options.weights,
+                                 manifest, options))
     return nullptr;
   return program;
+}
+
+bool Program::map(CachedProgram cached) {
+  tprt_error error = {};
+  if (tprt_program_open(cached.path().c_str(), &file, &error) != TPRT_OK)
+    return false;
+  cached.file.release();
+  return true;
 }
 
 bool Program::start(const char *manifest, tprt_lookup lookup, void *context,
@@ -135,7 +155,7 @@ bool Program::start(const char *manifest, tprt_lookup lookup, void *context,
   tprt_options runtime = {};
   runtime.timeout_seconds = options.timeout;
   runtime.world = options.world;
-  runtime.fingerprint = fingerprint;
+  runtime.fingerprint = options.world ? fingerprint : 0;
   runtime.collectives = options.collectives.c_str();
   if (tprt_session_create(manifest, lookup, context, &runtime, &session,
                           &error) == TPRT_OK)
@@ -292,19 +312,26 @@ FailureOr<Report> Program::report() {
 // The start line
 //===----------------------------------------------------------------------===//
 
-void tp::printStart(const Report &report, tprt_world *world) {
+void tp::printStart(const MeshAxes &axes, const ProgramOptions &options,
+                    bool isCached) {
+  tprt_world *world = options.world;
+  if (!options.mesh.empty())
+    llvm::errs() << "plan: " << options.plan << "\n";
+  if (axes.empty())
+    return;
   constexpr int64_t most = 16;
   int64_t ranks = 1;
   std::string mesh, names;
-  for (auto &[name, size] : report.axes) {
+  for (auto &[name, size] : axes) {
     ranks *= size;
     mesh += (mesh.empty() ? "" : ",") + name + "=" + std::to_string(size);
     names += (names.empty() ? "" : ",") + name;
   }
   llvm::raw_ostream &os = llvm::errs();
   os << "start: runtime " << TPRT_VERSION << ", LLVM " << LLVM_VERSION_STRING
-     << ", " << tprt_world_description(world) << "; mesh " << mesh << ", "
-     << ranks << (world ? " processes" : " threads") << "; (" << names
+     << ", " << tprt_world_description(world)
+     << (isCached ? ", program from the cache" : "") << "; mesh " << mesh
+     << ", " << ranks << (world ? " processes" : " threads") << "; (" << names
      << ") of ranks:";
   for (int64_t rank = 0; rank < ranks; ++rank) {
     if (ranks > most && rank == most - 1) {
@@ -313,7 +340,7 @@ void tp::printStart(const Report &report, tprt_world *world) {
     }
     std::string coordinates;
     int64_t rest = rank;
-    for (auto &axis : llvm::reverse(report.axes)) {
+    for (auto &axis : llvm::reverse(axes)) {
       coordinates.insert(0, std::to_string(rest % axis.second) +
                                 (coordinates.empty() ? "" : ","));
       rest /= axis.second;

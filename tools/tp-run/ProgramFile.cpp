@@ -29,19 +29,25 @@ bool tp::isProgramFile(StringRef path) {
           magic == llvm::file_magic::elf_shared_object);
 }
 
-/// "dp=2,tp=4"; empty for one device.
-static std::string meshOf(const llvm::json::Object *root) {
-  std::string mesh;
+/// None for one device.
+static MeshAxes axesOf(const llvm::json::Object *root) {
+  MeshAxes result;
   const llvm::json::Object *object = root ? root->getObject("mesh") : nullptr;
   const llvm::json::Array *axes = object ? object->getArray("axes") : nullptr;
   if (!axes)
-    return mesh;
+    return result;
   for (const llvm::json::Value &value : *axes)
     if (const llvm::json::Object *axis = value.getAsObject())
-      mesh +=
-          ((mesh.empty() ? "" : ",") + axis->getString("name").value_or("") +
-           "=" + Twine(axis->getInteger("size").value_or(0)))
-              .str();
+      result.emplace_back(axis->getString("name").value_or("").str(),
+                          axis->getInteger("size").value_or(0));
+  return result;
+}
+
+/// "dp=2,tp=4"; empty for one device.
+static std::string meshOf(const llvm::json::Object *root) {
+  std::string mesh;
+  for (auto &[name, size] : axesOf(root))
+    mesh += (mesh.empty() ? "" : ",") + name + "=" + std::to_string(size);
   return mesh;
 }
 
@@ -133,6 +139,56 @@ std::unique_ptr<Program> Program::open(const ProgramOptions &options) {
     tprt_free(path);
   }
   if (!program->load(weights, manifest, options))
+    return nullptr;
+  return program;
+}
+
+//===----------------------------------------------------------------------===//
+// Programs of the cache
+//===----------------------------------------------------------------------===//
+
+/// Where the weights are that go with a model whose program has this manifest.
+static FailureOr<std::string> findWeights(const llvm::json::Object *root,
+                                          const ProgramOptions &options) {
+  const llvm::json::Object *checkpoint =
+      root ? root->getObject("checkpoint") : nullptr;
+  StringRef name =
+      checkpoint ? checkpoint->getString("path").value_or("") : StringRef();
+  if (!options.weights.empty() || name.empty())
+    return options.weights;
+  if (!isModuleFile(options.model))
+    return options.model;
+  StringRef checksum = checkpoint->getString("checksum").value_or("");
+  return findCheckpoint(name, options.checksWeights ? checksum : StringRef(),
+                        options.model);
+}
+
+std::unique_ptr<Program> Program::openCached(CachedProgram cached,
+                                             const ProgramOptions &options,
+                                             bool &isUsable) {
+  auto program = std::make_unique<Program>();
+  program->isFirst = tprt_world_rank(options.world) == 0;
+  std::string said = std::move(cached.said);
+  const uint64_t fingerprint = cached.fingerprint;
+  isUsable = program->map(std::move(cached));
+  if (!isUsable)
+    return nullptr;
+  const char *manifest = tprt_program_manifest(program->file);
+  llvm::Expected<llvm::json::Value> json = parseJson(manifest);
+  if (!json) {
+    llvm::consumeError(json.takeError());
+    isUsable = false;
+    return nullptr;
+  }
+  printLines(said);
+  if (program->isFirst)
+    printStart(axesOf(json->getAsObject()), options, /*isCached=*/true);
+  FailureOr<std::string> weights = findWeights(json->getAsObject(), options);
+  if (failed(weights) || !program->start(manifest, tprt_program_lookup,
+                                         program->file, fingerprint, options))
+    return nullptr;
+  program->describeEntries();
+  if (!program->load(*weights, manifest, options))
     return nullptr;
   return program;
 }
