@@ -22,6 +22,6 @@ shutil.rmtree(config.environment["XDG_CACHE_HOME"], ignore_errors=True)
 
 llvm_config.use_default_substitutions()
 llvm_config.add_tool_substitutions(
-    ["tp-compile", "tp-opt", "tp-import", "tp-run", "tp-report", "tp-lsp-server", "tp-reduce", "tp-example-generate", "split-file",
+    ["tp-bench", "tp-compile", "tp-opt", "tp-import", "tp-run", "tp-report", "tp-lsp-server", "tp-reduce", "tp-example-generate", "split-file",
      "llvm-nm", "llvm-readelf"],
     [config.tp_tools_dir, config.llvm_tools_dir])
