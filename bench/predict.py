@@ -1,9 +1,11 @@
 """Predicted times of a step against measured ones: SmolLM2's prefill of 512 tokens and decode, on 1 and 2 ranks.
 
-    build/venv/bin/python3 bench/predict.py build/bin MODEL > bench/predict.md
+    build/venv/bin/python3 bench/predict.py build/bin MODEL [--processor-time] > bench/predict.md
 
 The machine is described by `tp-bench machine`, with as many ranks at work; `tp-report` predicts from that and the sharded module alone.
 `tp-bench steps` runs the compiled program: the cache holds 512 tokens, prefill fills it, and decode stands at its last position.
+Measured are medians. Processor time is what the threads of the process ran, over the ranks: on a machine that others use it is the fairer
+one, and `--processor-time` describes the machine by it too; waiting for another rank is then left out of both, but for its spinning.
 """
 
 import json
@@ -19,8 +21,8 @@ REPETITIONS = 8
 
 
 class Tools:
-    def __init__(self, folder: Path, work: Path, options: list[str]) -> None:
-        self.folder, self.work, self.options = folder.resolve(), work, options
+    def __init__(self, folder: Path, work: Path) -> None:
+        self.folder, self.work = folder.resolve(), work
 
     def run(self, tool: str, *arguments: str) -> str:
         command = [str(self.folder / tool), *arguments]
@@ -42,7 +44,7 @@ def steps(tools: Tools, program: str, position: int) -> dict[str, tuple[float, f
 def main() -> None:
     options = [argument for argument in sys.argv[3:] if argument.startswith("--")]
     with tempfile.TemporaryDirectory() as directory:
-        tools = Tools(Path(sys.argv[1]), Path(directory), options)
+        tools = Tools(Path(sys.argv[1]), Path(directory))
         model = str(Path(sys.argv[2]).resolve())
         tools.run("tp-import", model, "--entry=generate", *SHAPES, "-o", "model.mlir")
         print("# Predicted and measured steps\n\n" + (__doc__ or ""))

@@ -110,15 +110,14 @@ static std::optional<Rates> measureRates(Ranks &ranks) {
   // Beyond any cache, with all ranks' at once: 256 MiB each, or of many less.
   const int64_t large =
       std::max(int64_t(8) << 20, (int64_t(64) << 20) / ranks.count());
-  constexpr int64_t readInner = 4096;
   auto product = ranks.measure(
       4, [&](int64_t) { return makeProduct(rows, columns, inner); });
-  auto read = product ? ranks.measure(1,
-                                      [&](int64_t) {
-                                        return makeProduct(1, large / readInner,
-                                                           readInner);
-                                      })
-                      : std::nullopt;
+  auto read = product
+                  ? ranks.measure(1,
+                                  [&](int64_t) {
+                                    return makeProduct(1, large / inner, inner);
+                                  })
+                  : std::nullopt;
   auto copy = read ? ranks.measure(1, [&](int64_t) { return makeCopy(large); })
                    : std::nullopt;
   if (!copy)
