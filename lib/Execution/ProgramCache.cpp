@@ -326,6 +326,12 @@ FileHandle ProgramCache::lock(const CacheKey &key, double seconds) const {
   return file;
 }
 
+/// Another process may have done it, or what keeps this one from it may pass.
+static void removeIfThere(StringRef path) {
+  std::error_code ignored = fs::remove(path);
+  (void)ignored;
+}
+
 /// Removes entries, but not `kept`, until the rest are within the limit; and
 /// what was left by a process that ended while it wrote.
 void ProgramCache::makeRoom(StringRef kept) const {
@@ -349,7 +355,7 @@ void ProgramCache::makeRoom(StringRef kept) const {
       continue; // Another process removed it.
     if (!name.ends_with(kSuffix)) {
       if (status->getLastModificationTime() < yesterday)
-        (void)fs::remove(it->path());
+        removeIfThere(it->path());
       continue;
     }
     total += status->getSize();
@@ -363,7 +369,7 @@ void ProgramCache::makeRoom(StringRef kept) const {
   for (const Entry &entry : entries) {
     if (total <= limit)
       return;
-    (void)fs::remove(entry.path);
+    removeIfThere(entry.path);
     total -= entry.size;
   }
 }

@@ -84,8 +84,8 @@ void CacheSlot::record(MLIRContext *context) {
       });
 }
 
-std::optional<CachedProgram> CacheSlot::compile(ModuleOp module,
-                                                uint64_t fingerprint) {
+FailureOr<CachedProgram> CacheSlot::compile(ModuleOp module,
+                                            uint64_t fingerprint) {
   std::string lines;
   FailureOr<CachedProgram> program = failure();
   {
@@ -104,7 +104,5 @@ std::optional<CachedProgram> CacheSlot::compile(ModuleOp module,
     llvm::consumeError(cache.store(key, *program));
   }
   locked = FileHandle();
-  if (failed(program))
-    return std::nullopt;
-  return std::move(*program);
+  return program;
 }

@@ -30,9 +30,9 @@ public:
   /// Records what is printed through `context` from here on.
   void record(MLIRContext *context);
 
-  /// Compiles the program and stores it if that can be done. Nothing, and not a
-  /// word, if it cannot be compiled so.
-  std::optional<CachedProgram> compile(ModuleOp module, uint64_t fingerprint);
+  /// Compiles the program and stores it if that can be done. Fails without a
+  /// word if it cannot be compiled so.
+  FailureOr<CachedProgram> compile(ModuleOp module, uint64_t fingerprint);
 
 private:
   CacheSlot(ProgramCache cache, const CacheKey &key)

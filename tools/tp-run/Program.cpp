@@ -116,12 +116,12 @@ std::unique_ptr<Program> Program::create(OwningOpRef<ModuleOp> module,
   }
   progress("compiling");
   uint64_t fingerprint = slot || options.world ? fingerprintOf(*module) : 0;
-  std::optional<CachedProgram> made;
+  FailureOr<CachedProgram> made = failure();
   if (slot)
     made = slot->compile(*module, fingerprint);
   std::string manifest;
   bool started = false;
-  if (made && program->map(std::move(*made))) {
+  if (succeeded(made) && program->map(std::move(*made))) {
     manifest = tprt_program_manifest(program->file);
     started = program->start(manifest.c_str(), tprt_program_lookup,
                              program->file, fingerprint, options);
