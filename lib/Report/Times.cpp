@@ -155,7 +155,7 @@ private:
       contractions = contractionsOf(op, ruled.getShardingRule());
     if (contractions)
       points *= double(contractions);
-    else if (program.machine.copyGigabytes)
+    else if (program.machine.copyGigabytes != 0)
       model.memory = program.machine.copyGigabytes;
     const std::optional<Traffic> traffic = trafficOf(op);
     if (!traffic)
