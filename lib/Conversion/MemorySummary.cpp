@@ -103,16 +103,25 @@ static int64_t alignedBytesOf(Type type) {
   return llvm::alignTo(bytes, kBufferAlignment);
 }
 
-/// Of an argument, which may be a parameter as its file stores it.
-static int64_t argumentBytes(func::FuncOp function, unsigned index) {
-  Type type = function.getArgumentTypes()[index];
-  auto stored =
-      getArgumentSlot(function, index).getAs<StringAttr>(rt::kStoredName);
-  auto shaped = dyn_cast<ShapedType>(type);
-  if (stored && shaped && shaped.hasStaticShape() &&
-      rt::getBlockElements(stored))
-    type = rt::getStoredType(shaped, stored);
-  return alignedBytesOf(type);
+/// The type of a value's buffer: its own, or that of the blocks of a file.
+static Type heldTypeOf(Value value) {
+  auto argument = dyn_cast<BlockArgument>(value);
+  auto function =
+      argument ? dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp())
+               : func::FuncOp();
+  auto shaped = dyn_cast<ShapedType>(value.getType());
+  if (!function || !shaped || !shaped.hasStaticShape())
+    return value.getType();
+  auto stored = getArgumentSlot(function, argument.getArgNumber())
+                    .getAs<StringAttr>(rt::kStoredName);
+  return stored && rt::getBlockElements(stored)
+             ? Type(rt::getStoredType(shaped, stored))
+             : value.getType();
+}
+
+int64_t tp::heldBytesOf(Value value) {
+  auto shaped = dyn_cast<ShapedType>(heldTypeOf(value));
+  return shaped && shaped.hasStaticShape() ? rt::getBytes(shaped) : 0;
 }
 
 /// What an argument counts as: a member of the summary.
@@ -128,7 +137,8 @@ static int64_t MemorySummary::*classify(func::FuncOp function, unsigned index) {
 static MemorySummary summariseTypes(func::FuncOp function) {
   MemorySummary summary;
   for (unsigned i = 0; i < function.getNumArguments(); ++i)
-    summary.*classify(function, i) += argumentBytes(function, i);
+    summary.*classify(function, i) +=
+        alignedBytesOf(heldTypeOf(function.getArgument(i)));
   for (unsigned i = 0; i < function.getNumResults(); ++i)
     if (!stateOfResult(function, i))
       summary.outputs += alignedBytesOf(function.getResultTypes()[i]);
@@ -162,10 +172,7 @@ static FailureOr<OwningOpRef<ModuleOp>> planCopy(ModuleOp module,
       if (function.getName() != only.getName())
         function.erase();
   PassManager manager(module.getContext());
-  manager.addPass(createTPFlatten({/*local=*/true}));
-  manager.addNestedPass<func::FuncOp>(createNNFuseKernels());
-  manager.addPass(createTPKeepStored());
-  manager.addNestedPass<func::FuncOp>(createTPPlanMemory());
+  buildMemoryPipeline(manager);
   if (failed(manager.run(*copy)))
     return failure();
   return copy;
@@ -218,7 +225,8 @@ FailureOr<MemorySummary> tp::summarise(ModuleOp module) {
       if (!key)
         key = stateOfArgument(function, i);
       if (key && seen.insert(key).second)
-        total.*classify(function, i) += argumentBytes(function, i);
+        total.*classify(function, i) +=
+            alignedBytesOf(heldTypeOf(function.getArgument(i)));
     }
   }
   total.inputs = largest.inputs;

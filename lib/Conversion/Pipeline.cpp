@@ -27,13 +27,17 @@
 
 using namespace mlir;
 
-void tp::buildRuntimePipeline(OpPassManager &manager, Marks marks) {
+void tp::buildMemoryPipeline(OpPassManager &manager, Marks marks) {
   manager.addPass(createTPFlatten({/*local=*/true}));
   if (marks != Marks::None)
     manager.addNestedPass<func::FuncOp>(createTPKeepOrigins());
   manager.addNestedPass<func::FuncOp>(createNNFuseKernels());
   manager.addPass(createTPKeepStored());
   manager.addNestedPass<func::FuncOp>(createTPPlanMemory());
+}
+
+void tp::buildRuntimePipeline(OpPassManager &manager, Marks marks) {
+  buildMemoryPipeline(manager, marks);
   manager.addPass(createTPLowerToRuntime());
   if (marks != Marks::None)
     manager.addNestedPass<func::FuncOp>(createRTMarkOps());

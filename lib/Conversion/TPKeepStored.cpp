@@ -62,6 +62,8 @@ struct TPKeepStoredPass : public tp::impl::TPKeepStoredBase<TPKeepStoredPass> {
             return mayStay(entry.first, argument);
           }))
         keep(entry.first, entry.second);
+      else
+        forget(entry.second);
   }
 
 private:
@@ -103,6 +105,13 @@ private:
       function.setArgAttr(argument.getArgNumber(), rt::kStoredName,
                           parameter.getStored());
     }
+  }
+
+  /// What an earlier run of the pass said.
+  static void forget(ArrayRef<BlockArgument> arguments) {
+    for (BlockArgument argument : arguments)
+      cast<func::FuncOp>(argument.getOwner()->getParentOp())
+          .removeArgAttr(argument.getArgNumber(), rt::kStoredName);
   }
 
   /// One buffer, in whichever functions; the whole attribute counts.

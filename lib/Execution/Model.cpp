@@ -37,36 +37,44 @@ static bool isLocalModule(ModuleOp module) {
   return found;
 }
 
-/// The checkpoint that a module names, relative to its own file; checked
-/// against what it was when the module was made.
-static LogicalResult findCheckpoint(Source &source, StringRef modulePath) {
-  auto name =
-      source.module.get()->getAttrOfType<StringAttr>(nn::kCheckpointName);
-  if (!name || name.getValue().empty())
-    return success();
-  SmallString<256> path(name.getValue());
+FailureOr<std::string> tp::findCheckpoint(StringRef name, StringRef checksum,
+                                          StringRef modulePath) {
+  SmallString<256> path(name);
   if (llvm::sys::path::is_relative(path)) {
     path = llvm::sys::path::parent_path(modulePath);
-    llvm::sys::path::append(path, name.getValue());
+    llvm::sys::path::append(path, name);
   }
-  source.checkpoint = std::string(path);
-  auto checksum =
-      source.module.get()->getAttrOfType<StringAttr>(nn::kChecksumName);
-  if (!checksum)
-    return success();
+  std::string found(path);
+  if (checksum.empty())
+    return found;
   std::unique_ptr<tprt::Checkpoint> checkpoint;
-  tprt::Status status = tprt::Checkpoint::open(source.checkpoint, checkpoint);
+  tprt::Status status = tprt::Checkpoint::open(found, checkpoint);
   if (!status.ok()) {
     printError(status.message + "; --weights=PATH names another place");
     return failure();
   }
-  if (checkpoint->checksum() != checksum.getValue()) {
-    printError("\"" + source.checkpoint +
+  if (checkpoint->checksum() != checksum) {
+    printError("\"" + found +
                "\" has changed since the module was imported: import it again, "
                "or name the weights with --weights=PATH");
     return failure();
   }
-  return success();
+  return found;
+}
+
+/// The checkpoint that the source's module names, if it does.
+static LogicalResult setCheckpoint(Source &source, StringRef modulePath) {
+  auto textOf = [&](StringRef attribute) {
+    auto text = source.module.get()->getAttrOfType<StringAttr>(attribute);
+    return text ? text.getValue() : StringRef();
+  };
+  if (textOf(nn::kCheckpointName).empty())
+    return success();
+  FailureOr<std::string> found = findCheckpoint(
+      textOf(nn::kCheckpointName), textOf(nn::kChecksumName), modulePath);
+  if (succeeded(found))
+    source.checkpoint = std::move(*found);
+  return found;
 }
 
 FailureOr<Source> tp::readSource(const ModelOptions &options,
@@ -97,7 +105,7 @@ FailureOr<Source> tp::readSource(const ModelOptions &options,
     source.module = parseSourceFile<ModuleOp>(sources, context);
     if (!source.module)
       return failure();
-    if (options.checksWeights && failed(findCheckpoint(source, options.model)))
+    if (options.checksWeights && failed(setCheckpoint(source, options.model)))
       return failure();
   }
   if (options.dequantise)

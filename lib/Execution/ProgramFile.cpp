@@ -151,17 +151,14 @@ static llvm::Expected<std::string> findRuntime() {
 }
 
 /// Links `objects` to a shared object at `path`; `log` is a file for messages.
-static llvm::Error link(ArrayRef<std::string> objects, StringRef wanted,
+static llvm::Error link(ArrayRef<std::string> objects, StringRef linker,
                         StringRef path, StringRef log) {
-  auto linker = findLinker(wanted);
-  if (!linker)
-    return linker.takeError();
   auto runtime = findRuntime();
   if (!runtime)
     return runtime.takeError();
   // No start files: a program has nothing to run when it is loaded. No build
   // id: it would hash the paths of the objects.
-  SmallVector<StringRef> arguments{*linker, "-shared", "-nostartfiles", "-o",
+  SmallVector<StringRef> arguments{linker, "-shared", "-nostartfiles", "-o",
                                    path};
   llvm::append_range(arguments, objects);
   arguments.append({StringRef(*runtime), "-Wl,--as-needed", "-lm",
@@ -170,7 +167,7 @@ static llvm::Error link(ArrayRef<std::string> objects, StringRef wanted,
   return runCompiler(arguments, log, "cannot link the program");
 }
 
-static llvm::Error write(ProgramCode &program, StringRef path,
+static llvm::Error write(ProgramCode &program, StringRef path, StringRef linker,
                          const ProgramFileOptions &options) {
   auto cpu = resolveCpu(options.cpu, options.features);
   if (!cpu)
@@ -189,8 +186,8 @@ static llvm::Error write(ProgramCode &program, StringRef path,
     return error;
   if (llvm::Error error = emitObject(program.entryCode, *cpu, 0, entries))
     return error;
-  if (llvm::Error error = link({kernels, entries}, options.linker, shared,
-                               directory.file("log")))
+  if (llvm::Error error =
+          link({kernels, entries}, linker, shared, directory.file("log")))
     return error;
   return publish(shared, path);
 }
@@ -199,11 +196,18 @@ LogicalResult tp::writeProgramFile(ModuleOp module, StringRef path,
                                    const ProgramFileOptions &options,
                                    std::string *manifest) {
   initialiseNativeTarget();
+  auto fail = [&](llvm::Error error) {
+    return mlir::emitError(module.getLoc()) << llvm::toString(std::move(error));
+  };
+  // Before the work that would be for nothing.
+  auto linker = findLinker(options.linker);
+  if (!linker)
+    return fail(linker.takeError());
   FailureOr<ProgramCode> program = makeProgramCode(module, options.marks);
   if (failed(program))
     return failure();
-  if (llvm::Error error = write(*program, path, options))
-    return mlir::emitError(module.getLoc()) << llvm::toString(std::move(error));
+  if (llvm::Error error = write(*program, path, *linker, options))
+    return fail(std::move(error));
   if (manifest)
     *manifest = std::move(program->manifest);
   return success();

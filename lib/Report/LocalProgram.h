@@ -71,6 +71,13 @@ std::unique_ptr<OpObserver> makeGraphCollector(LocalProgram &program,
 /// factor that two of them have. Other ops contract nothing.
 int64_t contractionsOf(Operation *op, const ShardingRule &rule);
 
+/// Tensors that go to or from memory, each with how often.
+using Traffic = SmallVector<std::pair<Value, double>>;
+
+/// What a local op reads and writes; nothing if it costs nothing, as a constant
+/// and another view of a tensor do.
+std::optional<Traffic> trafficOf(Operation *op);
+
 /// Reads memory off a copy whose memory is planned. `names` are the modules of
 /// the ops, where locations do not say them.
 LogicalResult addMemory(ModuleOp module, Report &report);

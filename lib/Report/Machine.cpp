@@ -186,7 +186,7 @@ FailureOr<Machine> Machine::parse(StringRef json, StringRef path,
   Machine machine;
   machine.name = path.str();
   reader.allow({"name", "devices_per_host", "memory", "matmul_tflop_per_s",
-                "memory_gb_per_s", "links"});
+                "memory_gb_per_s", "copy_gb_per_s", "links"});
   reader.readText("name", machine.name);
   reader.readCount("devices_per_host", machine.devicesPerHost,
                    /*isRequired=*/true);
@@ -194,6 +194,8 @@ FailureOr<Machine> Machine::parse(StringRef json, StringRef path,
                     /*mayBeZero=*/false, /*isRequired=*/true);
   reader.readNumber("memory_gb_per_s", machine.model.memory,
                     /*mayBeZero=*/false, /*isRequired=*/true);
+  reader.readNumber("copy_gb_per_s", machine.copyGigabytes,
+                    /*mayBeZero=*/false, /*isRequired=*/false);
   std::string memory;
   reader.readText("memory", memory);
   if (reader.failed)

@@ -55,11 +55,16 @@ static void writeModules(LocalProgram &program, const IRMapping &copies) {
   }
 }
 
+/// Weights that stay as they are stored are read in fewer bytes.
+static LogicalResult chooseStored(ModuleOp module) {
+  PassManager manager(module.getContext());
+  manager.addPass(createTPKeepStored());
+  return manager.run(module);
+}
+
 static LogicalResult planMemory(ModuleOp module) {
   PassManager manager(module.getContext());
-  manager.addPass(createTPFlatten({/*local=*/true}));
-  manager.addNestedPass<func::FuncOp>(createNNFuseKernels());
-  manager.addNestedPass<func::FuncOp>(createTPPlanMemory());
+  buildMemoryPipeline(manager);
   return manager.run(module);
 }
 
@@ -95,7 +100,7 @@ FailureOr<Report> tp::buildReport(ModuleOp module,
     return module.emitError(
         "there is no tp.mesh in this module; shard it first, "
         "with tp-opt --tp-shard");
-  if (failed(writeOutCalls(module)))
+  if (failed(writeOutCalls(module)) || failed(chooseStored(module)))
     return failure();
   Report report;
   report.machine = options.machine;

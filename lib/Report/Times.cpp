@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "LocalProgram.h"
+#include "tp/Conversion/MemoryPlan.h"
 #include <map>
 
 using namespace mlir;
@@ -110,7 +111,7 @@ private:
     RankedTensorType type = tensorOf(value.getType());
     if (!type)
       return 0;
-    double bytes = double(bytesOf(type));
+    double bytes = double(heldBytesOf(value));
     const ValueFact &fact = program.prover.factOf(value);
     for (auto [dim, block] : llvm::zip(fact.dims, type.getShape()))
       if (!dim.axes.empty())
@@ -148,16 +149,24 @@ private:
   }
 
   void visitLocal(Operation *op) {
-    const MachineModel &model = program.machine.model;
+    MachineModel model = program.machine.model;
     double points = countPoints(op);
+    int64_t contractions = 0;
+    if (auto ruled = dyn_cast<ShardingRuleOpInterface>(op))
+      contractions = contractionsOf(op, ruled.getShardingRule());
+    if (contractions)
+      points *= double(contractions);
+    else if (program.machine.copyGigabytes != 0)
+      model.memory = program.machine.copyGigabytes;
+    const std::optional<Traffic> traffic = trafficOf(op);
+    if (!traffic)
+      points = 0;
     std::vector<double> growths = pointGrowth(op);
     double begin = clocks[0].time();
     for (size_t clock = 0; clock < clocks.size(); ++clock) {
       double bytes = 0;
-      for (Value operand : op->getOperands())
-        bytes += bytesOn(clock, operand);
-      for (Value result : op->getResults())
-        bytes += bytesOn(clock, result);
+      for (auto [value, times] : traffic.value_or(Traffic()))
+        bytes += times * bytesOn(clock, value);
       clocks[clock].compute(model.computeTime(points * growths[clock], bytes));
     }
     double time = clocks[0].time() - begin;

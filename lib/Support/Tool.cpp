@@ -60,15 +60,24 @@ static StringRef nameOf(DiagnosticSeverity severity) {
   return "note";
 }
 
+void tp::formatDiagnostic(Diagnostic &diagnostic, raw_ostream &os) {
+  os << nameOf(diagnostic.getSeverity()) << ": ";
+  if (StringRef module = moduleOf(diagnostic.getLocation()); !module.empty())
+    os << module << ": ";
+  os << diagnostic << "\n";
+  for (Diagnostic &note : diagnostic.getNotes())
+    formatDiagnostic(note, os);
+}
+
 LogicalResult tp::printDiagnostic(Diagnostic &diagnostic) {
   progressDone();
-  errors() << nameOf(diagnostic.getSeverity()) << ": ";
-  if (StringRef module = moduleOf(diagnostic.getLocation()); !module.empty())
-    errors() << module << ": ";
-  errors() << diagnostic << "\n";
-  for (Diagnostic &note : diagnostic.getNotes())
-    (void)printDiagnostic(note);
+  formatDiagnostic(diagnostic, errors());
   return success();
+}
+
+void tp::printLines(StringRef lines) {
+  progressDone();
+  errors() << lines;
 }
 
 //===----------------------------------------------------------------------===//

@@ -118,7 +118,7 @@ struct GroupScale {
 
 /// The scales, then 32 bytes for each pair of groups: element j of the even one
 /// is in the low half of byte j, that of the odd one in the high half.
-struct Q4_K {
+struct Q4K {
   static constexpr int64_t elements = superBlockElements, bytes = 144;
   static void decode(const uint8_t *block, int64_t group, float *out) {
     GroupScale by(block, group);
@@ -131,7 +131,7 @@ struct Q4_K {
 
 /// The scales, then 32 bytes with the fifth bits: bit g of byte j is that of
 /// element j of group g; then as in Q4_K.
-struct Q5_K {
+struct Q5K {
   static constexpr int64_t elements = superBlockElements, bytes = 176;
   static void decode(const uint8_t *block, int64_t group, float *out) {
     GroupScale by(block, group);
@@ -150,7 +150,7 @@ struct Q5_K {
 /// high halves of bytes 64 * h + j, those with q of 1 and 3 in the 32 bytes
 /// after; the upper bits are bits 2 * q and 2 * q + 1 of byte 32 * h + j. Level
 /// 32 is zero.
-struct Q6_K {
+struct Q6K {
   static constexpr int64_t elements = superBlockElements, bytes = 210;
   static void decode(const uint8_t *block, int64_t group, float *out) {
     int64_t half = group / 4, quarter = group % 4;
@@ -227,11 +227,11 @@ Decoder<float> checkpoint::findBlockDecoder(StoredType type) {
   case StoredType::Q8_0:
     return decodeBlocks<Q8_0>;
   case StoredType::Q4_K:
-    return decodeBlocks<Q4_K>;
+    return decodeBlocks<Q4K>;
   case StoredType::Q5_K:
-    return decodeBlocks<Q5_K>;
+    return decodeBlocks<Q5K>;
   case StoredType::Q6_K:
-    return decodeBlocks<Q6_K>;
+    return decodeBlocks<Q6K>;
   default:
     return nullptr;
   }

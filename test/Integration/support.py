@@ -153,6 +153,8 @@ def main(cases: dict[str, Callable[[Tools], None]]) -> NoReturn:
     if len(sys.argv) != 3 or sys.argv[2] not in cases:
         sys.exit(f"usage: {sys.argv[0]} BIN CASE, with CASE one of {names}")
     with tempfile.TemporaryDirectory(prefix="tp-test-") as work:
+        # No test meets what another has compiled, or the user.
+        os.environ["XDG_CACHE_HOME"] = str(Path(work) / "cache")
         try:
             cases[sys.argv[2]](Tools(Path(sys.argv[1]), Path(work)))
         except Failure as failure:

@@ -37,8 +37,10 @@ struct GenerateOptions {
 struct RunOptions {
   ProgramOptions program;
   bool check = false;
-  std::string report;  ///< a file for the runtime's own report
-  std::string profile; ///< a file for the timeline of the run
+  std::string report;         ///< a file for the runtime's own report
+  std::string profile;        ///< a file for the timeline of the run
+  std::string cache = "auto"; ///< a directory, "auto" or "off"
+  uint64_t cacheLimit = ProgramCache::defaultLimit; ///< in bytes
 
   /// Of several processes the first reads outputs and tells the user.
   bool isFirst() const { return tprt_world_rank(program.world) == 0; }

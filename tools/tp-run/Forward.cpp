@@ -28,6 +28,28 @@ FailureOr<Programs> tp::createPrograms(const RunOptions &run,
       return failure();
     return programs;
   }
+  // What a report and a check need is in the module alone, and a timeline
+  // needs a program with marks.
+  std::unique_ptr<CacheSlot> slot;
+  if (!run.check && run.report.empty() && run.profile.empty()) {
+    auto opened = CacheSlot::open(run.cache, run.cacheLimit, run.program);
+    if (failed(opened))
+      return failure();
+    slot = std::move(*opened);
+  }
+  if (slot) {
+    // As long as processes are patient with one that is busy.
+    if (auto cached = slot->findOrLock(10 * run.program.timeout)) {
+      bool isUsable = true;
+      programs.main =
+          Program::openCached(std::move(*cached), run.program, isUsable);
+      if (programs.main)
+        return programs;
+      if (isUsable)
+        return failure();
+    }
+    slot->record(context);
+  }
   FailureOr<Source> source = readSource(run.program, context);
   if (failed(source))
     return failure();
@@ -51,10 +73,8 @@ FailureOr<Programs> tp::createPrograms(const RunOptions &run,
     if (!programs.unsharded)
       return failure();
   }
-  if (!run.program.mesh.empty() && run.isFirst())
-    llvm::errs() << "plan: " << run.program.plan << "\n";
   programs.main = Program::create(std::move(source->module), *source,
-                                  run.program.mesh, run.program);
+                                  run.program.mesh, run.program, slot.get());
   if (!programs.main)
     return failure();
   return programs;

@@ -98,38 +98,59 @@ static tprt_entry lookupEntry(const char *symbol, void *context) {
 
 std::unique_ptr<Program> Program::create(OwningOpRef<ModuleOp> module,
                                          const Source &source, StringRef mesh,
-                                         const ProgramOptions &options) {
+                                         const ProgramOptions &options,
+                                         CacheSlot *slot) {
   auto program = std::make_unique<Program>();
   program->isFirst = tprt_world_rank(options.world) == 0;
   if (failed(shardSource(*module, source, mesh, options.plan)))
     return nullptr;
   if (failed(collectEntries(*module, program->entryPoints)))
     return nullptr;
+  printPlan(options);
   if (!module->getOps<MeshOp>().empty()) {
     FailureOr<Report> report = buildReport(*module);
     if (failed(report))
       return nullptr;
     program->fromIR = *report;
     if (program->isFirst)
-      printStart(report->axes, options.world);
+      printStart(report->axes, options.world, /*isCached=*/false);
   }
   progress("compiling");
-  JitOptions jit;
-  jit.marks = options.hasTimeline ? Marks::EveryOp : Marks::None;
-  FailureOr<std::unique_ptr<JitProgram>> code =
-      JitProgram::compile(*module, jit);
-  if (failed(code))
-    return nullptr;
-  program->code = std::move(*code);
-
-  if (!program->start(program->code->manifest().c_str(), lookupEntry,
-                      program->code.get(),
-                      options.world ? fingerprintOf(*module) : 0, options) ||
-      !program->load(options.weights.empty() ? source.checkpoint
-                                             : options.weights,
-                     program->code->manifest(), options))
+  uint64_t fingerprint = slot || options.world ? fingerprintOf(*module) : 0;
+  FailureOr<CachedProgram> made = failure();
+  if (slot)
+    made = slot->compile(*module, fingerprint);
+  std::string manifest;
+  bool started = false;
+  if (succeeded(made) && program->map(std::move(*made))) {
+    manifest = tprt_program_manifest(program->file);
+    started = program->start(manifest.c_str(), tprt_program_lookup,
+                             program->file, fingerprint, options);
+  } else {
+    JitOptions jit;
+    jit.marks = options.hasTimeline ? Marks::EveryOp : Marks::None;
+    FailureOr<std::unique_ptr<JitProgram>> code =
+        JitProgram::compile(*module, jit);
+    if (failed(code))
+      return nullptr;
+    program->code = std::move(*code);
+    manifest = program->code->manifest();
+    started = program->start(manifest.c_str(), lookupEntry, program->code.get(),
+                             fingerprint, options);
+  }
+  if (!started || !program->load(options.weights.empty() ? source.checkpoint
+                                                         : options.weights,
+                                 manifest, options))
     return nullptr;
   return program;
+}
+
+bool Program::map(CachedProgram cached) {
+  tprt_error error = {};
+  if (tprt_program_open(cached.path().c_str(), &file, &error) != TPRT_OK)
+    return false;
+  cached.file.release();
+  return true;
 }
 
 bool Program::start(const char *manifest, tprt_lookup lookup, void *context,
@@ -138,7 +159,7 @@ bool Program::start(const char *manifest, tprt_lookup lookup, void *context,
   tprt_options runtime = {};
   runtime.timeout_seconds = options.timeout;
   runtime.world = options.world;
-  runtime.fingerprint = fingerprint;
+  runtime.fingerprint = options.world ? fingerprint : 0;
   runtime.collectives = options.collectives.c_str();
   if (tprt_session_create(manifest, lookup, context, &runtime, &session,
                           &error) == TPRT_OK &&
@@ -350,7 +371,14 @@ std::string tp::textOf(ArrayRef<MeshAxis> axes) {
   return text;
 }
 
-void tp::printStart(ArrayRef<MeshAxis> axes, tprt_world *world) {
+void tp::printPlan(const ProgramOptions &options) {
+  if (!options.mesh.empty() && tprt_world_rank(options.world) == 0)
+    llvm::errs() << "plan: " << options.plan << "\n";
+}
+
+void tp::printStart(ArrayRef<MeshAxis> axes, tprt_world *world, bool isCached) {
+  if (axes.empty())
+    return;
   constexpr int64_t most = 16;
   int64_t ranks = 1;
   std::string names;
@@ -360,9 +388,10 @@ void tp::printStart(ArrayRef<MeshAxis> axes, tprt_world *world) {
   }
   llvm::raw_ostream &os = llvm::errs();
   os << "start: runtime " << TPRT_VERSION << ", LLVM " << LLVM_VERSION_STRING
-     << ", " << tprt_world_description(world) << "; mesh " << textOf(axes)
-     << ", " << ranks << (world ? " processes" : " threads") << "; (" << names
-     << ") of ranks:";
+     << ", " << tprt_world_description(world)
+     << (isCached ? ", program from the cache" : "") << "; mesh "
+     << textOf(axes) << ", " << ranks << (world ? " processes" : " threads")
+     << "; (" << names << ") of ranks:";
   for (int64_t rank = 0; rank < ranks; ++rank) {
     if (ranks > most && rank == most - 1) {
       os << " ...";

@@ -8,6 +8,7 @@
 #define TP_TOOLS_TP_RUN_PROGRAM_H
 
 #include "Array.h"
+#include "Cache.h"
 #include "tp/Execution/JitProgram.h"
 #include "tp/Execution/Model.h"
 #include "tp/Report/Report.h"
@@ -49,15 +50,23 @@ public:
   ~Program();
 
   /// Shards `source` over `mesh` (empty: as it is), compiles it and starts its
-  /// ranks; weights are loaded. Null after printing what is wrong.
+  /// ranks; weights are loaded. Null after printing what is wrong. With a slot
+  /// the program is stored there.
   static std::unique_ptr<Program> create(OwningOpRef<ModuleOp> module,
                                          const Source &source, StringRef mesh,
-                                         const ProgramOptions &options);
+                                         const ProgramOptions &options,
+                                         CacheSlot *slot = nullptr);
 
   /// Opens a program that was compiled ahead of time, starts its ranks and
   /// loads weights; no compiler takes part. Null after printing what is wrong,
   /// such as options that only a model has.
   static std::unique_ptr<Program> open(const ProgramOptions &options);
+
+  /// The same of a program that an earlier run has made of the same model.
+  /// `isUsable` becomes false, and nothing is printed, if it cannot be loaded.
+  static std::unique_ptr<Program> openCached(CachedProgram cached,
+                                             const ProgramOptions &options,
+                                             bool &isUsable);
 
   const std::map<std::string, Entry> &entries() const { return entryPoints; }
 
@@ -77,6 +86,7 @@ public:
   FailureOr<std::string> timeline();
 
 private:
+  bool map(CachedProgram cached);
   bool start(const char *manifest, tprt_lookup lookup, void *context,
              uint64_t fingerprint, const ProgramOptions &options);
   bool load(StringRef checkpoint, StringRef manifest,
@@ -97,8 +107,11 @@ using MeshAxis = std::pair<std::string, int64_t>;
 /// "dp=2,tp=4".
 std::string textOf(ArrayRef<MeshAxis> axes);
 
-/// One line of versions, mesh and ranks on standard error.
-void printStart(ArrayRef<MeshAxis> axes, tprt_world *world);
+/// One line of the plan, if --mesh asks for one, on standard error.
+void printPlan(const ProgramOptions &options);
+
+/// One line of versions, mesh and ranks, if there is a mesh, on standard error.
+void printStart(ArrayRef<MeshAxis> axes, tprt_world *world, bool isCached);
 
 /// Compares what two programs answered: a line a tensor on standard error, and
 /// whether all are within the tolerance of their type.

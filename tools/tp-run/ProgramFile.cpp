@@ -119,7 +119,7 @@ std::unique_ptr<Program> Program::open(const ProgramOptions &options) {
     return nullptr;
   // The session has read the mesh: it is a good one.
   if (!axes.empty() && program->isFirst)
-    printStart(axes, options.world);
+    printStart(axes, options.world, /*isCached=*/false);
   program->describeEntries();
   StringRef device = tprt_session_description(program->session);
   if (device != "CPU" && program->isFirst)
@@ -135,6 +135,57 @@ std::unique_ptr<Program> Program::open(const ProgramOptions &options) {
     tprt_free(path);
   }
   if (!program->load(weights, manifest, options))
+    return nullptr;
+  return program;
+}
+
+//===----------------------------------------------------------------------===//
+// Programs of the cache
+//===----------------------------------------------------------------------===//
+
+/// Where the weights are that go with a model whose program has this manifest.
+static FailureOr<std::string> findWeights(const llvm::json::Object *root,
+                                          const ProgramOptions &options) {
+  const llvm::json::Object *checkpoint =
+      root ? root->getObject("checkpoint") : nullptr;
+  StringRef name =
+      checkpoint ? checkpoint->getString("path").value_or("") : StringRef();
+  if (!options.weights.empty() || name.empty())
+    return options.weights;
+  if (!isModuleFile(options.model))
+    return options.model;
+  StringRef checksum = checkpoint->getString("checksum").value_or("");
+  return findCheckpoint(name, options.checksWeights ? checksum : StringRef(),
+                        options.model);
+}
+
+std::unique_ptr<Program> Program::openCached(CachedProgram cached,
+                                             const ProgramOptions &options,
+                                             bool &isUsable) {
+  auto program = std::make_unique<Program>();
+  program->isFirst = tprt_world_rank(options.world) == 0;
+  std::string said = std::move(cached.said);
+  const uint64_t fingerprint = cached.fingerprint;
+  isUsable = program->map(std::move(cached));
+  if (!isUsable)
+    return nullptr;
+  const char *manifest = tprt_program_manifest(program->file);
+  llvm::Expected<llvm::json::Value> json = parseJson(manifest);
+  if (!json) {
+    llvm::consumeError(json.takeError());
+    isUsable = false;
+    return nullptr;
+  }
+  printLines(said);
+  printPlan(options);
+  if (program->isFirst)
+    printStart(axesOf(json->getAsObject()), options.world, /*isCached=*/true);
+  FailureOr<std::string> weights = findWeights(json->getAsObject(), options);
+  if (failed(weights) || !program->start(manifest, tprt_program_lookup,
+                                         program->file, fingerprint, options))
+    return nullptr;
+  program->describeEntries();
+  if (!program->load(*weights, manifest, options))
     return nullptr;
   return program;
 }

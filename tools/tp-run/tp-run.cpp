@@ -45,6 +45,14 @@ static cl::opt<std::string>
     profile("profile", BOTH, cl::value_desc("FILE"),
             cl::desc("write when each op of each rank ran, as a Chrome trace; "
                      "a program must have been compiled with it too"));
+static cl::opt<std::string>
+    cache("cache", BOTH, cl::init("auto"), cl::value_desc("auto|off|DIR"),
+          cl::desc("where compiled programs are kept for the next start; auto: "
+                   "$XDG_CACHE_HOME/tp-mlir or ~/.cache/tp-mlir"));
+static cl::opt<uint64_t>
+    cacheLimit("cache-limit", BOTH, cl::init(ProgramCache::defaultLimit >> 20),
+               cl::value_desc("MiB"),
+               cl::desc("size of the cache; what was unused for longest goes"));
 static cl::opt<double> timeout("timeout", BOTH, cl::init(60),
                                cl::value_desc("SECONDS"),
                                cl::desc("longest wait for another rank"));
@@ -148,6 +156,8 @@ static bool readOptions(RunOptions &run) {
   run.report = report;
   run.profile = profile;
   run.program.hasTimeline = !run.profile.empty();
+  run.cache = cache;
+  run.cacheLimit = std::min<uint64_t>(cacheLimit, UINT64_MAX >> 20) << 20;
   if (randomWeights.getNumOccurrences()) {
     uint64_t value;
     if (StringRef(randomWeights).getAsInteger(10, value)) {
@@ -203,6 +213,10 @@ static bool readCommandLine(int argc, char **argv) {
   if (backend == "cuda" && !isProgramFile(model)) {
     printError("--backend=cuda takes a program: make one with tp-compile "
                "--backend=cuda");
+    return false;
+  }
+  if (cache.empty()) {
+    printError("--cache must be auto, off or a directory");
     return false;
   }
   if (!(timeout > 0)) {

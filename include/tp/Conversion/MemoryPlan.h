@@ -50,6 +50,10 @@ int64_t getLiveBytes(ArrayRef<LiveBuffer> buffers);
 // Summaries
 //===----------------------------------------------------------------------===//
 
+/// Bytes of a value in memory; of a parameter that tp-keep-stored chose, of the
+/// blocks of its file. 0 for what is no tensor of static shape.
+int64_t heldBytesOf(Value value);
+
 /// Memory of one device in bytes. `inputs` and `outputs` are the local buffers
 /// of what the caller gives and takes; the arena holds every other activation.
 struct MemorySummary {

@@ -27,8 +27,12 @@ namespace mlir::tp {
 /// Whether a program says when each of its ops begins, for a timeline of a run.
 enum class Marks { None, EveryOp };
 
-/// From a local program on tensors to the runtime level: fusion, memory plan,
-/// runtime calls. The module is then what manifests are made of.
+/// From a local program on tensors to one with places for all of them: fusion,
+/// which weights stay as they are stored, memory plan.
+void buildMemoryPipeline(OpPassManager &manager, Marks marks = Marks::None);
+
+/// From a local program on tensors to the runtime level: the same, and runtime
+/// calls. The module is then what manifests are made of.
 void buildRuntimePipeline(OpPassManager &manager, Marks marks = Marks::None);
 
 /// Runs it on a module that is not at the runtime level yet. Marks go into any.

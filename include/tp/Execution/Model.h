@@ -42,8 +42,14 @@ bool isModuleFile(StringRef path);
 /// Reads a module or imports a checkpoint. Errors are printed.
 FailureOr<Source> readSource(const ModelOptions &options, MLIRContext *context);
 
-/// Makes `module`, which was not sharded yet, the program of one device: what it
-/// says itself of placements goes. Fails with diagnostics.
+/// Where the checkpoint is that the module at `modulePath` names, relative to
+/// its own folder. If `checksum` is not empty it must be there, as it was when
+/// the module was made; errors are printed.
+FailureOr<std::string> findCheckpoint(StringRef name, StringRef checksum,
+                                      StringRef modulePath);
+
+/// Makes `module`, which was not sharded yet, the program of one device: what
+/// it says itself of placements goes. Fails with diagnostics.
 LogicalResult unshardSource(ModuleOp module);
 
 /// Shards `module`, a copy of the source's or that itself, over `mesh` (empty:

@@ -30,8 +30,10 @@ struct LinkLevel {
 
 struct Machine {
   std::string name;
-  int64_t devicesPerHost = 0;   ///< 0: not said
-  int64_t deviceMemory = 0;     ///< bytes; 0: not said
+  int64_t devicesPerHost = 0; ///< 0: not said
+  int64_t deviceMemory = 0;   ///< bytes; 0: not said
+  /// Traffic with memory of ops that contract nothing, GB/s; 0: as the model's.
+  double copyGigabytes = 0;
   MachineModel model;           ///< of a device and the first level of links
   std::vector<LinkLevel> links; ///< from the nearest on; at least one
 

@@ -35,6 +35,12 @@ bool canWriteOutput(StringRef path);
 /// models and not IR before them. For DiagnosticEngine::registerHandler.
 LogicalResult printDiagnostic(Diagnostic &diagnostic);
 
+/// The lines that printDiagnostic prints.
+void formatDiagnostic(Diagnostic &diagnostic, raw_ostream &os);
+
+/// Prints whole lines on the error stream.
+void printLines(StringRef lines);
+
 /// A line of progress on standard error, when that is a terminal; each replaces
 /// the one before.
 void progress(const Twine &message);
