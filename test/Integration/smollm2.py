@@ -122,7 +122,8 @@ def memory(tools: Tools) -> None:
     measured = peak - before
     line = f"measured {measured / 1e6:.1f} MB over {before / 1e6:.1f} MB, reported {reported / 1e6:.1f} MB"
     print(line)
-    if abs(measured - reported) > 0.15 * reported:
+    # What is not counted is small and does not grow with the model: tiles, BLAS's buffers for packing, stacks.
+    if abs(measured - reported) > ranks * 16e6:
         fail(line)
 
 
