@@ -5,8 +5,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "LocalProgram.h"
+#include "tp/Conversion/MemoryPlan.h"
 #include "tp/Dialect/NN/IR/NN.h"
 #include <map>
+#include <numeric>
 
 using namespace mlir;
 using namespace mlir::tp;
@@ -157,11 +159,18 @@ private:
         extent.size = extent.padded;
       dims.push_back(extent);
     }
-    int64_t bytes = llvm::divideCeil(type.getElementTypeBitWidth(), 8u);
+    // Of blocks, some elements together have a whole number of bytes.
+    int64_t bytes = heldBytesOf(value), held = type.getNumElements();
+    int64_t common = std::max<int64_t>(std::gcd(bytes, held), 1);
+    auto toBytes = [&](int64_t elements) -> int64_t {
+      return held
+                 ? llvm::divideCeil(saturatingProduct(elements, bytes / common),
+                                    held / common)
+                 : 0;
+    };
     add(module, dims, [&](ArrayRef<Extent> list) {
       ReportAmount elements = amountOf(type.getNumElements(), list, devices);
-      ReportAmount inBytes{saturatingProduct(elements.total, bytes),
-                           saturatingProduct(elements.padding, bytes)};
+      ReportAmount inBytes{toBytes(elements.total), toBytes(elements.padding)};
       ReportAmounts amounts;
       switch (kind) {
       case Kind::Parameter:

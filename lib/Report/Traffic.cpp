@@ -70,6 +70,12 @@ std::optional<Traffic> tp::trafficOf(Operation *op) {
       spared.insert(*buffers.getViewedOperand(number));
     } else if (buffers && buffers.mustUpdateInPlace(number)) {
       updates = true;
+      // Nothing else is read: part of it is written, at most all.
+      if (op->getNumOperands() == 1 ||
+          llvm::all_of(op->getOperands().drop_front(), [](Value operand) {
+            return !isa<TensorType>(operand.getType());
+          }))
+        traffic.push_back({result, 1});
       for (unsigned operand : buffers.getInPlaceOperands(number))
         spared.insert(operand);
     } else if (!staysInKernel(result)) {

@@ -5,7 +5,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "Blas.h"
-#include "ContractFewRows.h"
 #include "ContractLoops.h"
 #include "ContractPacked.h"
 #include "ContractPlan.h"

@@ -9,9 +9,11 @@
 #include "Blas.h"
 #include "ContractLoops.h"
 #include "ContractPacked.h"
+#include "Numeric.h"
 #include "Stored.h"
 
 #include <algorithm>
+#include <type_traits>
 
 using namespace tprt;
 
@@ -52,8 +54,10 @@ struct Lines {
 // Few rows
 //===----------------------------------------------------------------------===//
 
-void contractFew(const ContractPlan &plan, Scratch &scratch, const float *a,
-                 int64_t stored, const void *b, float *c) {
+/// A and C have elements of type T.
+template <typename T>
+void contractFew(const ContractPlan &plan, Scratch &scratch, const T *a,
+                 int64_t stored, const void *b, T *c) {
   const ContractDim &inner = plan.inner[0];
   const int64_t stride = paddedInner(inner.extent);
   Offsets rows;
@@ -64,7 +68,7 @@ void contractFew(const ContractPlan &plan, Scratch &scratch, const float *a,
     float *to = dense;
     for (int64_t row : rows.a) {
       for (int64_t k = 0; k < inner.extent; ++k)
-        to[k] = a[atA + row + k * inner.a];
+        to[k] = widen<T>(a[atA + row + k * inner.a]);
       std::fill(to + inner.extent, to + stride, 0.0f);
       to += stride;
     }
@@ -79,7 +83,8 @@ void contractFew(const ContractPlan &plan, Scratch &scratch, const float *a,
         const float *sum = sums;
         for (int64_t i = 0; i < count; ++i)
           for (int64_t row : rows.c)
-            c[atC + outerC + (l + i) * columns.line.c + row] = *sum++;
+            c[atC + outerC + (l + i) * columns.line.c + row] =
+                narrow<T>(*sum++);
       }
     });
   });
@@ -160,3 +165,23 @@ void tprt::contractStored(const ContractPlan &plan, Scratch &scratch,
   }
   contractPackedStored(plan, scratch, a, stored, b, c);
 }
+
+template <typename T>
+bool tprt::contractFewRows(const ContractPlan &plan, Scratch &scratch,
+                           const T *a, const T *b, T *c) {
+  // With less to contract or fewer columns the packed way is as good.
+  constexpr int64_t leastInner = 64, leastColumns = 16;
+  constexpr int64_t stored =
+      std::is_same<T, Bf16>::value ? TPRT_STORED_BF16 : TPRT_STORED_F16;
+  if (!isLines(plan, stored) || extentOf(plan.rows) > fewRows ||
+      plan.inner[0].extent < leastInner ||
+      extentOf(plan.columns) < leastColumns)
+    return false;
+  contractFew(plan, scratch, a, stored, b, c);
+  return true;
+}
+
+template bool tprt::contractFewRows(const ContractPlan &, Scratch &,
+                                    const Bf16 *, const Bf16 *, Bf16 *);
+template bool tprt::contractFewRows(const ContractPlan &, Scratch &,
+                                    const F16 *, const F16 *, F16 *);

@@ -17,6 +17,13 @@ namespace tprt {
 void contractStored(const ContractPlan &plan, Scratch &scratch, const float *a,
                     int64_t stored, const void *b, float *c);
 
+/// C = A B of 16-bit floats with few rows, or false, with nothing done, where
+/// there are many or lines of B do not lie along the contracted dim. B is read
+/// as what is stored is. For Bf16 and F16.
+template <typename T>
+bool contractFewRows(const ContractPlan &plan, Scratch &scratch, const T *a,
+                     const T *b, T *c);
+
 } // namespace tprt
 
 #endif // TPRT_HOST_CONTRACTSTORED_H

@@ -93,7 +93,9 @@ def keys(tools: Tools) -> None:
     cache.logits(False, *base, f"--plan={plan}")
     # Other weights under the same name, and other weights for the same program.
     first = cache.logits(True, *base)
-    random = cache.logits(True, *base, "--random-weights=3")
+    # Random weights have no file to be stored as: another program.
+    random = cache.logits(False, *base, "--random-weights=3")
+    check(cache.logits(True, *base, "--random-weights=4") != random, "the seed has no effect")
     check(random != first, "--random-weights has no effect")
     make_variant("grouped", tools.work / "other")
     raw = bytearray((tools.work / "other" / "model.safetensors").read_bytes())
@@ -122,7 +124,8 @@ def checksum(tools: Tools) -> None:
     shutil.rmtree(tools.work / "model")
     gone = cache.run("model.mlir", "--mesh=tp=2")
     check(gone.returncode == 1 and "--weights=PATH names another place" in gone.stderr, gone.stderr)
-    cache.logits(True, "model.mlir", "--mesh=tp=2", "--random-weights=1")
+    cache.logits(False, "model.mlir", "--mesh=tp=2", "--random-weights=1")
+    cache.logits(True, "model.mlir", "--mesh=tp=2", "--random-weights=2")
 
 
 def damaged(tools: Tools) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from support import ROOT, Tools, check_close, main
+from support import ROOT, Tools, check, check_close, main
 
 from llama_numpy import Llama
 from make_checkpoint import CONFIGS, VARIANTS, make_gguf, make_variant

@@ -175,7 +175,9 @@ def padding(tools: Tools) -> None:
                 held, work = found[0]["parameters"], found[0]["multiply_adds"]
                 check(held["elements"] * ranks == 12 * 64 * width, f"{name} holds {held} on {ranks} ranks")
                 check(held["padding_elements"] * ranks == 3 * 64 * width, f"{name} pads {held} on {ranks} ranks")
-                check(held["padding_bytes"] == 4 * held["padding_elements"], f"{name} has bytes {held}")
+                # As they are stored: blocks of Q4_1, 32 elements in 20 bytes.
+                for what in ("", "padding_"):
+                    check(32 * held[f"{what}bytes"] == 20 * held[f"{what}elements"], f"{name} has bytes {held}")
                 check(work["padding"] == sequence * held["padding_elements"], f"{name} computes {work} on {ranks} ranks")
         attention = [row for row in rows if row["module"] == "model.layers.7.self_attn"]
         check(len(attention) == 1, f"attention on {ranks} ranks has rows {attention}")
