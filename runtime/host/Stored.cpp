@@ -94,30 +94,33 @@ struct Products {
   int64_t sumLine, sumRow; ///< strides
 };
 
-/// Adds the products of `Lines` lines with `Rows` rows, from part 0 on. With
-/// several in flight the additions do not wait for one another.
-template <typename Block, int Lines, int Rows>
-TPRT_INLINE void addTile(const Products &of, int64_t parts, int64_t firstLine,
+/// Adds the products of one line with `Rows` rows. Memory is read as one
+/// stream, which processors foresee best; a single row has two sums in flight,
+/// so that additions do not wait for one another.
+template <typename Block, int Rows>
+TPRT_INLINE void addLine(const Products &of, int64_t parts, int64_t line,
                          int64_t firstRow) {
   constexpr int64_t inBlock = Block::elements / partElements;
-  const uint8_t *block = of.lines + firstLine * of.lineBytes;
+  constexpr int chains = Rows == 1 ? 2 : 1;
+  const uint8_t *block = of.lines + line * of.lineBytes;
   const float *row = of.rows + firstRow * of.rowStride;
-  FloatVector sum[Lines][Rows] = {};
+  FloatVector sum[Rows][chains] = {};
   for (int64_t i = 0; i < parts; block += Block::bytes)
     for (int64_t part = 0; part < inBlock && i < parts;
-         ++part, ++i, row += partElements)
-      for (int l = 0; l < Lines; ++l) {
-        FloatVector weights[2];
-        Block::load(block + l * of.lineBytes, part, weights);
-        for (int v = 0; v < 2; ++v)
-          for (int r = 0; r < Rows; ++r)
-            sum[l][r] += weights[v] *
-                         loadVector(row + r * of.rowStride + v * lanes<float>);
-      }
-  for (int l = 0; l < Lines; ++l)
-    for (int r = 0; r < Rows; ++r)
-      of.sums[(firstLine + l) * of.sumLine + (firstRow + r) * of.sumRow] +=
-          sumLanes<float>(sum[l][r]);
+         ++part, ++i, row += partElements) {
+      FloatVector weights[2];
+      Block::load(block, part, weights);
+      for (int v = 0; v < 2; ++v)
+        for (int r = 0; r < Rows; ++r)
+          sum[r][v % chains] += weights[v] * loadVector(row + r * of.rowStride +
+                                                        v * lanes<float>);
+    }
+  for (int r = 0; r < Rows; ++r) {
+    for (int chain = 1; chain < chains; ++chain)
+      sum[r][0] += sum[r][chain];
+    of.sums[line * of.sumLine + (firstRow + r) * of.sumRow] +=
+        sumLanes<float>(sum[r][0]);
+  }
 }
 
 template <typename Block>
@@ -127,14 +130,10 @@ TPRT_INLINE void addProducts(const Products *given, int64_t parts,
   int64_t row = 0;
   for (; row + 4 <= numRows; row += 4)
     for (int64_t line = 0; line < numLines; ++line)
-      addTile<Block, 1, 4>(of, parts, line, row);
-  for (; row < numRows; ++row) {
-    int64_t line = 0;
-    for (; line + 4 <= numLines; line += 4)
-      addTile<Block, 4, 1>(of, parts, line, row);
-    for (; line < numLines; ++line)
-      addTile<Block, 1, 1>(of, parts, line, row);
-  }
+      addLine<Block, 4>(of, parts, line, row);
+  for (; row < numRows; ++row)
+    for (int64_t line = 0; line < numLines; ++line)
+      addLine<Block, 1>(of, parts, line, row);
 }
 
 template <typename Block> struct ProductKernel {

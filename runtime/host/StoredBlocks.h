@@ -38,38 +38,44 @@ TPRT_INLINE FloatVector toFloat(IntVector numbers) {
   return __builtin_convertvector(numbers, FloatVector);
 }
 
-/// With the type of the language compilers use the processor's conversion.
-TPRT_INLINE float loadHalf(const uint8_t *from) {
-#ifdef __FLT16_MAX__
-  _Float16 half;
-  __builtin_memcpy(&half, from, sizeof half);
-  return float(half);
-#else
-  uint16_t bits;
-  __builtin_memcpy(&bits, from, sizeof bits);
-  return f16ToF32(bits);
-#endif
-}
-
-/// Two in a row: one conversion.
+/// Two 16-bit floats, the first in the low bits. With the language's own type
+/// compilers use the processor's conversion, one for both.
 struct HalfPair {
   float first, second;
 
-  TPRT_INLINE explicit HalfPair(const uint8_t *from) {
+  TPRT_INLINE explicit HalfPair(uint32_t bits) {
 #ifdef __FLT16_MAX__
-    typedef _Float16 Halves __attribute__((vector_size(4), aligned(1)));
+    typedef _Float16 Halves __attribute__((vector_size(4)));
     typedef float Floats __attribute__((vector_size(8)));
     Halves halves;
-    __builtin_memcpy(&halves, from, sizeof halves);
+    __builtin_memcpy(&halves, &bits, sizeof halves);
     Floats floats = __builtin_convertvector(halves, Floats);
     first = floats[0];
     second = floats[1];
 #else
-    first = loadHalf(from);
-    second = loadHalf(from + 2);
+    first = f16ToF32(uint16_t(bits));
+    second = f16ToF32(uint16_t(bits >> 16));
 #endif
   }
 };
+
+TPRT_INLINE uint32_t loadWord(const uint8_t *from) {
+  uint32_t word;
+  __builtin_memcpy(&word, from, sizeof word);
+  return word;
+}
+
+/// By way of a pair: loaded into a part of a register, it would wait for what
+/// was there before.
+TPRT_INLINE float loadHalf(const uint8_t *from) {
+  uint16_t bits;
+  __builtin_memcpy(&bits, from, sizeof bits);
+  return HalfPair(uint32_t(bits)).first;
+}
+
+TPRT_INLINE HalfPair loadHalfPair(const uint8_t *from) {
+  return HalfPair(loadWord(from));
+}
 
 //===----------------------------------------------------------------------===//
 // 16-bit floats
@@ -132,12 +138,6 @@ TPRT_INLINE void addFifthBits(uint32_t bits, IntVector out[2]) {
   }
 }
 
-TPRT_INLINE uint32_t loadWord(const uint8_t *from) {
-  uint32_t word;
-  __builtin_memcpy(&word, from, sizeof word);
-  return word;
-}
-
 /// f16 scale, 16 bytes of halves; less 8.
 struct Q4_0 {
   static constexpr int64_t elements = 32, bytes = 18;
@@ -158,7 +158,7 @@ struct Q4_1 {
 
   TPRT_INLINE static void load(const uint8_t *block, int64_t,
                                FloatVector out[2]) {
-    const HalfPair of(block);
+    const HalfPair of = loadHalfPair(block);
     IntVector numbers[2];
     loadNibbles(block + 4, numbers);
     for (int i = 0; i < 2; ++i)
@@ -187,7 +187,7 @@ struct Q5_1 {
 
   TPRT_INLINE static void load(const uint8_t *block, int64_t,
                                FloatVector out[2]) {
-    const HalfPair of(block);
+    const HalfPair of = loadHalfPair(block);
     IntVector numbers[2];
     loadNibbles(block + 8, numbers);
     addFifthBits(loadWord(block + 4), numbers);
@@ -231,7 +231,7 @@ struct PartScale {
       ofScale = (packed[part + 4] & 15) | (packed[part - 4] >> 6 << 4);
       ofMinimum = (packed[part + 4] >> 4) | (packed[part] >> 6 << 4);
     }
-    const HalfPair of(block);
+    const HalfPair of = loadHalfPair(block);
     scale = of.first * float(ofScale);
     minimum = of.second * float(ofMinimum);
   }
