@@ -12,8 +12,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "LocalProgram.h"
+#include "tp/Conversion/MemoryPlan.h"
 #include "tp/Dialect/NN/IR/NN.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 using namespace mlir::tp;
@@ -405,12 +407,19 @@ private:
   // What else
   //===--------------------------------------------------------------------===//
 
-  /// To do without a collective, all that made it necessary has to go.
+  /// To do without a collective, all that made it necessary has to go; what two
+  /// of its tensors have in common goes once.
   static std::optional<ReportAlternative>
-  together(ArrayRef<ReportAlternative> offers) {
-    if (offers.empty())
+  together(ArrayRef<ReportAlternative> given) {
+    if (given.empty())
       return std::nullopt;
     constexpr size_t kMostNames = 2;
+    llvm::StringSet<> names;
+    SmallVector<ReportAlternative> offers;
+    llvm::copy_if(given, std::back_inserter(offers),
+                  [&](const ReportAlternative &offer) {
+                    return names.insert(offer.what).second;
+                  });
     ReportAlternative sum;
     for (auto [i, offer] : llvm::enumerate(offers)) {
       if (i < kMostNames)
@@ -435,7 +444,7 @@ private:
       collective.parameter = nameOf(parameter->value);
       alternative.what = "keeping " + collective.parameter + " whole";
       alternative.memory =
-          saturatingProduct(others, bytesOf(parameter->value.getType()));
+          saturatingProduct(others, heldBytesOf(parameter->value));
     }
     if (input) {
       alternative.what +=
@@ -480,7 +489,7 @@ private:
                program.names.parameterOf(from.value)) {
       alternative.what = "keeping " + nameOf(from.value) + " whole";
       alternative.memory =
-          saturatingProduct(others, bytesOf(from.value.getType()));
+          saturatingProduct(others, heldBytesOf(from.value));
       if (Operation *user = firstUser(from.value))
         if (from.value != operand)
           alternative.microseconds =
