@@ -94,6 +94,10 @@ struct Products {
   int64_t sumLine, sumRow; ///< strides
 };
 
+/// How far ahead weights are asked for, in bytes: across the end of a page,
+/// where processors stop to do it themselves.
+constexpr int64_t prefetchDistance = 1024;
+
 /// Adds the products of one line with `Rows` rows. Memory is read as one
 /// stream, which processors foresee best; a single row has two sums in flight,
 /// so that additions do not wait for one another.
@@ -109,6 +113,7 @@ TPRT_INLINE void addLine(const Products &of, int64_t parts, int64_t line,
     for (int64_t part = 0; part < inBlock && i < parts;
          ++part, ++i, row += partElements) {
       FloatVector weights[2];
+      __builtin_prefetch(block + prefetchDistance);
       Block::load(block, part, weights);
       for (int v = 0; v < 2; ++v)
         for (int r = 0; r < Rows; ++r)
