@@ -62,12 +62,12 @@ struct TPKeepStoredPass : public tp::impl::TPKeepStoredBase<TPKeepStoredPass> {
             return mayStay(entry.first, argument);
           }))
         keep(entry.first, entry.second);
-      else
-        forget(entry.second);
   }
 
 private:
   void collect(func::FuncOp function, BlockArgument argument) {
+    // What was said before, by whomever.
+    function.removeArgAttr(argument.getArgNumber(), rt::kStoredName);
     auto parameter = getArgumentSlot(function, argument.getArgNumber())
                          .getAs<nn::ParameterAttr>(nn::kParameterName);
     if (parameter && parameter.getStored() &&
@@ -105,13 +105,6 @@ private:
       function.setArgAttr(argument.getArgNumber(), rt::kStoredName,
                           parameter.getStored());
     }
-  }
-
-  /// What an earlier run of the pass said.
-  static void forget(ArrayRef<BlockArgument> arguments) {
-    for (BlockArgument argument : arguments)
-      cast<func::FuncOp>(argument.getOwner()->getParentOp())
-          .removeArgAttr(argument.getArgNumber(), rt::kStoredName);
   }
 
   /// One buffer, in whichever functions; the whole attribute counts.

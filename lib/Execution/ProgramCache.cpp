@@ -61,29 +61,37 @@ static std::string stampOf(StringRef library) {
       .str();
 }
 
-/// Adds what makes programs, and for which CPU.
-static void addMaker(CacheKey &key) {
+/// Adds what makes programs, and for which CPU. False if some of it cannot be
+/// read: what it makes must not be taken for what another makes.
+static bool addMaker(CacheKey &key) {
   key.add("tp-mlir program cache 1");
-  key.addFile(fs::getMainExecutable(
-      nullptr, reinterpret_cast<void *>(&ProgramCache::defaultDirectory)));
-  key.addFile(libraryOf(reinterpret_cast<const void *>(&tprt_session_create)));
+  if (!key.addFile(fs::getMainExecutable(
+          nullptr,
+          reinterpret_cast<void *>(&ProgramCache::defaultDirectory))) ||
+      !key.addFile(
+          libraryOf(reinterpret_cast<const void *>(&tprt_session_create))))
+    return false;
   key.add(LLVM_VERSION_STRING);
   key.add(stampOf(libraryOf(
       reinterpret_cast<const void *>(&llvm::sys::getDefaultTargetTriple))));
   key.add(stampOf(libraryOf(reinterpret_cast<const void *>(
       static_cast<LogicalResult (*)(Operation *, bool)>(&mlir::verify)))));
   auto cpu = resolveCpu("native", "");
-  if (!cpu)
-    return llvm::consumeError(cpu.takeError());
+  if (!cpu) {
+    llvm::consumeError(cpu.takeError());
+    return false;
+  }
   key.add(cpu->baseline);
   key.add(cpu->tune);
   key.add(cpu->features);
+  return true;
 }
 
-CacheKey CacheKey::ofThisProcess() {
-  static const CacheKey key = [] {
+std::optional<CacheKey> CacheKey::ofThisProcess() {
+  static const std::optional<CacheKey> key = []() -> std::optional<CacheKey> {
     CacheKey made;
-    addMaker(made);
+    if (!addMaker(made))
+      return std::nullopt;
     return made;
   }();
   return key;
@@ -206,8 +214,8 @@ std::string ProgramCache::pathOf(const CacheKey::Digest &digest) const {
 std::optional<CachedProgram> ProgramCache::find(const CacheKey &key) const {
   const CacheKey::Digest digest = key.digest();
   CachedProgram program;
-  program.file = FileHandle(
-      ::open(pathOf(digest).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  program.file = FileHandle(::open(
+      pathOf(digest).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   uint64_t size = 0;
   if (program.file.get() < 0 || !isOurs(program.file.get(), size))
     return std::nullopt;

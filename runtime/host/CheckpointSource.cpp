@@ -31,7 +31,8 @@ public:
         storedByName(storedTypeInfo(tensor.type).name) != argument.stored)
       raise(TPRT_INVALID, "tensor '", origin.tensor, "' of ", path, " is ",
             storedTypeInfo(tensor.type).name, "; the program keeps it as ",
-            kStored[argument.stored].name, ", as it was stored");
+            kStored[argument.stored].name,
+            ", as it was stored; import with --dequantise to take others");
   }
 
   std::string identity() const override { return checkpoint->checksum(); }

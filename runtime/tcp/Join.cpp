@@ -37,13 +37,15 @@ static const char *require(const char *name) {
   return value;
 }
 
-static int64_t toNumber(const char *name, const char *text, int64_t most) {
+static int64_t toNumber(const char *name, const char *text, int64_t most,
+                        int64_t least = 0) {
   char *end = nullptr;
   errno = 0;
   long long value = std::strtoll(text, &end, 10);
-  if (end == text || *end || errno || value < 0 || value > most)
+  if (end == text || *end || errno || value < least || value > most)
     throw TcpError(std::string("the environment's ") + name + " is '" + text +
-                   "', not a number of at most " + std::to_string(most));
+                   "', not a number from " + std::to_string(least) + " to " +
+                   std::to_string(most));
   return value;
 }
 
@@ -62,7 +64,7 @@ Membership tprt::readMembership() {
   self.address = require("MASTER_ADDR");
   const char *launcherPort = require("MASTER_PORT");
   if (const char *port = std::getenv("TPRT_PORT")) {
-    self.ports = {toNumber("TPRT_PORT", port, mostPort)};
+    self.ports = {toNumber("TPRT_PORT", port, mostPort, 1)};
   } else {
     int64_t before = toNumber("MASTER_PORT", launcherPort, mostPort - 1);
     for (int64_t i = 1; i <= 4 && before + i <= mostPort; ++i)

@@ -1,6 +1,6 @@
-// RUN: tp-opt %s --tp-lower-runtime --split-input-file --verify-diagnostics
+// RUN: tp-opt %s --tp-plan-memory --tp-lower-to-runtime --split-input-file --verify-diagnostics
 
-// What tp-keep-stored would not have written.
+// What tp-keep-stored would not have written, and would have removed.
 
 // expected-error @+1 {{argument 0 of type 'memref<8x64xi32>' cannot be kept as "Q4_1"}}
 func.func @integers(%x: tensor<8x64xi32> {nn.input = "x", rt.stored = "Q4_1"}) {

@@ -125,3 +125,15 @@ func.func @rounded(%x: tensor<8x64xbf16> {nn.input = "x"},
   %y = nn.contract %x, %w "mk,nk->mn" : (tensor<8x64xbf16>, tensor<32x64xbf16>) -> tensor<8x32xbf16>
   return %y : tensor<8x32xbf16>
 }
+
+// -----
+
+// What was said before does not count.
+// CHECK-LABEL: @stale
+// CHECK-NOT: rt.stored
+func.func @stale(%x: tensor<8x64xf32> {nn.input = "x"},
+    %w: tensor<32x64xf32> {rt.stored = "Q8_0", nn.parameter = #nn.parameter<name = "w", tensor = "w", shape = [32, 64], offset = [0, 0], dims = [0, 1], strides = [1, 1], initialisation = "normal">})
+    -> (tensor<8x32xf32> {nn.output = "y"}) {
+  %y = nn.contract %x, %w "mk,nk->mn" : (tensor<8x64xf32>, tensor<32x64xf32>) -> tensor<8x32xf32>
+  return %y : tensor<8x32xf32>
+}

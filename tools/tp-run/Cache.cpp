@@ -11,6 +11,27 @@
 using namespace mlir;
 using namespace mlir::tp;
 
+/// Import makes constants of some vectors, such as the factors of rotary
+/// embeddings, and the checksum takes samples only.
+static bool addVectors(const tprt::Checkpoint &checkpoint, CacheKey &key) {
+  constexpr int64_t most = 1 << 20;
+  for (const tprt::TensorInfo &tensor : checkpoint.tensors()) {
+    const bool isFloat =
+        tprt::storedTypeInfo(tensor.type).kind != tprt::StoredKind::Integer;
+    if (tensor.shape.size() != 1 || tensor.shape[0] > most || !isFloat)
+      continue;
+    std::vector<double> values(size_t(tensor.shape[0]));
+    if (!checkpoint
+             .read(tensor, {{0, 1, tensor.shape[0], 0, tensor.shape[0]}}, {0},
+                   TPRT_F64, values.data())
+             .ok())
+      return false;
+    key.add(StringRef(reinterpret_cast<const char *>(values.data()),
+                      values.size() * sizeof(double)));
+  }
+  return true;
+}
+
 /// Adds what import and sharding read of a model; false if it cannot be read.
 /// Paths count too: messages name them, and what is said is kept as it was.
 static bool addModel(const ModelOptions &model, CacheKey &key) {
@@ -24,6 +45,8 @@ static bool addModel(const ModelOptions &model, CacheKey &key) {
       return false;
     // Of config.json, every file's header and some of every tensor.
     key.add(checkpoint->checksum());
+    if (!addVectors(*checkpoint, key))
+      return false;
     const ImportOptions &import = model.import;
     key.add(import.entry);
     key.add(import.batch);
@@ -59,10 +82,18 @@ CacheSlot::open(StringRef directory, uint64_t limit,
     printError("--cache: " + llvm::toString(cache.takeError()));
     return failure();
   }
-  CacheKey key = CacheKey::ofThisProcess();
-  if (!addModel(model, key))
+  std::optional<CacheKey> key = keyOf(model);
+  if (!key)
     return none;
-  return std::unique_ptr<CacheSlot>(new CacheSlot(std::move(*cache), key));
+  return std::unique_ptr<CacheSlot>(
+      new CacheSlot(std::move(*cache), *key, model));
+}
+
+std::optional<CacheKey> CacheSlot::keyOf(const ModelOptions &model) {
+  std::optional<CacheKey> key = CacheKey::ofThisProcess();
+  if (!key || !addModel(model, *key))
+    return std::nullopt;
+  return key;
 }
 
 std::optional<CachedProgram> CacheSlot::findOrLock(double seconds) {
@@ -101,8 +132,12 @@ FailureOr<CachedProgram> CacheSlot::compile(ModuleOp module,
     printLines(lines);
     program->said = said + lines;
     program->fingerprint = fingerprint;
+    // What was compiled was read after the key was made: files may have
+    // changed.
+    std::optional<CacheKey> now = keyOf(model);
     // A full disk costs the next start its time, and this one nothing.
-    llvm::consumeError(cache.store(key, *program));
+    if (now && now->digest() == key.digest())
+      llvm::consumeError(cache.store(key, *program));
   }
   locked = FileHandle();
   return program;

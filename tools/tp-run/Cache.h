@@ -35,9 +35,13 @@ public:
   FailureOr<CachedProgram> compile(ModuleOp module, uint64_t fingerprint);
 
 private:
-  CacheSlot(ProgramCache cache, const CacheKey &key)
-      : cache(std::move(cache)), key(key) {}
+  CacheSlot(ProgramCache cache, const CacheKey &key, const ModelOptions &model)
+      : model(model), cache(std::move(cache)), key(key) {}
 
+  /// What `key` was when the slot was opened, now; nothing if it has none.
+  static std::optional<CacheKey> keyOf(const ModelOptions &model);
+
+  const ModelOptions model;
   ProgramCache cache;
   CacheKey key;
   FileHandle locked;

@@ -70,6 +70,11 @@ static bool checkOptions(const ProgramOptions &options, StringRef manifest,
                ": compile it again with tp-compile --mesh=" + wanted);
     return false;
   }
+  if (options.dequantise && !options.randomWeights) {
+    printError("--dequantise has no effect on \"" + options.model +
+               "\", which was compiled already; give it to tp-import");
+    return false;
+  }
   if (options.plan != "auto") {
     printError("--plan has no effect on \"" + options.model +
                "\", which was compiled with one; give it to tp-compile");

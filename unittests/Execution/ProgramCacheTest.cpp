@@ -37,7 +37,7 @@ protected:
   }
 
   static CacheKey keyOf(StringRef text) {
-    CacheKey key = CacheKey::ofThisProcess();
+    CacheKey key = *CacheKey::ofThisProcess();
     key.add(text);
     return key;
   }
@@ -268,7 +268,7 @@ TEST_F(ProgramCacheTest, ManyWritersAndReaders) {
 
 TEST_F(ProgramCacheTest, KeysTellPartsApart) {
   auto digest = [](ArrayRef<StringRef> parts) {
-    CacheKey key = CacheKey::ofThisProcess();
+    CacheKey key = *CacheKey::ofThisProcess();
     for (StringRef part : parts)
       key.add(part);
     return key.digest();
@@ -279,13 +279,13 @@ TEST_F(ProgramCacheTest, KeysTellPartsApart) {
   std::string path = (folder + "/file").str();
   auto digestOfFile = [&](StringRef content) {
     overwrite(path, content);
-    CacheKey key = CacheKey::ofThisProcess();
+    CacheKey key = *CacheKey::ofThisProcess();
     EXPECT_TRUE(key.addFile(path));
     return key.digest();
   };
   EXPECT_EQ(digestOfFile("x"), digestOfFile("x"));
   EXPECT_NE(digestOfFile("x"), digestOfFile("y"));
-  CacheKey key = CacheKey::ofThisProcess();
+  CacheKey key = *CacheKey::ofThisProcess();
   EXPECT_FALSE(key.addFile(path + "/absent"));
 }
 

@@ -354,9 +354,11 @@ TEST(Parameters, storedErrors) {
   TestSession session(manifest(Json::array(), Json::array(), {entry({weight})}),
                       {copyArgument(0)});
   EXPECT_EQ(session.load(0, file.path.c_str()), TPRT_INVALID);
-  EXPECT_EQ(session.message(),
-            "parameter 'w': tensor 'stored' of " + file.path +
-                " is F32; the program keeps it as BF16, as it was stored");
+  EXPECT_EQ(
+      session.message(),
+      "parameter 'w': tensor 'stored' of " + file.path +
+          " is F32; the program keeps it as BF16, as it was stored; import "
+          "with --dequantise to take others");
   session.destroy();
   Json quantised = argument("parameter", "v", "f32", dims({2, 32}));
   quantised["stored"] = "Q8_0";

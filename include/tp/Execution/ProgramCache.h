@@ -30,7 +30,7 @@ public:
 
   /// Begins with this tool and the runtime library, by their contents, LLVM,
   /// and the CPU that code is made for.
-  static CacheKey ofThisProcess();
+  static std::optional<CacheKey> ofThisProcess();
 
   /// Parts do not run into one another: "a", "bc" is not "ab", "c".
   void add(StringRef part);
