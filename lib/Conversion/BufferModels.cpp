@@ -18,10 +18,30 @@ namespace {
 template <typename Op>
 struct PlainModel : BufferOpInterface::ExternalModel<PlainModel<Op>, Op> {};
 
-/// Reads a weight in whichever form.
-template <typename Op>
-struct WeightModel : BufferOpInterface::ExternalModel<WeightModel<Op>, Op> {
-  bool readsStored(Operation *, unsigned) const { return true; }
+/// Reads a weight in whichever form: as lines, where nothing but its last dims
+/// is contracted.
+struct ContractModel
+    : BufferOpInterface::ExternalModel<ContractModel, nn::ContractOp> {
+  std::optional<unsigned> getStoredLineDims(Operation *op,
+                                            unsigned operand) const {
+    auto equation = nn::parseEquation(cast<nn::ContractOp>(op).getEquation());
+    if (failed(equation))
+      return std::nullopt;
+    StringRef dims = operand == 0 ? equation->lhs : equation->rhs;
+    const size_t last = dims.find_last_of(equation->result) + 1; // npos: 0
+    const bool isLine = llvm::all_of(dims.take_front(last), [&](char dim) {
+      return equation->result.contains(dim);
+    });
+    return isLine ? dims.size() - last : 0;
+  }
+};
+
+/// Looks rows up, which may lie in any form.
+struct EmbeddingModel
+    : BufferOpInterface::ExternalModel<EmbeddingModel, nn::EmbeddingOp> {
+  std::optional<unsigned> getStoredLineDims(Operation *, unsigned) const {
+    return 0;
+  }
 };
 
 /// Its result is its operand with other dims.
@@ -113,8 +133,8 @@ template <typename... Ops> void attachPlain(MLIRContext *context) {
 namespace mlir::tp {
 void registerBufferModels(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, nn::NNDialect *) {
-    nn::ContractOp::attachInterface<WeightModel<nn::ContractOp>>(*context);
-    nn::EmbeddingOp::attachInterface<WeightModel<nn::EmbeddingOp>>(*context);
+    nn::ContractOp::attachInterface<ContractModel>(*context);
+    nn::EmbeddingOp::attachInterface<EmbeddingModel>(*context);
     attachPlain<nn::AttentionOp, nn::RotaryOp, nn::EmbeddingGradientOp,
                 nn::TopKOp, nn::TakeOp, nn::TransposeOp, nn::SliceOp,
                 nn::ConcatOp, nn::PadOp>(context);

@@ -155,6 +155,8 @@ LogicalResult ManifestWriter::writeTensor(func::FuncOp entry, const Slot &slot,
   out.attribute("dtype", dtype);
   if (stored)
     out.attribute("stored", stored.getName());
+  if (stored && stored.getLine())
+    out.attribute("interleaved", stored.getLine());
   return writeDims(entry, slot, name);
 }
 

@@ -113,9 +113,9 @@ static Type heldTypeOf(Value value) {
   if (!function || !shaped || !shaped.hasStaticShape())
     return value.getType();
   auto stored = getArgumentSlot(function, argument.getArgNumber())
-                    .getAs<StringAttr>(rt::kStoredName);
-  return stored && rt::getBlockElements(stored)
-             ? Type(rt::getStoredType(shaped, stored))
+                    .getAs<TypeAttr>(rt::kStoredName);
+  return stored && isa<rt::StoredType>(stored.getValue())
+             ? Type(MemRefType::get(shaped.getShape(), stored.getValue()))
              : value.getType();
 }
 

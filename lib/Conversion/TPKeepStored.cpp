@@ -10,6 +10,7 @@
 #include "tp/Dialect/NN/IR/NN.h"
 #include "tp/Dialect/RT/IR/RT.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/SetVector.h"
 
 namespace mlir::tp {
 #define GEN_PASS_DEF_TPKEEPSTORED
@@ -89,21 +90,46 @@ private:
                         *rt::getBlockElements(parameter.getStored())))
       return false;
     return llvm::all_of(argument.getUses(), [&](OpOperand &use) {
-      auto op = dyn_cast<BufferOpInterface>(use.getOwner());
-      return op && op.readsStored(use.getOperandNumber()) &&
-             llvm::none_of(op->getOpOperands(), [&](OpOperand &other) {
-               return &other != &use &&
-                      (kept.contains(other.get()) || other.get() == argument);
-             });
+      return lineDimsOf(use) &&
+             llvm::none_of(
+                 use.getOwner()->getOpOperands(), [&](OpOperand &other) {
+                   return &other != &use && (kept.contains(other.get()) ||
+                                             other.get() == argument);
+                 });
     });
   }
 
+  static std::optional<unsigned> lineDimsOf(OpOperand &use) {
+    auto op = dyn_cast<BufferOpInterface>(use.getOwner());
+    return op ? op.getStoredLineDims(use.getOperandNumber()) : std::nullopt;
+  }
+
+  /// The elements of lines that are interleaved: what all who read lines read,
+  /// if the runtime can; else 0.
+  static int64_t lineOf(StringRef stored, ArrayRef<BlockArgument> arguments) {
+    llvm::SmallSetVector<int64_t, 2> lines;
+    for (BlockArgument argument : arguments) {
+      ArrayRef<int64_t> shape =
+          cast<RankedTensorType>(argument.getType()).getShape();
+      for (OpOperand &use : argument.getUses())
+        if (unsigned dims = *lineDimsOf(use)) {
+          int64_t line = llvm::product_of(shape.take_back(dims));
+          lines.insert(rt::isInGroupsOfLines(shape, line) ? line : 0);
+        }
+    }
+    return lines.size() == 1 && rt::mayInterleave(stored, lines.front())
+               ? lines.front()
+               : 0;
+  }
+
   void keep(nn::ParameterAttr parameter, ArrayRef<BlockArgument> arguments) {
+    StringAttr stored = parameter.getStored();
+    auto type = TypeAttr::get(rt::StoredType::get(
+        &getContext(), stored.getValue(), lineOf(stored, arguments)));
     for (BlockArgument argument : arguments) {
       kept.insert(argument);
       auto function = cast<func::FuncOp>(argument.getOwner()->getParentOp());
-      function.setArgAttr(argument.getArgNumber(), rt::kStoredName,
-                          parameter.getStored());
+      function.setArgAttr(argument.getArgNumber(), rt::kStoredName, type);
     }
   }
 

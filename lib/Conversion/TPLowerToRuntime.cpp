@@ -174,16 +174,16 @@ static LogicalResult keepStored(func::FuncOp function) {
   for (BlockArgument argument : function.getArguments()) {
     unsigned index = argument.getArgNumber();
     auto stored =
-        getArgumentSlot(function, index).getAs<StringAttr>(rt::kStoredName);
+        getArgumentSlot(function, index).getAs<TypeAttr>(rt::kStoredName);
     if (!stored)
       continue;
     auto type = dyn_cast<MemRefType>(argument.getType());
     if (!type || !type.getElementType().isF32() ||
-        !rt::getBlockElements(stored))
+        !isa<rt::StoredType>(stored.getValue()))
       return function.emitError()
              << "argument " << index << " of type " << argument.getType()
              << " cannot be kept as " << stored;
-    argument.setType(rt::getStoredType(type, stored));
+    argument.setType(MemRefType::get(type.getShape(), stored.getValue()));
   }
   function.setType(FunctionType::get(function.getContext(),
                                      function.getBody().getArgumentTypes(),

@@ -7,6 +7,7 @@
 #include "Parameters.h"
 
 #include "Error.h"
+#include "Interleaved.h"
 #include "checkpoint/Checkpoint.h"
 #include "tprt/Dtype.h"
 
@@ -28,10 +29,11 @@ public:
             " has shape ", joinSizes(tensor.shape),
             "; the program was made for ", joinSizes(origin.shape));
     if (isStored(argument.stored) &&
-        storedByName(storedTypeInfo(tensor.type).name) != argument.stored)
+        storedByName(storedTypeInfo(tensor.type).name) !=
+            storedTypeOf(argument.stored))
       raise(TPRT_INVALID, "tensor '", origin.tensor, "' of ", path, " is ",
             storedTypeInfo(tensor.type).name, "; the program keeps it as ",
-            kStored[argument.stored].name,
+            storedInfo(argument.stored).name,
             ", as it was stored; import with --dequantise to take others");
   }
 
@@ -49,6 +51,9 @@ public:
               ? checkpoint->readStored(tensor, view, origin.offset, target)
               : checkpoint->read(tensor, view, origin.offset, argument.dtype,
                                  target));
+    if (const int64_t line = interleavedLine(argument.stored))
+      interleaveLines(argument.stored, target,
+                      elementsOf(block) / (interleavedLines * line), line);
   }
 
 private:

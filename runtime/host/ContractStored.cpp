@@ -9,6 +9,7 @@
 #include "Blas.h"
 #include "ContractLoops.h"
 #include "ContractPacked.h"
+#include "Interleaved.h"
 #include "Numeric.h"
 #include "Stored.h"
 
@@ -29,7 +30,7 @@ constexpr int64_t lineTile = 64, columnTile = 128, innerTile = 2048;
 bool isLines(const ContractPlan &plan, int64_t stored) {
   if (plan.inner.size() != 1 || plan.inner[0].b != 1)
     return false;
-  const int64_t block = kStored[stored].elements;
+  const int64_t block = storedInfo(stored).elements;
   for (const auto *dims : {&plan.batch, &plan.columns})
     for (const ContractDim &dim : *dims)
       if (dim.b % block != 0)
@@ -54,24 +55,31 @@ struct Lines {
 // Few rows
 //===----------------------------------------------------------------------===//
 
-/// A and C have elements of type T.
+/// The rows of A, dense and one after the other, zero beyond `inner`.
+template <typename T>
+void densifyRows(const ContractPlan &plan, const Offsets &rows, const T *a,
+                 float *to) {
+  const ContractDim &inner = plan.inner[0];
+  const int64_t stride = paddedInner(inner.extent);
+  for (int64_t row : rows.a) {
+    for (int64_t k = 0; k < inner.extent; ++k)
+      to[k] = widen<T>(a[row + k * inner.a]);
+    std::fill(to + inner.extent, to + stride, 0.0f);
+    to += stride;
+  }
+}
+
+/// A and C have elements of type T; B's lines lie as they are stored.
 template <typename T>
 void contractFew(const ContractPlan &plan, Scratch &scratch, const T *a,
                  int64_t stored, const void *b, T *c) {
   const ContractDim &inner = plan.inner[0];
-  const int64_t stride = paddedInner(inner.extent);
   Offsets rows;
   rows.set(plan.rows, 0, extentOf(plan.rows));
-  float *dense = scratch.get<float>(0, rows.size() * stride);
+  float *dense = scratch.get<float>(0, rows.size() * paddedInner(inner.extent));
   const Lines columns(plan);
   forEachIndex(plan.batch, [&](int64_t atA, int64_t atB, int64_t atC) {
-    float *to = dense;
-    for (int64_t row : rows.a) {
-      for (int64_t k = 0; k < inner.extent; ++k)
-        to[k] = widen<T>(a[atA + row + k * inner.a]);
-      std::fill(to + inner.extent, to + stride, 0.0f);
-      to += stride;
-    }
+    densifyRows(plan, rows, a + atA, dense);
     forEachIndex(columns.loops, [&](int64_t, int64_t outerB, int64_t outerC) {
       for (int64_t l = 0; l < columns.line.extent; l += lineTile) {
         float sums[lineTile * fewRows];
@@ -89,6 +97,72 @@ void contractFew(const ContractPlan &plan, Scratch &scratch, const T *a,
     });
   });
 }
+
+/// A few rows and groups of eight lines.
+class InterleavedProduct {
+public:
+  InterleavedProduct(const ContractPlan &plan, int64_t stored)
+      : plan(plan), columns(plan), stored(stored) {
+    const int64_t line = interleavedLine(stored),
+                  group = interleavedLines * line;
+    fits = line != 0 && plan.inner[0].extent == line &&
+           columns.line.b == line &&
+           columns.line.extent % interleavedLines == 0;
+    for (const auto *dims : {&plan.batch, &columns.loops})
+      for (const ContractDim &dim : *dims)
+        fits = fits && dim.b % group == 0;
+  }
+
+  explicit operator bool() const { return fits; }
+
+  /// False if a row cannot be brought to fixed point; C is then to be written
+  /// by other means.
+  bool run(Scratch &scratch, const float *a, const void *b, float *c) const {
+    const int64_t stride = paddedInner(plan.inner[0].extent);
+    Offsets rows;
+    rows.set(plan.rows, 0, extentOf(plan.rows));
+    const int64_t parts = stride / partSize, all = rows.size() * parts;
+    float *dense = scratch.get<float>(0, rows.size() * stride);
+    FixedPart *fixed = scratch.get<FixedPart>(1, all);
+    bool allFit = true;
+    forEachIndex(plan.batch, [&](int64_t atA, int64_t atB, int64_t atC) {
+      densifyRows(plan, rows, a + atA, dense);
+      allFit = allFit && fixRow(dense, all, fixed);
+      if (allFit)
+        forEachIndex(
+            columns.loops, [&](int64_t, int64_t outerB, int64_t outerC) {
+              multiply(b, atB + outerB, rows, fixed, parts, c + atC + outerC);
+            });
+    });
+    return allFit;
+  }
+
+private:
+  static constexpr int64_t partSize = 32;
+
+  void multiply(const void *b, int64_t first, const Offsets &rows,
+                const FixedPart *fixed, int64_t parts, float *c) const {
+    const StoredInfo &info = storedInfo(stored);
+    const uint8_t *group =
+        static_cast<const uint8_t *>(b) + first / info.elements * info.bytes;
+    const int64_t groupBytes =
+        interleavedLines * columns.line.b / info.elements * info.bytes;
+    for (int64_t l = 0; l < columns.line.extent; l += interleavedLines) {
+      float sums[fewRows * interleavedLines];
+      multiplyInterleaved(stored, group, parts, fixed, rows.size(), sums);
+      const float *sum = sums;
+      for (int64_t row : rows.c)
+        for (int64_t i = 0; i < interleavedLines; ++i)
+          c[(l + i) * columns.line.c + row] = *sum++;
+      group += groupBytes;
+    }
+  }
+
+  const ContractPlan &plan;
+  const Lines columns;
+  const int64_t stored;
+  bool fits;
+};
 
 //===----------------------------------------------------------------------===//
 // Many rows
@@ -154,8 +228,12 @@ void tprt::contractStored(const ContractPlan &plan, Scratch &scratch,
                           const float *a, int64_t stored, const void *b,
                           float *c) {
   if (isLines(plan, stored)) {
-    if (extentOf(plan.rows) <= fewRows)
+    const bool few = extentOf(plan.rows) <= fewRows;
+    if (few && interleavedLine(stored) == 0)
       return contractFew(plan, scratch, a, stored, b, c);
+    if (InterleavedProduct product(plan, stored);
+        few && product && product.run(scratch, a, b, c))
+      return;
     if (WidenedProduct product(plan, scratch, stored); product) {
       forEachIndex(plan.batch, [&](int64_t atA, int64_t atB, int64_t atC) {
         product.run(a + atA, b, atB, c + atC);

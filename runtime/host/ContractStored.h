@@ -12,8 +12,10 @@
 
 namespace tprt {
 
-/// C = A B, where B is in a stored type. With few rows of A the weights are
-/// widened in registers; with many, tile by tile for BLAS, once for all rows.
+/// C = A B, where B is in a stored type. With few rows of A and lines that are
+/// interleaved, integers are multiplied (Interleaved.h); else with few rows the
+/// weights are widened in registers, and with many tile by tile for BLAS, once
+/// for all rows.
 void contractStored(const ContractPlan &plan, Scratch &scratch, const float *a,
                     int64_t stored, const void *b, float *c);
 

@@ -36,10 +36,10 @@ int64_t ValueType::globalBytes() const {
 int64_t ValueType::localBytes() const {
   int64_t bytes = elementBytes(dtype);
   if (isStored(stored))
-    bytes = kStored[stored].bytes;
+    bytes = storedInfo(stored).bytes;
   for (const Dim &dim : dims)
     bytes = multiply(bytes, dim.local(), "the local size");
-  return isStored(stored) ? bytes / kStored[stored].elements : bytes;
+  return isStored(stored) ? bytes / storedInfo(stored).elements : bytes;
 }
 
 bool ValueType::sameType(const ValueType &other) const {
@@ -58,7 +58,10 @@ std::string ValueType::describe() const {
   }
   std::string type = dtypeName(dtype);
   if (isStored(stored))
-    type += std::string(" stored as ") + kStored[stored].name;
+    type += std::string(" stored as ") + storedInfo(stored).name;
+  if (interleavedLine(stored))
+    type +=
+        " in interleaved lines of " + std::to_string(interleavedLine(stored));
   return type + " " + joinSizes(texts);
 }
 
@@ -248,6 +251,29 @@ static void readOrigin(ManifestReader reader, Argument &argument) {
   checkOriginRange(reader, argument);
 }
 
+/// Groups of whole lines: so many of a rank's last dims are one.
+static void readInterleaved(ManifestReader reader, Argument &argument) {
+  const int64_t line = reader.integerAt("interleaved", 1);
+  int64_t elements = 1, lines = 1;
+  bool whole = true;
+  for (size_t k = argument.dims.size(); k-- > 0;) {
+    const int64_t local = argument.dims[k].local();
+    if (elements < line)
+      elements = multiply(elements, local, "the local size");
+    else
+      lines = multiply(lines, local, "the local size");
+  }
+  whole = whole && elements == line && lines % interleavedLines == 0;
+  const int64_t stored = interleavedStored(argument.stored, line);
+  if (!whole || line >= int64_t(1) << 48 || !isStored(stored))
+    reader.fail("interleaves lines of ", line, " elements of ",
+                storedInfo(argument.stored).name,
+                "; a rank's last dims are to make up a line, and the others a "
+                "multiple of ",
+                interleavedLines, " lines of a type that may be interleaved");
+  argument.stored = stored;
+}
+
 /// Blocks are whole: they run along the fast dim of the stored tensor and along
 /// the parameter's last dim, and no other dim cuts one.
 static void readStored(ManifestReader reader, Argument &argument) {
@@ -260,7 +286,7 @@ static void readStored(ManifestReader reader, Argument &argument) {
                 dtypeName(argument.dtype));
   argument.stored = stored;
   const Origin &origin = argument.origin;
-  const int64_t block = kStored[stored].elements, fast = origin.shape.size();
+  const int64_t block = storedInfo(stored).elements, fast = origin.shape.size();
   if (block == 1)
     return;
   bool whole = fast > 0 && origin.shape.back() % block == 0 &&
@@ -313,6 +339,8 @@ static Argument readArgument(ManifestReader reader, const Mesh &mesh) {
     identityOrigin(argument);
   if (reader.has("stored"))
     readStored(reader, argument);
+  if (reader.has("interleaved"))
+    readInterleaved(reader, argument);
   if (reader.has("initialisation")) {
     std::string how = reader.stringAt("initialisation");
     if (how != "normal" && how != "ones")

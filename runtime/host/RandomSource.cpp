@@ -107,10 +107,10 @@ public:
         !isFloat(argument.dtype))
       raise(TPRT_UNSUPPORTED, "random values of dtype ",
             dtypeName(argument.dtype));
-    if (isStored(argument.stored) && kStored[argument.stored].elements > 1)
+    if (isStored(argument.stored) && storedInfo(argument.stored).elements > 1)
       raise(TPRT_UNSUPPORTED,
             "random values of a weight that the program keeps as ",
-            kStored[argument.stored].name,
+            storedInfo(argument.stored).name,
             ", as it was stored; import the model with --dequantise");
   }
 

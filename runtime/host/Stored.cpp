@@ -6,6 +6,7 @@
 
 #include "Stored.h"
 
+#include "Interleaved.h"
 #include "StoredBlocks.h"
 
 #include <algorithm>
@@ -206,9 +207,31 @@ template <typename Body> void dispatch(int64_t type, const Body &body) {
 
 } // namespace
 
-void tprt::widenStored(int64_t type, const void *tensor, int64_t first,
+/// Line by line, each in its group.
+static void widenLines(int64_t stored, const void *tensor, int64_t first,
                        int64_t count, float *out) {
-  dispatch(type, [&](auto block) {
+  const StoredInfo &info = storedInfo(stored);
+  const int64_t line = interleavedLine(stored);
+  const int64_t groupBytes =
+      interleavedLines * line / info.elements * info.bytes;
+  while (count > 0) {
+    const int64_t at = first / line, skip = first % line;
+    const int64_t taken = std::min(line - skip, count);
+    widenInterleaved(stored,
+                     static_cast<const uint8_t *>(tensor) +
+                         at / interleavedLines * groupBytes,
+                     at % interleavedLines, skip, taken, out);
+    first += taken;
+    count -= taken;
+    out += taken;
+  }
+}
+
+void tprt::widenStored(int64_t stored, const void *tensor, int64_t first,
+                       int64_t count, float *out) {
+  if (interleavedLine(stored) != 0)
+    return widenLines(stored, tensor, first, count, out);
+  dispatch(stored, [&](auto block) {
     widenRange<decltype(block)>(static_cast<const uint8_t *>(tensor), first,
                                 count, out);
   });

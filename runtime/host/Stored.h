@@ -17,7 +17,8 @@
 
 namespace tprt {
 
-/// out[i] = element first + i, for i < count.
+/// out[i] = element first + i, for i < count; of lines that are interleaved
+/// too (Interleaved.h).
 void widenStored(int64_t stored, const void *tensor, int64_t first,
                  int64_t count, float *out);
 
@@ -37,7 +38,8 @@ struct StoredRows {
   int64_t count;
 };
 
-/// sums[l * rows.count + r] = the product of line l and row r.
+/// sums[l * rows.count + r] = the product of line l and row r. Lines lie as
+/// they are stored.
 void multiplyStored(int64_t stored, const StoredLines &lines,
                     const StoredRows &rows, float *sums);
 

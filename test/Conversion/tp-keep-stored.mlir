@@ -4,12 +4,12 @@
 // A weight that a contraction reads stays quantised; one that a kernel reads as
 // well is widened.
 // CHECK-LABEL: @uses
-// CHECK-SAME: name = "w", {{[^}]*}}rt.stored = "Q4_1"
+// CHECK-SAME: name = "w", {{[^}]*}}rt.stored = !rt.stored<"Q4_1" interleaved 64>
 // CHECK-NOT: rt.stored
 // LOWER-LABEL: @uses
-// LOWER-SAME: %{{.*}}: memref<32x64x!rt.stored<"Q4_1">> {rt.slot = {{{[^}]*}}rt.stored = "Q4_1"
+// LOWER-SAME: %{{.*}}: memref<32x64x!rt.stored<"Q4_1" interleaved 64>> {rt.slot = {{{[^}]*}}rt.stored = !rt.stored<"Q4_1" interleaved 64>
 // LOWER-SAME: %{{.*}}: memref<32x64xf32>
-// LOWER: rt.contract {{.*}} : memref<8x64xf32>, memref<32x64x!rt.stored<"Q4_1">>, memref<8x32xf32>
+// LOWER: rt.contract {{.*}} : memref<8x64xf32>, memref<32x64x!rt.stored<"Q4_1" interleaved 64>>, memref<8x32xf32>
 func.func @uses(%x: tensor<8x64xf32> {nn.input = "x"},
     %w: tensor<32x64xf32> {nn.parameter = #nn.parameter<name = "w", tensor = "w", shape = [32, 64], offset = [0, 0], dims = [0, 1], strides = [1, 1], initialisation = "normal", stored = "Q4_1">},
     %v: tensor<32x64xf32> {nn.parameter = #nn.parameter<name = "v", tensor = "v", shape = [32, 64], offset = [0, 0], dims = [0, 1], strides = [1, 1], initialisation = "normal", stored = "Q4_1">})
@@ -25,10 +25,10 @@ func.func @uses(%x: tensor<8x64xf32> {nn.input = "x"},
 // A table that is looked up and multiplied with, in two functions with one
 // buffer: in both or in neither.
 // CHECK-LABEL: @first
-// CHECK-SAME: name = "table", {{[^}]*}}rt.stored = "BF16"
+// CHECK-SAME: name = "table", {{[^}]*}}rt.stored = !rt.stored<"BF16">
 // CHECK-NOT: rt.stored
 // CHECK-LABEL: @second
-// CHECK-SAME: name = "table", {{[^}]*}}rt.stored = "BF16"
+// CHECK-SAME: name = "table", {{[^}]*}}rt.stored = !rt.stored<"BF16">
 // CHECK-NOT: rt.stored
 // LOWER: rt.embedding {{.*}} memref<9x7x!rt.stored<"BF16">>, memref<4x7xf32>
 func.func @first(%ids: tensor<4xi32> {nn.input = "ids"},
@@ -54,9 +54,9 @@ func.func @second(%x: tensor<4x7xf32> {nn.input = "x"},
 // blocks, heads of 16 do not; nor may the fast dim be another one than the last,
 // begin inside a block, or be stored so that the file cannot be right.
 // CHECK-LABEL: @blocks
-// CHECK-SAME: name = "heads", {{[^}]*}}rt.stored = "Q8_0"
+// CHECK-SAME: name = "heads", {{[^}]*}}rt.stored = !rt.stored<"Q8_0" interleaved 128>
 // CHECK-NOT: rt.stored
-// CHECK-SAME: name = "permuted", {{[^}]*}}rt.stored = "Q8_0"
+// CHECK-SAME: name = "permuted", {{[^}]*}}rt.stored = !rt.stored<"Q8_0">
 // CHECK-NOT: rt.stored
 func.func @blocks(%x: tensor<8x2x64xf32> {nn.input = "x"}, %s: tensor<8x8x16xf32> {nn.input = "s"},
     %heads: tensor<32x2x64xf32> {nn.parameter = #nn.parameter<name = "heads", tensor = "a", shape = [32, 128], offset = [0, 0], dims = [0, 1, 1], strides = [1, 64, 1], initialisation = "normal", stored = "Q8_0">},
@@ -87,7 +87,7 @@ tp.mesh @mesh = <["tp"=4]>
 // Shards are whole blocks, or the weight is widened: 256 / 4 is two blocks, 192 /
 // 4 is one and a half.
 // CHECK-LABEL: @shards
-// CHECK-SAME: name = "two", {{[^}]*}}rt.stored = "Q4_0"
+// CHECK-SAME: name = "two", {{[^}]*}}rt.stored = !rt.stored<"Q4_0" interleaved 64>
 // CHECK-NOT: rt.stored
 func.func @shards(%x: tensor<8x64xf32> {nn.input = "x", tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>, tp.global = tensor<8x256xf32>},
     %v: tensor<8x48xf32> {nn.input = "v", tp.sharding = #tp.sharding<@mesh, [{}, {"tp"}]>, tp.global = tensor<8x192xf32>},
@@ -105,7 +105,7 @@ func.func @shards(%x: tensor<8x64xf32> {nn.input = "x", tp.sharding = #tp.shardi
 
 // Two weights multiplied with one another: one of them is widened.
 // CHECK-LABEL: @product
-// CHECK-SAME: name = "a", {{[^}]*}}rt.stored = "F16"
+// CHECK-SAME: name = "a", {{[^}]*}}rt.stored = !rt.stored<"F16">
 // CHECK-NOT: rt.stored
 func.func @product(%a: tensor<8x64xf32> {nn.parameter = #nn.parameter<name = "a", tensor = "a", shape = [8, 64], offset = [0, 0], dims = [0, 1], strides = [1, 1], initialisation = "normal", stored = "F16">},
     %b: tensor<32x64xf32> {nn.parameter = #nn.parameter<name = "b", tensor = "b", shape = [32, 64], offset = [0, 0], dims = [0, 1], strides = [1, 1], initialisation = "normal", stored = "F16">})
@@ -132,8 +132,41 @@ func.func @rounded(%x: tensor<8x64xbf16> {nn.input = "x"},
 // CHECK-LABEL: @stale
 // CHECK-NOT: rt.stored
 func.func @stale(%x: tensor<8x64xf32> {nn.input = "x"},
-    %w: tensor<32x64xf32> {rt.stored = "Q8_0", nn.parameter = #nn.parameter<name = "w", tensor = "w", shape = [32, 64], offset = [0, 0], dims = [0, 1], strides = [1, 1], initialisation = "normal">})
+    %w: tensor<32x64xf32> {rt.stored = !rt.stored<"Q8_0">, nn.parameter = #nn.parameter<name = "w", tensor = "w", shape = [32, 64], offset = [0, 0], dims = [0, 1], strides = [1, 1], initialisation = "normal">})
     -> (tensor<8x32xf32> {nn.output = "y"}) {
   %y = nn.contract %x, %w "mk,nk->mn" : (tensor<8x64xf32>, tensor<32x64xf32>) -> tensor<8x32xf32>
   return %y : tensor<8x32xf32>
+}
+
+// -----
+
+// Lines are interleaved where they are contracted whole, in groups of eight, and
+// by all alike: heads are two dims of a line; a table is looked up in any form;
+// columns that are contracted, other lines elsewhere, and twelve lines leave a
+// weight as its file has it.
+// CHECK-LABEL: @lines
+// CHECK-SAME: name = "heads", {{[^}]*}}rt.stored = !rt.stored<"Q4_0" interleaved 128>
+// CHECK-SAME: name = "table", {{[^}]*}}rt.stored = !rt.stored<"Q4_1" interleaved 64>
+// CHECK-SAME: name = "columns", {{[^}]*}}rt.stored = !rt.stored<"Q4_1">
+// CHECK-SAME: name = "twice", {{[^}]*}}rt.stored = !rt.stored<"Q4_1">
+// CHECK-SAME: name = "twelve", {{[^}]*}}rt.stored = !rt.stored<"Q4_1">
+// CHECK-SAME: name = "rows", {{[^}]*}}rt.stored = !rt.stored<"Q4_1">
+func.func @lines(%x: tensor<8x2x64xf32> {nn.input = "x"}, %ids: tensor<8xi32> {nn.input = "ids"},
+    %heads: tensor<16x2x64xf32> {nn.parameter = #nn.parameter<name = "heads", tensor = "a", shape = [16, 128], offset = [0, 0], dims = [0, 1, 1], strides = [1, 64, 1], initialisation = "normal", stored = "Q4_0">},
+    %table: tensor<24x64xf32> {nn.parameter = #nn.parameter<name = "table", tensor = "b", shape = [24, 64], offset = [0, 0], dims = [0, 1], strides = [1, 1], initialisation = "normal", stored = "Q4_1">},
+    %columns: tensor<64x64xf32> {nn.parameter = #nn.parameter<name = "columns", tensor = "c", shape = [64, 64], offset = [0, 0], dims = [0, 1], strides = [1, 1], initialisation = "normal", stored = "Q4_1">},
+    %twice: tensor<8x2x64xf32> {nn.parameter = #nn.parameter<name = "twice", tensor = "d", shape = [8, 128], offset = [0, 0], dims = [0, 1, 1], strides = [1, 64, 1], initialisation = "normal", stored = "Q4_1">},
+    %twelve: tensor<12x64xf32> {nn.parameter = #nn.parameter<name = "twelve", tensor = "e", shape = [12, 64], offset = [0, 0], dims = [0, 1], strides = [1, 1], initialisation = "normal", stored = "Q4_1">},
+    %rows: tensor<24x64xf32> {nn.parameter = #nn.parameter<name = "rows", tensor = "f", shape = [24, 64], offset = [0, 0], dims = [0, 1], strides = [1, 1], initialisation = "normal", stored = "Q4_1">})
+    -> (tensor<8x16xf32> {nn.output = "y0"}, tensor<8x24xf32> {nn.output = "y1"}, tensor<8x64xf32> {nn.output = "y2"}, tensor<8x8xf32> {nn.output = "y3"},
+        tensor<8x2x8xf32> {nn.output = "y4"}, tensor<8x12xf32> {nn.output = "y5"}, tensor<8x64xf32> {nn.output = "y6"}) {
+  %0 = nn.contract %x, %heads "mhk,nhk->mn" : (tensor<8x2x64xf32>, tensor<16x2x64xf32>) -> tensor<8x16xf32>
+  %row = nn.embedding %ids, %table : (tensor<8xi32>, tensor<24x64xf32>) -> tensor<8x64xf32>
+  %1 = nn.contract %row, %table "mk,nk->mn" : (tensor<8x64xf32>, tensor<24x64xf32>) -> tensor<8x24xf32>
+  %2 = nn.contract %row, %columns "mk,kn->mn" : (tensor<8x64xf32>, tensor<64x64xf32>) -> tensor<8x64xf32>
+  %3 = nn.contract %x, %twice "mhk,nhk->mn" : (tensor<8x2x64xf32>, tensor<8x2x64xf32>) -> tensor<8x8xf32>
+  %4 = nn.contract %x, %twice "mhk,nhk->mhn" : (tensor<8x2x64xf32>, tensor<8x2x64xf32>) -> tensor<8x2x8xf32>
+  %5 = nn.contract %row, %twelve "mk,nk->mn" : (tensor<8x64xf32>, tensor<12x64xf32>) -> tensor<8x12xf32>
+  %6 = nn.embedding %ids, %rows : (tensor<8xi32>, tensor<24x64xf32>) -> tensor<8x64xf32>
+  return %0, %1, %2, %3, %4, %5, %6 : tensor<8x16xf32>, tensor<8x24xf32>, tensor<8x64xf32>, tensor<8x8xf32>, tensor<8x2x8xf32>, tensor<8x12xf32>, tensor<8x64xf32>
 }

@@ -214,6 +214,43 @@ TEST(Manifest, stored) {
                     "tensor's fast dim");
 }
 
+TEST(Manifest, interleaved) {
+  // Each of two ranks has heads of 64 twice a line, and eight or four lines.
+  auto parse = [](int64_t rows, const char *stored, int64_t line) {
+    Json json = good();
+    Json &argument = json[Json::json_pointer(weight)];
+    argument["dims"] = {dim(rows, rows, {axis("tp", 2)}), dim(2), dim(64)};
+    argument["origin"] = {{"tensor", "stored"},
+                          {"shape", {rows, 128}},
+                          {"offset", {0, 0}},
+                          {"dims",
+                           {{{"dim", 0}, {"stride", 1}},
+                            {{"dim", 1}, {"stride", 64}},
+                            {{"dim", 1}, {"stride", 1}}}}};
+    argument["stored"] = stored;
+    argument["interleaved"] = line;
+    return json.dump();
+  };
+  Manifest manifest = parseManifest(parse(16, "Q4_1", 128).c_str());
+  const Argument &argument = manifest.entries[0].arguments[0];
+  EXPECT_EQ(argument.stored, interleavedStored(TPRT_STORED_Q4_1, 128));
+  EXPECT_EQ(argument.localBytes(), 8 * 128 / 32 * 20);
+  EXPECT_EQ(argument.describe(), "f32 stored as Q4_1 in interleaved lines of "
+                                 "128 [16 over 2, 2, 64]");
+  const std::string place = "manifest: entry 'entry0': argument 0 ('weight'): ";
+  auto expectRefused = [&](int64_t rows, const char *stored, int64_t line) {
+    EXPECT_EQ(messageOf(parse(rows, stored, line)),
+              place + "interleaves lines of " + std::to_string(line) +
+                  " elements of " + stored +
+                  "; a rank's last dims are to make up a line, and the others "
+                  "a multiple of 8 lines of a type that may be interleaved");
+  };
+  expectRefused(8, "Q4_1", 128);
+  expectRefused(16, "Q5_0", 128);
+  expectRefused(16, "Q4_1", 96);
+  expectRefused(16, "Q4_1", int64_t(1) << 60);
+}
+
 TEST(Manifest, argumentsAndResults) {
   EXPECT_EQ(with(at("/kind").c_str(), "weights"),
             "manifest: entry 'entry0': argument 0 ('weight'): there is no kind "

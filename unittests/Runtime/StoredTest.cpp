@@ -12,6 +12,7 @@
 #include "host/Stored.h"
 #include "Support.h"
 #include "checkpoint/Codec.h"
+#include "host/Interleaved.h"
 
 #include <cmath>
 #include <cstring>
@@ -20,6 +21,70 @@ using namespace tprt;
 using namespace tprt::test;
 
 namespace {
+
+/// Sizes of a contraction and where its columns lie.
+struct Shape {
+  int64_t batch, rows, columns, inner;
+  bool transposed; ///< the weight is [inner, columns]
+};
+
+void PrintTo(const Shape &shape, std::ostream *out) {
+  *out << shape.batch << " x " << shape.rows << " x " << shape.columns << " x "
+       << shape.inner << (shape.transposed ? " transposed" : "");
+}
+
+class Contraction {
+public:
+  Contraction(const Shape &shape) : shape(shape) {
+    const auto [z, m, n, k, transposed] = shape;
+    desc.dtype = TPRT_F32;
+    desc.num_dims = 4;
+    desc.dims[0] = {0, z, m * k, n * k, m * n};
+    desc.dims[1] = {1, m, k, 0, n};
+    desc.dims[2] = {2, n, 0, transposed ? 1 : k, 1};
+    desc.dims[3] = {3, k, 1, transposed ? n : 1, 0};
+  }
+
+  std::vector<double> expected(const std::vector<float> &a,
+                               const std::vector<float> &b) const {
+    std::vector<double> c;
+    for (int64_t z = 0; z < shape.batch; ++z)
+      for (int64_t i = 0; i < shape.rows; ++i)
+        for (int64_t j = 0; j < shape.columns; ++j) {
+          double sum = 0;
+          for (int64_t k = 0; k < shape.inner; ++k)
+            sum +=
+                double(a[size_t(z * desc.dims[0].stride_a +
+                                i * desc.dims[1].stride_a + k)]) *
+                b[size_t(z * desc.dims[0].stride_b + j * desc.dims[2].stride_b +
+                         k * desc.dims[3].stride_b)];
+          c.push_back(sum);
+        }
+    return c;
+  }
+
+  tprt_contract_desc asStored() const {
+    tprt_contract_desc result = desc;
+    result.stored_b = stored;
+    return result;
+  }
+
+  /// The same with A and B exchanged.
+  tprt_contract_desc mirrored() const {
+    tprt_contract_desc result = asStored();
+    for (int64_t i = 0; i < desc.num_dims; ++i) {
+      tprt_contract_dim &dim = result.dims[i];
+      std::swap(dim.stride_a, dim.stride_b);
+      dim.kind = dim.kind == 1 ? 2 : dim.kind == 2 ? 1 : dim.kind;
+    }
+    std::swap(result.stored_a, result.stored_b);
+    return result;
+  }
+
+  const Shape shape;
+  tprt_contract_desc desc = {};
+  int64_t stored = TPRT_STORED_AS_DTYPE; ///< of B
+};
 
 class StoredTest : public testing::TestWithParam<int64_t> {
 protected:
@@ -47,6 +112,41 @@ protected:
     checkpoint::findDecoder<float> (*type)(tensor.data(), 0, 1, elements,
                                            values.data());
     return values;
+  }
+
+  std::vector<float> run(const Contraction &of, const std::vector<float> &a,
+                         const std::vector<uint8_t> &b, bool mirror) {
+    const Shape &shape = of.shape;
+    std::vector<float> c(size_t(shape.batch * shape.rows * shape.columns), NAN);
+    tprt_contract_desc desc = mirror ? of.mirrored() : of.asStored();
+    EXPECT_EQ(runOnOne([&](tprt_rank *rank) {
+                if (mirror)
+                  tprt_contract(rank, &desc, b.data(), a.data(), c.data());
+                else
+                  tprt_contract(rank, &desc, a.data(), b.data(), c.data());
+              }),
+              "");
+    return c;
+  }
+
+  /// The same infinities and NaNs, and what is finite close to it.
+  void expectNear(const Contraction &of, const std::vector<float> &a,
+                  const std::vector<uint8_t> &b,
+                  const std::vector<double> &expected) {
+    double largest = 0;
+    for (double x : expected)
+      if (std::isfinite(x))
+        largest = std::max(largest, std::abs(x));
+    for (bool mirror : {false, true}) {
+      std::vector<float> c = run(of, a, b, mirror);
+      for (size_t i = 0; i < c.size(); ++i)
+        if (std::isnan(expected[i]))
+          ASSERT_TRUE(std::isnan(c[i])) << i;
+        else if (std::isinf(expected[i]))
+          ASSERT_EQ(c[i], expected[i]) << i;
+        else
+          ASSERT_NEAR(c[i], expected[i], 1e-5 * largest) << i;
+    }
   }
 
 private:
@@ -95,70 +195,16 @@ TEST_P(StoredTest, tailsOfPlainTypesAreNotReadBeyond) {
   }
 }
 
-/// Sizes of a contraction and where its columns lie.
-struct Shape {
-  int64_t batch, rows, columns, inner;
-  bool transposed; ///< the weight is [inner, columns]
-};
-
-void PrintTo(const Shape &shape, std::ostream *out) {
-  *out << shape.batch << " x " << shape.rows << " x " << shape.columns << " x "
-       << shape.inner << (shape.transposed ? " transposed" : "");
-}
-
-class Contraction {
-public:
-  Contraction(const Shape &shape) : shape(shape) {
-    const auto [z, m, n, k, transposed] = shape;
-    desc.dtype = TPRT_F32;
-    desc.num_dims = 4;
-    desc.dims[0] = {0, z, m * k, n * k, m * n};
-    desc.dims[1] = {1, m, k, 0, n};
-    desc.dims[2] = {2, n, 0, transposed ? 1 : k, 1};
-    desc.dims[3] = {3, k, 1, transposed ? n : 1, 0};
-  }
-
-  std::vector<double> expected(const std::vector<float> &a,
-                               const std::vector<float> &b) const {
-    std::vector<double> c;
-    for (int64_t z = 0; z < shape.batch; ++z)
-      for (int64_t i = 0; i < shape.rows; ++i)
-        for (int64_t j = 0; j < shape.columns; ++j) {
-          double sum = 0;
-          for (int64_t k = 0; k < shape.inner; ++k)
-            sum +=
-                double(a[size_t(z * desc.dims[0].stride_a +
-                                i * desc.dims[1].stride_a + k)]) *
-                b[size_t(z * desc.dims[0].stride_b + j * desc.dims[2].stride_b +
-                         k * desc.dims[3].stride_b)];
-          c.push_back(sum);
-        }
-    return c;
-  }
-
-  /// The same with A and B exchanged.
-  tprt_contract_desc mirrored() const {
-    tprt_contract_desc result = desc;
-    for (int64_t i = 0; i < desc.num_dims; ++i) {
-      tprt_contract_dim &dim = result.dims[i];
-      std::swap(dim.stride_a, dim.stride_b);
-      dim.kind = dim.kind == 1 ? 2 : dim.kind == 2 ? 1 : dim.kind;
-    }
-    std::swap(result.stored_a, result.stored_b);
-    return result;
-  }
-
-  const Shape shape;
-  tprt_contract_desc desc = {};
-};
-
 TEST_P(StoredTest, contracts) {
   // One row, few, many; columns that are no multiple of a tile; a long inner
   // dim; several batches.
-  const Shape shapes[] = {{1, 1, 70, 256, false},   {1, 1, 3, 768, false},
-                          {1, 7, 70, 256, false},   {2, 4, 20, 512, false},
-                          {1, 33, 140, 256, false}, {3, 9, 5, 2304, false},
-                          {1, 1, 256, 7, true},     {1, 20, 512, 33, true}};
+  const Shape shapes[] = {{1, 1, 70, 256, false},  {1, 1, 72, 256, false},
+                          {1, 5, 136, 768, false}, {2, 3, 24, 512, false},
+                          {1, 40, 72, 256, false}, {1, 1, 256, 8, true},
+                          {1, 1, 3, 768, false},   {1, 7, 70, 256, false},
+                          {2, 4, 20, 512, false},  {1, 33, 140, 256, false},
+                          {3, 9, 5, 2304, false},  {1, 1, 256, 7, true},
+                          {1, 20, 512, 33, true}};
   for (const Shape &shape : shapes) {
     SCOPED_TRACE(testing::PrintToString(shape));
     Contraction of(shape);
@@ -169,24 +215,85 @@ TEST_P(StoredTest, contracts) {
     std::normal_distribution<float> normal;
     for (float &x : a)
       x = normal(random);
-    std::vector<double> expected = of.expected(a, wide);
-    double largest = 0;
-    for (double x : expected)
-      largest = std::max(largest, std::abs(x));
-    for (bool mirror : {false, true}) {
-      std::vector<float> c(expected.size(), NAN);
-      of.desc.stored_b = stored;
-      tprt_contract_desc desc = mirror ? of.mirrored() : of.desc;
-      ASSERT_EQ(runOnOne([&](tprt_rank *rank) {
-                  if (mirror)
-                    tprt_contract(rank, &desc, b.data(), a.data(), c.data());
-                  else
-                    tprt_contract(rank, &desc, a.data(), b.data(), c.data());
-                }),
-                "");
-      for (size_t i = 0; i < c.size(); ++i)
-        ASSERT_NEAR(c[i], expected[i], 1e-5 * largest) << i;
+    of.stored = stored;
+    expectNear(of, a, b, of.expected(a, wide));
+    const int64_t line = shape.transposed ? shape.columns : shape.inner;
+    if (mayInterleave(stored) && line % block == 0 &&
+        size / line % interleavedLines == 0) {
+      interleaveLines(stored, b.data(), size / line / interleavedLines, line);
+      of.stored = interleavedStored(stored, line);
+      ASSERT_TRUE(isStored(of.stored));
+      expectNear(of, a, b, of.expected(a, wide));
     }
+  }
+}
+
+TEST_P(StoredTest, interleavedLinesWidenToTheSameBits) {
+  if (!mayInterleave(stored))
+    GTEST_SKIP() << "is not interleaved";
+  const int64_t line = 3 * block, elements = 16 * line;
+  std::vector<uint8_t> tensor = makeTensor(elements);
+  std::vector<float> expected = decode(tensor, elements);
+  interleaveLines(stored, tensor.data(), 2, line);
+  const int64_t group = interleavedLines * line;
+  for (int64_t first : {int64_t(0), int64_t(1), int64_t(31), line - 1, line,
+                        2 * line + 8, group - 1, group, group + line + 40})
+    for (int64_t count : {int64_t(0), int64_t(1), int64_t(5), int64_t(33), line,
+                          3 * line + 12, 5 * line + 56}) {
+      std::vector<float> values(size_t(count) + 1, -7.0f);
+      widenStored(interleavedStored(stored, line), tensor.data(), first, count,
+                  values.data());
+      EXPECT_EQ(std::memcmp(values.data(), expected.data() + first,
+                            size_t(count) * sizeof(float)),
+                0)
+          << first << " " << count;
+      EXPECT_EQ(values.back(), -7.0f);
+    }
+}
+
+/// What cannot be brought to fixed point is computed in floats.
+TEST_P(StoredTest, interleavedLinesKeepInfinitiesAndExtremes) {
+  if (!mayInterleave(stored))
+    GTEST_SKIP() << "is not interleaved";
+  const int64_t inner = 256, columns = 16;
+  Contraction of({1, 2, columns, inner, false});
+  std::vector<uint8_t> b = makeTensor(columns * inner);
+  std::vector<float> wide = decode(b, columns * inner);
+  interleaveLines(stored, b.data(), columns / interleavedLines, inner);
+  of.stored = interleavedStored(stored, inner);
+  const float infinity = INFINITY;
+  for (float special : {infinity, -infinity, NAN, 1e33f, 1e-30f, 0.0f}) {
+    SCOPED_TRACE(special);
+    std::vector<float> a(size_t(2 * inner), special);
+    for (int64_t i = 0; i < inner; ++i) // the first row, but for one element
+      if (i != 70 && std::abs(special) != 1e-30f)
+        a[size_t(i)] = 0.25f;
+    expectNear(of, a, b, of.expected(a, wide));
+  }
+}
+
+/// Parts of very different size, and one element that is far larger than the
+/// others of its part.
+TEST_P(StoredTest, interleavedProductsAreAsGoodAsFloats) {
+  if (!mayInterleave(stored))
+    GTEST_SKIP() << "is not interleaved";
+  const int64_t inner = 256, columns = 64;
+  Contraction of({1, 1, columns, inner, false});
+  std::vector<uint8_t> b = makeTensor(columns * inner);
+  std::vector<float> wide = decode(b, columns * inner);
+  std::normal_distribution<float> normal;
+  std::vector<float> a;
+  for (int64_t i = 0; i < inner; ++i)
+    a.push_back(normal(random) * (i < 32 ? 1e-6f : i % 32 == 9 ? 64.0f : 1.0f));
+  interleaveLines(stored, b.data(), columns / interleavedLines, inner);
+  of.stored = interleavedStored(stored, inner);
+  std::vector<float> c = run(of, a, b, false);
+  std::vector<double> expected = of.expected(a, wide);
+  for (int64_t j = 0; j < columns; ++j) {
+    double magnitude = 0; // of what is added
+    for (int64_t i = 0; i < inner; ++i)
+      magnitude += std::abs(double(a[size_t(i)]) * wide[size_t(j * inner + i)]);
+    EXPECT_NEAR(c[size_t(j)], expected[size_t(j)], magnitude * 0x1p-21);
   }
 }
 

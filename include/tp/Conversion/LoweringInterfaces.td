@@ -94,10 +94,12 @@ def BufferOpInterface : OpInterface<"BufferOpInterface"> {
       }], "bool", "mustUpdateInPlace", (ins "unsigned":$result), "",
       [{ return false; }]>,
     InterfaceMethod<[{
-        Whether the op can read this operand, a weight of f32, as its file stores
-        it: quantised, or as a 16-bit float.
-      }], "bool", "readsStored", (ins "unsigned":$operand), "",
-      [{ return false; }]>
+        If the op can read this operand, a weight of f32, as its file stores it,
+        quantised or as a 16-bit float: how many of the operand's last dims are one
+        line to it, whose elements it adds up, so that lines had best be interleaved;
+        0 if it has no such wish. In `mhk,nhk->mn` the right operand's are two.
+      }], "::std::optional<unsigned>", "getStoredLineDims",
+      (ins "unsigned":$operand), "", [{ return ::std::nullopt; }]>
   ];
 }
 

@@ -67,10 +67,11 @@ def TPKeepStored : Pass<"tp-keep-stored", "::mlir::ModuleOp"> {
   let description = [{
     A parameter of f32 that its file stores quantised, or as a 16-bit float, need not
     be widened when it is loaded: contractions and embeddings read it as it is
-    (`readsStored` of BufferOpInterface), exactly as if it had been widened, and it
-    takes a fraction of the memory and of the time to read it. Marks such parameters
-    with `rt.stored`; tp-lower-to-runtime gives them buffers of `!rt.stored`. One is
-    widened on loading all the same if
+    (`getStoredLineDims` of BufferOpInterface), and it takes a fraction of the memory
+    and of the time to read it. Marks such parameters with `rt.stored`;
+    tp-lower-to-runtime gives them buffers of that element type. Lines that are
+    contracted are interleaved if the runtime can and all who contract them have the
+    same ones. A weight is widened on loading all the same if
     - an op of any function uses it that cannot read it so, or
     - its sharding or its map from the file cuts a block, the elements that share a
       scale: blocks run along the last dim.
@@ -88,7 +89,7 @@ def TPKeepStored : Pass<"tp-keep-stored", "::mlir::ModuleOp"> {
         %w: tensor<32x64xf32> {nn.parameter = #nn.parameter<name = "w",
           tensor = "w", shape = [32, 64], offset = [0, 0], dims = [0, 1],
           strides = [1, 1], initialisation = "normal", stored = "Q4_1">,
-          rt.stored = "Q4_1"})
+          rt.stored = !rt.stored<"Q4_1" interleaved 64>})
     ```
   }];
   let dependentDialects = ["::mlir::rt::RTDialect"];

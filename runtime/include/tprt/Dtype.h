@@ -55,8 +55,46 @@ inline constexpr StoredInfo kStored[] = {
     {"Q5_K", 256, 176}, {"Q6_K", 256, 210},
 };
 
+/// Lines that are interleaved (tprt_stored).
+inline constexpr int64_t interleavedLines = 8;
+
+inline int64_t storedTypeOf(int64_t stored) { return stored & 255; }
+
+/// Elements of the lines that lie in groups of eight; 0 if lines lie as they
+/// are stored.
+inline int64_t interleavedLine(int64_t stored) { return stored >> 8; }
+
+inline int64_t interleavedStored(int64_t type, int64_t line) {
+  return type | line << 8;
+}
+
+/// Whether blocks of the type may be interleaved.
+inline bool mayInterleave(int64_t type) {
+  switch (type) {
+  case TPRT_STORED_Q4_0:
+  case TPRT_STORED_Q4_1:
+  case TPRT_STORED_Q8_0:
+  case TPRT_STORED_Q4_K:
+  case TPRT_STORED_Q5_K:
+  case TPRT_STORED_Q6_K:
+    return true;
+  }
+  return false;
+}
+
+/// A stored type, and if it says so with lines of whole blocks that may be
+/// interleaved.
 inline bool isStored(int64_t stored) {
-  return stored > TPRT_STORED_AS_DTYPE && stored <= TPRT_STORED_Q6_K;
+  const int64_t type = storedTypeOf(stored), line = interleavedLine(stored);
+  return stored > TPRT_STORED_AS_DTYPE && type > TPRT_STORED_AS_DTYPE &&
+         type <= TPRT_STORED_Q6_K &&
+         (line == 0 ||
+          (mayInterleave(type) && line % kStored[type].elements == 0));
+}
+
+/// Of what isStored().
+inline const StoredInfo &storedInfo(int64_t stored) {
+  return kStored[storedTypeOf(stored)];
 }
 
 /// TPRT_STORED_AS_DTYPE for a name that is none of these.

@@ -420,6 +420,37 @@ func.func @stored(%w: memref<8x64x!rt.stored<"Q3_7">>)
 
 // -----
 
+// expected-error @+1 {{the runtime does not interleave lines of 64 elements of "Q5_0", whose blocks are 32}}
+func.func @stored(%w: memref<8x64x!rt.stored<"Q5_0" interleaved 64>>)
+
+// -----
+
+// expected-error @+1 {{the runtime does not interleave lines of 48 elements of "Q4_1", whose blocks are 32}}
+func.func @stored(%w: memref<8x48x!rt.stored<"Q4_1" interleaved 48>>)
+
+// -----
+
+// expected-error @+1 {{the runtime does not interleave lines of -64 elements of "Q4_1", whose blocks are 32}}
+func.func @stored(%w: memref<8x64x!rt.stored<"Q4_1" interleaved -64>>)
+
+// -----
+
+func.func @stored(%x: memref<8x64xf32>, %w: memref<12x64x!rt.stored<"Q4_1" interleaved 64>>, %y: memref<8x12xf32>) {
+  // expected-error @+1 {{the last dims of 'memref<12x64x!rt.stored<"Q4_1" interleaved 64>>' are not lines of 64, or the others not a multiple of 8}}
+  rt.contract %x, %w into %y "mk,nk->mn" : memref<8x64xf32>, memref<12x64x!rt.stored<"Q4_1" interleaved 64>>, memref<8x12xf32>
+  return
+}
+
+// -----
+
+func.func @stored(%x: memref<8x64xf32>, %w: memref<8x64x!rt.stored<"Q4_1" interleaved 128>>, %y: memref<8x8xf32>) {
+  // expected-error @+1 {{the last dims of 'memref<8x64x!rt.stored<"Q4_1" interleaved 128>>' are not lines of 128}}
+  rt.contract %x, %w into %y "mk,nk->mn" : memref<8x64xf32>, memref<8x64x!rt.stored<"Q4_1" interleaved 128>>, memref<8x8xf32>
+  return
+}
+
+// -----
+
 func.func @stored(%w: memref<8x64x!rt.stored<"Q8_0">>, %y: memref<8x8xf32>) {
   // expected-error @+1 {{reads one weight as it is stored, not two}}
   rt.contract %w, %w into %y "mk,nk->mn" : memref<8x64x!rt.stored<"Q8_0">>, memref<8x64x!rt.stored<"Q8_0">>, memref<8x8xf32>

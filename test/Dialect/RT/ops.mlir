@@ -104,3 +104,10 @@ func.func @stored(%x: memref<8x64xf32>, %w: memref<6x64x!rt.stored<"Q4_1">>, %y:
   rt.contract %x, %w into %y "mk,nk->mn" : memref<8x64xf32>, memref<6x64x!rt.stored<"Q4_1">>, memref<8x6xf32>
   return
 }
+
+// CHECK-LABEL: @interleaved
+// CHECK-SAME: memref<8x2x64x!rt.stored<"Q4_1" interleaved 128>>
+func.func @interleaved(%x: memref<8x2x64xf32>, %w: memref<8x2x64x!rt.stored<"Q4_1" interleaved 128>>, %y: memref<8x8xf32>) {
+  rt.contract %x, %w into %y "mhk,nhk->mn" : memref<8x2x64xf32>, memref<8x2x64x!rt.stored<"Q4_1" interleaved 128>>, memref<8x8xf32>
+  return
+}

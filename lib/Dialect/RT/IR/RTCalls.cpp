@@ -16,6 +16,22 @@
 using namespace mlir;
 using namespace mlir::rt;
 
+/// Blocks run along the last dim, and interleaved lines are the last dims of a
+/// multiple of eight.
+static LogicalResult verifyStored(Operation *op, MemRefType type,
+                                  StoredType stored) {
+  const int64_t block = *getBlockElements(stored.getName());
+  if (type.getRank() == 0 || type.getShape().back() % block)
+    return op->emitOpError("the last dim of ")
+           << type << " is not whole blocks of " << block;
+  if (stored.getLine() != 0 &&
+      !isInGroupsOfLines(type.getShape(), stored.getLine()))
+    return op->emitOpError("the last dims of ")
+           << type << " are not lines of " << stored.getLine()
+           << ", or the others not a multiple of " << kInterleavedLines;
+  return success();
+}
+
 /// Every buffer has at most the interface's rank and is dense; only the given
 /// operands may be as a file stores them.
 static LogicalResult verifyBuffers(Operation *op,
@@ -33,10 +49,8 @@ static LogicalResult verifyBuffers(Operation *op,
     if (stored && !llvm::is_contained(storedOperands, operand))
       return op->emitOpError("does not read weights as they are stored, ")
              << type;
-    int64_t block = stored ? *getBlockElements(stored.getName()) : 1;
-    if (stored && (type.getRank() == 0 || type.getShape().back() % block))
-      return op->emitOpError("the last dim of ")
-             << type << " is not whole blocks of " << block;
+    if (stored && failed(verifyStored(op, type, stored)))
+      return failure();
   }
   return success();
 }

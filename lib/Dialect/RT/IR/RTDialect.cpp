@@ -107,37 +107,63 @@ int64_t rt::getElementBytes(Type type) {
 // Stored types
 //===----------------------------------------------------------------------===//
 
+static int64_t codeOf(StringRef stored) {
+  return tprt::storedByName({stored.data(), stored.size()});
+}
+
 LogicalResult StoredType::verify(function_ref<InFlightDiagnostic()> emitError,
-                                 StringRef name) {
-  if (!getBlockElements(name))
+                                 StringRef name, int64_t line) {
+  const std::optional<int64_t> block = getBlockElements(name);
+  if (!block)
     return emitError() << "the runtime keeps no weights as \"" << name << '"';
+  if (line != 0 && !mayInterleave(name, line))
+    return emitError() << "the runtime does not interleave lines of " << line
+                       << " elements of \"" << name << "\", whose blocks are "
+                       << *block;
   return success();
 }
 
-std::optional<int64_t> rt::getBlockElements(StringRef stored) {
-  int64_t code = tprt::storedByName({stored.data(), stored.size()});
-  if (!tprt::isStored(code))
-    return std::nullopt;
-  return tprt::kStored[code].elements;
+bool rt::mayInterleave(StringRef stored, int64_t line) {
+  // Where the line stands in the code, it is positive.
+  return line > 0 && line < int64_t(1) << 48 &&
+         tprt::isStored(tprt::interleavedStored(codeOf(stored), line));
 }
 
-MemRefType rt::getStoredType(ShapedType type, StringRef stored) {
-  return MemRefType::get(type.getShape(),
-                         StoredType::get(type.getContext(), stored));
+std::optional<int64_t> rt::getBlockElements(StringRef stored) {
+  int64_t code = codeOf(stored);
+  if (!tprt::isStored(code))
+    return std::nullopt;
+  return tprt::storedInfo(code).elements;
+}
+
+static_assert(kInterleavedLines == tprt::interleavedLines,
+              "the runtime's interface");
+
+bool rt::isInGroupsOfLines(ArrayRef<int64_t> shape, int64_t line) {
+  int64_t elements = 1;
+  while (!shape.empty() && elements < line) {
+    elements *= shape.back();
+    shape = shape.drop_back();
+  }
+  // Modulo eight, so that nothing overflows.
+  int64_t lines = 1;
+  for (int64_t size : shape)
+    lines = lines * (size % kInterleavedLines) % kInterleavedLines;
+  return elements == line && lines == 0;
 }
 
 int64_t rt::getStoredCode(MemRefType type) {
   auto stored = dyn_cast<StoredType>(type.getElementType());
   if (!stored)
     return TPRT_STORED_AS_DTYPE;
-  return tprt::storedByName({stored.getName().data(), stored.getName().size()});
+  return tprt::interleavedStored(codeOf(stored.getName()), stored.getLine());
 }
 
 int64_t rt::getBytes(ShapedType type) {
   if (auto memref = dyn_cast<MemRefType>(type))
     if (int64_t code = getStoredCode(memref))
-      return type.getNumElements() / tprt::kStored[code].elements *
-             tprt::kStored[code].bytes;
+      return type.getNumElements() / tprt::storedInfo(code).elements *
+             tprt::storedInfo(code).bytes;
   return type.getNumElements() * getElementBytes(type.getElementType());
 }
 

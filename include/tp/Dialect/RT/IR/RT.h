@@ -60,9 +60,13 @@ int64_t getBytes(ShapedType type);
 /// Elements of a block of a stored type, by the name that files have for it: 1
 /// for a 16-bit float, nothing if weights are not kept so.
 std::optional<int64_t> getBlockElements(StringRef stored);
-/// The buffer of f32 numbers that lies as `stored`, a name that
-/// getBlockElements() knows.
-MemRefType getStoredType(ShapedType type, StringRef stored);
+/// Lines that lie side by side where they are interleaved.
+inline constexpr int64_t kInterleavedLines = 8;
+/// Whether the runtime interleaves lines of `line` elements of a stored type.
+bool mayInterleave(StringRef stored, int64_t line);
+/// Whether the last dims of a buffer make up lines of `line` elements, a
+/// multiple of kInterleavedLines of them.
+bool isInGroupsOfLines(ArrayRef<int64_t> shape, int64_t line);
 /// The runtime's number of how a buffer is stored; 0 for one that lies as its
 /// element type.
 int64_t getStoredCode(MemRefType type);

@@ -33,7 +33,7 @@ def RT_Dialect : Dialect {
     - `rt.grid`, on a kernel for GPUs: how many blocks, of how many threads, to
       launch it with;
     - `rt.stored`, on a parameter of an entry: its buffer has the blocks of the file,
-      of that type, see `!rt.stored`;
+      in elements of that type, see `!rt.stored`;
     - `rt.marked`, on an entry: its calls and launches have marks, `rt.mark`;
     - `#rt.origin`, in the location of an op: which op of the local program it comes
       from, for the marks of a timeline;
@@ -63,12 +63,21 @@ def RT_StoredType : TypeDef<RT_Dialect, "Stored", [MemRefElementTypeInterface]> 
     the buffer's last dim, which is a multiple of one. Only ops that say so read
     such a buffer, and none writes it.
 
+    `interleaved` gives the elements of a line, which the last dims make up; the other
+    dims are a multiple of eight lines. Eight lines then lie side by side, block by
+    block, as `tprt_stored` says, so that a processor's vector holds what belongs to
+    eight lines.
+
     ```mlir
-    memref<576x1536x!rt.stored<"Q4_1">>
+    memref<576x1536x!rt.stored<"Q8_0">>
+    memref<576x3x3x64x!rt.stored<"Q4_1" interleaved 576>>
     ```
   }];
-  let parameters = (ins StringRefParameter<"as files spell it">:$name);
-  let assemblyFormat = "`<` $name `>`";
+  let parameters = (ins StringRefParameter<"as files spell it">:$name,
+      DefaultValuedParameter<"int64_t", "0",
+                             "elements of an interleaved line; 0 if lines are "
+                             "not">:$line);
+  let assemblyFormat = "`<` $name (`interleaved` $line^)? `>`";
   let genVerifyDecl = 1;
 }
 

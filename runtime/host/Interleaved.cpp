@@ -1,0 +1,270 @@
+//===- Interleaved.cpp - stored weights, eight lines side by side --------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Interleaved.h"
+
+#include "Error.h"
+#include "Simd.h"
+#include "Stored.h"
+#include "StoredBlocks.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+using namespace tprt;
+using stored::loadHalf, stored::partElements;
+
+namespace {
+
+constexpr int64_t groupLines = interleavedLines;
+
+/// As in Stored.cpp, but rather more is read at a time.
+constexpr int64_t prefetchDistance = 1024;
+
+/// Numbers have `Planes` planes of four bits. Fields are `halves` of two bytes,
+/// in front or at the end, and words of four.
+template <int64_t Type, int64_t Halves, int Planes> struct BlockOf {
+  static constexpr int64_t type = Type, bytes = kStored[Type].bytes,
+                           elements = kStored[Type].elements, halves = Halves;
+  static constexpr int planes = Planes;
+  static constexpr bool halvesAtEnd = false;
+  static constexpr bool hasHalves = false; ///< of a part, with own scales
+};
+
+template <int64_t Type> struct Block;
+template <> struct Block<TPRT_STORED_Q4_0> : BlockOf<TPRT_STORED_Q4_0, 1, 1> {};
+template <> struct Block<TPRT_STORED_Q4_1> : BlockOf<TPRT_STORED_Q4_1, 2, 1> {};
+template <> struct Block<TPRT_STORED_Q8_0> : BlockOf<TPRT_STORED_Q8_0, 1, 2> {};
+template <> struct Block<TPRT_STORED_Q4_K> : BlockOf<TPRT_STORED_Q4_K, 2, 1> {};
+template <> struct Block<TPRT_STORED_Q5_K> : BlockOf<TPRT_STORED_Q5_K, 2, 2> {};
+template <> struct Block<TPRT_STORED_Q6_K> : BlockOf<TPRT_STORED_Q6_K, 1, 2> {
+  static constexpr bool halvesAtEnd = true, hasHalves = true;
+};
+
+template <typename Body> void dispatch(int64_t stored, const Body &body) {
+  switch (storedTypeOf(stored)) {
+  case TPRT_STORED_Q4_0:
+    return body(Block<TPRT_STORED_Q4_0>());
+  case TPRT_STORED_Q4_1:
+    return body(Block<TPRT_STORED_Q4_1>());
+  case TPRT_STORED_Q8_0:
+    return body(Block<TPRT_STORED_Q8_0>());
+  case TPRT_STORED_Q4_K:
+    return body(Block<TPRT_STORED_Q4_K>());
+  case TPRT_STORED_Q5_K:
+    return body(Block<TPRT_STORED_Q5_K>());
+  case TPRT_STORED_Q6_K:
+    return body(Block<TPRT_STORED_Q6_K>());
+  }
+  raise(TPRT_INVALID, "blocks of stored type ", stored, " are not interleaved");
+}
+
+//===----------------------------------------------------------------------===//
+// The layout
+//===----------------------------------------------------------------------===//
+
+/// Calls move(offset in a block, offset among eight, bytes) for the fields of
+/// line `line`.
+template <typename Block, typename Move>
+TPRT_INLINE void forEachField(int64_t line, const Move &move) {
+  constexpr int64_t halves = 2 * Block::halves;
+  constexpr int64_t begin = Block::halvesAtEnd ? Block::bytes - halves : 0;
+  for (int64_t at = begin; at < begin + halves; at += 2)
+    move(at, at * groupLines + 2 * line, 2);
+  constexpr int64_t words = Block::halvesAtEnd ? 0 : halves;
+  for (int64_t at = words; at < words + Block::bytes - halves; at += 4)
+    move(at, at * groupLines + 4 * line, 4);
+}
+
+template <typename Block>
+void interleave(uint8_t *tensor, int64_t groups, int64_t blocks) {
+  const int64_t bytes = groupLines * blocks * Block::bytes;
+  std::vector<uint8_t> lines(static_cast<size_t>(bytes));
+  for (; groups > 0; --groups, tensor += bytes) {
+    std::memcpy(lines.data(), tensor, lines.size());
+    for (int64_t line = 0; line < groupLines; ++line)
+      for (int64_t i = 0; i < blocks; ++i) {
+        const uint8_t *from = lines.data() + (line * blocks + i) * Block::bytes;
+        uint8_t *to = tensor + i * groupLines * Block::bytes;
+        forEachField<Block>(line, [&](int64_t at, int64_t among, int64_t size) {
+          std::memcpy(to + among, from + at, size_t(size));
+        });
+      }
+  }
+}
+
+template <typename Block>
+void widenLine(const uint8_t *group, int64_t line, int64_t first, int64_t count,
+               float *out) {
+  constexpr int64_t many = 16;
+  uint8_t blocks[many * Block::bytes];
+  while (count > 0) {
+    const int64_t block = first / Block::elements,
+                  skip = first % Block::elements;
+    const int64_t taken = std::min(many * Block::elements - skip, count);
+    const int64_t last = (first + taken - 1) / Block::elements;
+    for (int64_t i = block; i <= last; ++i) {
+      const uint8_t *from = group + i * groupLines * Block::bytes;
+      uint8_t *to = blocks + (i - block) * Block::bytes;
+      forEachField<Block>(line, [&](int64_t at, int64_t among, int64_t size) {
+        std::memcpy(to + at, from + among, size_t(size));
+      });
+    }
+    widenStored(Block::type, blocks, skip, taken, out);
+    first += taken;
+    count -= taken;
+    out += taken;
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Rows in fixed point
+//===----------------------------------------------------------------------===//
+
+TPRT_INLINE bool fixPart(const float *from, FixedPart &part) {
+  constexpr int32_t bias = 127, fraction = 23;
+  // The bits of magnitudes are ordered as they are, an infinity's and a NaN's
+  // beyond all others.
+  int32_t bits[partElements], top = 0;
+  __builtin_memcpy(bits, from, sizeof bits);
+  for (int32_t value : bits)
+    top = std::max(top, value & 0x7fffffff);
+  // As if the largest were a little larger: it then becomes less than 127 *
+  // 2^16, so that its upper digit is one.
+  const int32_t exponent = ((top + (1 << 17)) >> fraction) - bias;
+  if (top != 0 && (exponent < -60 || exponent > 100))
+    return false;
+  const int32_t shift = top == 0 ? 0 : 22 - exponent;
+  const int32_t up = (bias + shift) << fraction, down = (bias - shift)
+                                                        << fraction;
+  float multiplier;
+  __builtin_memcpy(&multiplier, &up, sizeof up);
+  __builtin_memcpy(&part.unit, &down, sizeof down);
+  int32_t sums[2] = {};
+  for (int64_t i = 0; i < partElements; ++i) {
+    const float scaled = from[i] * multiplier;
+    int32_t value = int32_t(scaled + (scaled < 0.0f ? -0.5f : 0.5f));
+    sums[i / 16] += value;
+    part.digits[0][i] = int8_t(value);
+    value = (value - int8_t(value)) >> 8;
+    part.digits[1][i] = int8_t(value);
+    part.digits[2][i] = int8_t((value - int8_t(value)) >> 8);
+  }
+  for (int half = 0; half < 2; ++half)
+    part.sums[half] = part.unit * float(sums[half]);
+  return true;
+}
+
+TPRT_INLINE void fixParts(const float *row, int64_t count, FixedPart *parts,
+                          bool *fits) {
+  *fits = true;
+  for (int64_t i = 0; i < count && *fits; ++i)
+    *fits = fixPart(row + i * partElements, parts[i]);
+}
+
+struct FixKernel {
+  TPRT_MULTIVERSION(fixParts)
+};
+
+//===----------------------------------------------------------------------===//
+// Products
+//===----------------------------------------------------------------------===//
+
+// One lane is a line.
+typedef float FloatLanes __attribute__((vector_size(32)));
+typedef int32_t IntLanes __attribute__((vector_size(32)));
+// Two and four neighbours of each line.
+typedef int16_t ShortLanes __attribute__((vector_size(32)));
+typedef uint8_t ByteLanes __attribute__((vector_size(32)));
+
+namespace portable {
+
+TPRT_INLINE ShortLanes multiplyBytes(const ByteLanes &a, const ByteLanes &b) {
+  ShortLanes sums;
+  for (int i = 0; i < 16; ++i)
+    sums[i] = int16_t(a[2 * i] * int8_t(b[2 * i]) +
+                      a[2 * i + 1] * int8_t(b[2 * i + 1]));
+  return sums;
+}
+
+TPRT_INLINE IntLanes multiplyShorts(const ShortLanes &a, const ShortLanes &b) {
+  IntLanes sums;
+  for (int i = 0; i < 8; ++i)
+    sums[i] = a[2 * i] * b[2 * i] + a[2 * i + 1] * b[2 * i + 1];
+  return sums;
+}
+
+#define TPRT_TARGET
+#define TPRT_MULTIPLY_BYTES multiplyBytes
+#define TPRT_MULTIPLY_SHORTS multiplyShorts
+#include "InterleavedProducts.inc"
+#undef TPRT_TARGET
+#undef TPRT_MULTIPLY_BYTES
+#undef TPRT_MULTIPLY_SHORTS
+
+} // namespace portable
+
+#ifdef TPRT_X86
+namespace avx2 {
+
+typedef char SignedLanes __attribute__((vector_size(32)));
+
+#define TPRT_TARGET TPRT_TARGET_AVX2
+#define TPRT_MULTIPLY_BYTES(a, b)                                              \
+  (ShortLanes) __builtin_ia32_pmaddubsw256((SignedLanes)(a), (SignedLanes)(b))
+#define TPRT_MULTIPLY_SHORTS(a, b) __builtin_ia32_pmaddwd256(a, b)
+#include "InterleavedProducts.inc"
+#undef TPRT_TARGET
+#undef TPRT_MULTIPLY_BYTES
+#undef TPRT_MULTIPLY_SHORTS
+
+} // namespace avx2
+#endif
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Interface
+//===----------------------------------------------------------------------===//
+
+void tprt::interleaveLines(int64_t stored, void *tensor, int64_t groups,
+                           int64_t inner) {
+  dispatch(stored, [&](auto block) {
+    using Stored = decltype(block);
+    interleave<Stored>(static_cast<uint8_t *>(tensor), groups,
+                       inner / Stored::elements);
+  });
+}
+
+void tprt::widenInterleaved(int64_t stored, const void *group, int64_t line,
+                            int64_t first, int64_t count, float *out) {
+  dispatch(stored, [&](auto block) {
+    widenLine<decltype(block)>(static_cast<const uint8_t *>(group), line, first,
+                               count, out);
+  });
+}
+
+bool tprt::fixRow(const float *row, int64_t count, FixedPart *parts) {
+  bool fits = false;
+  runMultiversion<FixKernel>(row, count, parts, &fits);
+  return fits;
+}
+
+void tprt::multiplyInterleaved(int64_t stored, const void *group, int64_t parts,
+                               const FixedPart *rows, int64_t numRows,
+                               float *sums) {
+  const uint8_t *bytes = static_cast<const uint8_t *>(group);
+  dispatch(stored, [&](auto block) {
+    using Stored = decltype(block);
+#ifdef TPRT_X86
+    if (instructionSet() != InstructionSet::Baseline)
+      return avx2::multiplyGroup<Stored>(bytes, parts, rows, numRows, sums);
+#endif
+    portable::multiplyGroup<Stored>(bytes, parts, rows, numRows, sums);
+  });
+}
