@@ -24,10 +24,10 @@ using namespace tprt;
 
 namespace {
 
-constexpr int64_t keyBlock = 128;
+constexpr int64_t keyBlock = 256;
 
 /// About so many rows, queries times groups, share a block of keys.
-constexpr int64_t rowBlock = 64;
+constexpr int64_t rowBlock = 256;
 
 /// With fewer rows packing the keys for a matrix product does not pay.
 constexpr int64_t fewRows = 16;

@@ -121,11 +121,13 @@ TEST(Attention, prefill) {
   checkAll({{2, 7, 7, 2, 3, 16},
             {1, 70, 70, 1, 1, 64},
             {1, 33, 200, 2, 2, 24, 167},
-            {1, 5, 130, 1, 9, 80, 100}});
+            {1, 5, 130, 1, 9, 80, 100},
+            {1, 150, 600, 1, 3, 16, 420}});
 }
 
 TEST(Attention, decode) {
   checkAll({{2, 1, 300, 3, 1, 64, 299},
+            {1, 1, 700, 1, 2, 16, 650},
             {1, 1, 257, 1, 4, 100, 140},
             {3, 1, 5, 2, 8, 3, 2},
             {1, 1, 1, 1, 1, 1, 0}});
@@ -134,13 +136,15 @@ TEST(Attention, decode) {
 TEST(Attention, notCausal) {
   checkAll({{1, 20, 150, 2, 1, 32, 0, false},
             {2, 3, 9, 1, 2, 5, 40, false},
-            {1, 6, 300, 1, 1, 8, 280, false, 10}});
+            {1, 6, 300, 1, 1, 8, 280, false, 10},
+            {1, 130, 520, 1, 2, 8, 0, false}});
 }
 
 TEST(Attention, window) {
   checkAll({{1, 40, 300, 1, 2, 16, 260, true, 17},
             {1, 1, 300, 2, 2, 16, 280, true, 150},
-            {1, 150, 150, 1, 1, 8, 0, true, 1}});
+            {1, 150, 150, 1, 1, 8, 0, true, 1},
+            {1, 300, 600, 1, 1, 8, 290, true, 280}});
 }
 
 /// A shard of the queries, and keys with padding after them.
@@ -156,7 +160,10 @@ TEST(Attention, softCap) {
 }
 
 TEST(Attention, largeScores) {
-  checkAll({{1, 9, 200, 1, 2, 32, 190}, {1, 30, 140, 1, 1, 32, 110}}, 60);
+  checkAll({{1, 9, 200, 1, 2, 32, 190},
+            {1, 30, 140, 1, 1, 32, 110},
+            {1, 20, 540, 1, 1, 32, 520}},
+           60);
 }
 
 /// Before the first key, or with a window that ended before it.
