@@ -1,26 +1,32 @@
-"""Planned memory of every model of these tests: against what is live at once, and what is copied.
+"""Planned memory of every model of these tests, against what is live at once; what is copied; what loading takes.
 
 The bound of a program is the most bytes that are live at one instant, as `tp-report` finds them again from the places and the uses of
-values in the planned module, without the offsets; no plan for that program can do with less. Parameters, state, inputs and outputs have
-buffers of their own and count on both sides.
+values in the planned module, without the offsets; no plan for that program can do with less. It is held against the arena alone:
+parameters, state, inputs and outputs have buffers of their own.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from blocks import BLOCK, FAMILIES
 from gradient import LAYOUT, MODEL
-from support import Tools, check, main, smollm2
+from support import Tools, check, fail, main, smollm2
 
+from checkpoint_files import BLOCKS
+from gguf_file import GgufFile, TensorInfo
 from make_checkpoint import CONFIGS, VARIANTS, make_config, make_variant
 
 MOST = 1.02  # of the bound
 RANKS = (1, 2, 3, 4)
+SMALL = 4 << 20
 
 Program = tuple[str, Path]  # what is said of it, and the sharded module
 
@@ -112,23 +118,22 @@ PROGRAMS = {
 }
 
 
-def planned(tools: Tools, module: Path) -> tuple[int, int]:
-    """Bytes of one device that are planned, and the bound, of the entry with the most."""
+def planned(tools: Tools, module: Path) -> list[tuple[int, int]]:
+    """Of each entry, bytes of one device: of its arena, and those of it that are live at one instant."""
     memory = tools.report(module)["memory"]
-    fixed = memory["parameters"] + memory["state"]
-    phases = [(fixed + phase["inputs"] + phase["outputs"], phase) for phase in memory["phases"]]
-    check(bool(phases), "nothing was planned")
-    peak = max(others + phase["arena"] for others, phase in phases)
+    phases = memory["phases"]
+    others = memory["parameters"] + memory["state"]
+    peak = max(others + phase["inputs"] + phase["outputs"] + phase["arena"] for phase in phases)
     check(peak == memory["peak"], f"{memory['peak']} bytes are reported, the entries have {peak}")
-    return peak, max(others + phase["live"] for others, phase in phases)
+    return [(phase["arena"], phase["live"]) for phase in phases]
 
 
 def check_planned(programs: Callable[[Tools], Iterator[Program]]) -> Callable[[Tools], None]:
     def case(tools: Tools) -> None:
         count = 0
         for name, module in programs(tools):
-            peak, bound = planned(tools, module)
-            check(bound <= peak <= MOST * bound, f"{name}: {peak} bytes are planned, {bound} are live at once")
+            for arena, live in planned(tools, module):
+                check(live <= arena <= MOST * live, f"{name}: the arena has {arena} bytes, {live} are live at once")
             count += 1
         print(f"{count} programs")
         check(count > 0, "there are no programs")
@@ -156,5 +161,79 @@ def check_in_place(tools: Tools) -> None:
             check(users == {"func.func", "rt.cache_update", "rt.attention", "return"}, f"{name} on {ranks}: {sorted(users)} take a cache")
 
 
+def resident(process: int, model: Path) -> tuple[int, int]:
+    """Bytes of anonymous memory, and of the model's file; -1 where that is not mapped."""
+    anonymous, file, inside, mapped = 0, 0, False, False
+    for line in Path(f"/proc/{process}/smaps").read_text().splitlines():
+        if line[0] in "0123456789abcdef":
+            inside = line.endswith(model.name)
+            mapped |= inside
+        elif line.startswith("Anonymous:"):
+            anonymous += int(line.split()[1]) * 1024
+        elif inside and line.startswith("Rss:"):
+            file += int(line.split()[1]) * 1024
+    return anonymous, file if mapped else -1
+
+
+@dataclass
+class Load:
+    """Resident bytes while a program's weights are loaded, less what there was before."""
+
+    anonymous: int  # at the most
+    loaded: int  # anonymous in the end
+    file: int  # of the model's file, at the most
+    beside: int  # both together at the most, above `loaded`
+
+
+def watch_load(tools: Tools, program: Path, model: Path) -> Load:
+    """Runs a compiled program and looks at the process every few milliseconds."""
+    command = [tools.bin / "tp-bench", "steps", program, "--repetitions=1", "--input=length=1"]
+    before, samples, closed = 0, [], 0.0
+    with subprocess.Popen(command, cwd=tools.work, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            try:
+                anonymous, file = resident(process.pid, model)
+            except (FileNotFoundError, ProcessLookupError):
+                break
+            if file >= 0:
+                samples.append((anonymous, file))
+                closed = time.monotonic()
+            elif not samples:
+                before = anonymous
+            elif time.monotonic() > closed + 0.5:  # the file is opened twice: its header is read first
+                break
+            time.sleep(0.002)
+    if process.returncode or not samples:
+        fail(f"{' '.join(map(str, command))}: exit status {process.returncode}, {len(samples)} samples")
+    anonymous, files = zip(*samples)
+    return Load(max(anonymous) - before, anonymous[-1] - before, max(files), max(map(sum, samples)) - anonymous[-1])
+
+
+def largest_tensor(model: Path) -> int:
+    """Its bytes in the file."""
+
+    def size(info: TensorInfo) -> int:
+        elements, block = BLOCKS[info.type]
+        return math.prod(info.shape) // elements * block
+
+    return max(map(size, GgufFile(model).tensors.values()))
+
+
+def check_loading(tools: Tools) -> None:
+    """Weights go from the mapped file to where they stay: beside them there is never more than the largest tensor."""
+    model = smollm2()
+    largest = largest_tensor(model)
+    for ranks, options in ((1, ["--dequantise"]), (2, ["--dtype=bf16"]), (2, [])):
+        module = tools.import_model(model, "--entry=generate", "--seq=8", "--max-seq=64", *options)
+        footprint = tools.report(tools.shard(module, f"tp={ranks}"))["memory"]["peak"] * ranks
+        tools.output("tp-compile", module, f"--mesh=tp={ranks}", "-o", "program.so")
+        load = watch_load(tools, tools.work / "program.so", model)
+        print(f"{ranks} ranks, {options}: {load}, {footprint} reserved, {largest} in the largest tensor")
+        check(load.loaded > footprint / 2, "the weights were not seen being loaded")
+        # Stacks and what else is small and does not grow with the model.
+        check(load.anonymous <= footprint + ranks * SMALL, "more is resident than is reserved")
+        check(load.beside <= largest + ranks * SMALL, "more than one tensor lies beside the weights")
+
+
 if __name__ == "__main__":
-    main({name: check_planned(programs) for name, programs in PROGRAMS.items()} | {"in-place": check_in_place})
+    main({name: check_planned(programs) for name, programs in PROGRAMS.items()} | {"in-place": check_in_place, "loading": check_loading})
