@@ -169,7 +169,8 @@ def prefill(tools: Path, model: Path, work: Path, rounds: int, on_processor: boo
                 best = [min(least, products(peer, shapes, ranks, on_processor)) for least, peer in zip(best, peers)]
                 taken = min(taken, step(tools, program, "prefill", ranks, on_processor, "--input=length=1"))
             rates = " | ".join(f"{giga / least * 1e3:.1f}" for least in best)
-            print(f"| {ranks} | {way} | {taken:.0f} | {giga:.1f} | {giga / taken * 1e3:.1f} | {rates} | {min(best) / taken:.2f} |", flush=True)
+            own = f"{taken:.0f} | {giga:.1f} | {giga / taken * 1e3:.1f}"
+            print(f"| {ranks} | {way} | {own} | {rates} | {min(best) / taken:.2f} |", flush=True)
 
 
 # Attention
@@ -252,22 +253,22 @@ def attention(tools: Path, work: Path, rounds: int, on_processor: bool) -> None:
         scored = min(scored, time_with_scores(library, on_processor))
         if torch := time_torch(on_processor):
             peer = min(peer or math.inf, torch)
-    heads = KV_HEADS * GROUPS
+    heads, whole = KV_HEADS * GROUPS, 4 * POSITIONS**2 / 1e6
     giga = 4 * HEAD_DIM * heads * POSITIONS * (POSITIONS + 1) / 2 / 1e9
-    given = 4 * POSITIONS * HEAD_DIM * (2 * heads + 2 * KV_HEADS)
+    given = 4 * POSITIONS * HEAD_DIM * (2 * heads + 2 * KV_HEADS) / 1e6
     more = (resident(tools, program) - resident(tools, small)) / 1e6
-    rows = {"this runtime": (taken, f"{more:.0f}"), "a score matrix, by OpenBLAS and numpy": (scored, f"more than {4 * POSITIONS**2 / 1e6:.0f}")}
+    rows = {"this runtime": (taken, f"{more:.0f}"), "a score matrix, by OpenBLAS and numpy": (scored, f"more than {whole:.0f}")}
     if peer:
         rows["PyTorch"] = (peer, "")
     print(
-        f"\n## Attention\n\n{heads} heads over {KV_HEADS} of keys and values, {HEAD_DIM} wide, {POSITIONS} positions, causal, f32, one rank. The score"
-        f" matrix of one head takes {4 * POSITIONS**2 / 1e6:.0f} MB, of all {4 * POSITIONS**2 * heads / 1e6:.0f} MB; what goes in and out takes {given / 1e6:.0f} MB,"
-        "\nin the caller's buffers and in the rank's. GFLOP are those of the scores that a causal model needs. `MB` is the most that was resident"
-        "\nabove the same program of 128 positions.\n"
+        f"\n## Attention\n\n{heads} heads over {KV_HEADS} of keys and values, {HEAD_DIM} wide, {POSITIONS} positions, causal, f32, one rank."
+        f" The score matrix of one head takes\n{whole:.0f} MB, of all {whole * heads:.0f} MB; what goes in and out takes {given:.0f} MB,"
+        " in the caller's buffers and again in the rank's. GFLOP are those of the\nscores that causal attention needs. `MB` is the most that"
+        " was resident, above the same program of 128 positions.\n"
     )
     print("| | ms | GFLOP/s | MB |\n|---|---|---|---|")
-    for name, (time_taken, memory) in rows.items():
-        print(f"| {name} | {time_taken:.0f} | {giga / time_taken * 1e3:.1f} | {memory} |")
+    for name, (milliseconds, memory) in rows.items():
+        print(f"| {name} | {milliseconds:.0f} | {giga / milliseconds * 1e3:.1f} | {memory} |")
 
 
 def main() -> None:

@@ -187,6 +187,33 @@ TEST(Attention, notANumberIsSeen) {
   EXPECT_TRUE(std::isnan(out[0]));
 }
 
+/// A query depends on no value that it does not see, however many queries and
+/// keys there are, and on each that it sees.
+TEST(Attention, infinityStaysWhereItIsSeen) {
+  constexpr int64_t count = 400, width = 4;
+  for (int64_t window : {0, 5})
+    for (int64_t queries : {int64_t(3), count}) {
+      const int64_t before = count - queries, at = before + 1;
+      std::vector<float> q(size_t(queries * width), 0), k(count * width, 1),
+          v(count * width, 2), out(q.size(), 0);
+      v[size_t(at * width)] = INFINITY;
+      Case c{1, queries, count, 1, 1, width, int32_t(before), true, window};
+      tprt_attention_desc desc = describe(c, TPRT_F32);
+      EXPECT_EQ(runOnOne([&](tprt_rank *rank) {
+                  tprt_attention(rank, &desc, q.data(), k.data(), v.data(),
+                                 &c.offset, c.start, out.data());
+                }),
+                "");
+      for (int64_t i = 0; i < queries; ++i) {
+        const bool sees =
+            before + i >= at && (!window || before + i < at + window);
+        EXPECT_FLOAT_EQ(out[size_t(i * width)], sees ? INFINITY : 2.0f)
+            << "query " << i << " of " << queries << ", window " << window;
+        EXPECT_FLOAT_EQ(out[size_t(i * width + 1)], 2.0f);
+      }
+    }
+}
+
 /// What lies beyond the keys that any query sees is never touched.
 TEST(Attention, ignoresTheRestOfTheCache) {
   std::vector<float> q(8, 1), k(512 * 4, 1), v(512 * 4, 2), out(8, 0);
