@@ -5,13 +5,13 @@
 //===----------------------------------------------------------------------===//
 //
 // All-reduce and all-gather between threads, between processes by MPI and by
-// TCP, and a plain copy of as many bytes, in one run:
+// TCP, and plain copies of as many bytes, in one run:
 //
 //   mpirun -n 4 build/bin/bench-collectives [BYTES]
 //
-// While the threads are measured, all in the first process, the other processes
-// wait; while the processes are measured there are no threads. The processes
-// have joined twice, over MPI and over 127.0.0.1.
+// First the threads are measured, all in the first process, before it joins the
+// others: a process that waits over MPI for another would keep a core from
+// them. Then the processes join twice, over MPI and over 127.0.0.1.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,6 +24,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <netinet/in.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
@@ -74,43 +75,83 @@ static int64_t repetitionsOf(int64_t bytes) {
   return std::clamp<int64_t>((int64_t(64) << 20) / bytes, 3, 2000);
 }
 
-static double measureThreads(tprt_collective_kind kind, int64_t bytes,
-                             int64_t ranks) {
-  std::vector<int64_t> members;
-  for (int64_t rank = 0; rank < ranks; ++rank)
-    members.push_back(rank);
-  const bool fits = ranks <= int64_t(std::thread::hardware_concurrency());
-  auto group = std::make_shared<ThreadGroup>(members, fits ? 4000 : 50);
-  RunState run;
+/// What `work(rank)` gives on the first of so many threads.
+template <typename Work>
+static double onThreads(int64_t ranks, const Work &work) {
   double first = 0;
   std::vector<std::thread> threads;
   for (int64_t rank = 0; rank < ranks; ++rank)
     threads.emplace_back([&, rank] {
-      ThreadCommunicator communicator(group, rank, run, timeout);
-      Collective collective(kind, bytes, ranks);
-      double time = collective.measure(communicator, repetitionsOf(bytes));
+      double result = work(rank);
       if (rank == 0)
-        first = time;
+        first = result;
     });
   for (std::thread &thread : threads)
     thread.join();
   return first;
 }
 
-static double measureCopy(int64_t bytes) {
-  std::vector<char> from(size_t(bytes), 1), to(size_t(bytes), 2);
-  double best = 1e9;
-  const int64_t count = repetitionsOf(bytes);
-  for (int row = 0; row < 3; ++row) {
-    auto began = Clock::now();
-    for (int64_t i = 0; i < count; ++i) {
-      std::memcpy(to.data(), from.data(), from.size());
-      asm volatile("" : : "r"(to.data()) : "memory"); // it is not for nothing
+static std::shared_ptr<ThreadGroup> makeGroup(int64_t ranks) {
+  std::vector<int64_t> members;
+  for (int64_t rank = 0; rank < ranks; ++rank)
+    members.push_back(rank);
+  const bool fits = ranks <= int64_t(std::thread::hardware_concurrency());
+  return std::make_shared<ThreadGroup>(members, fits ? 1000 : 50);
+}
+
+static double measureThreads(tprt_collective_kind kind, int64_t bytes,
+                             int64_t ranks) {
+  auto group = makeGroup(ranks);
+  RunState run;
+  return onThreads(ranks, [&](int64_t rank) {
+    ThreadCommunicator communicator(group, rank, run, timeout);
+    Collective collective(kind, bytes, ranks);
+    return collective.measure(communicator, repetitionsOf(bytes));
+  });
+}
+
+/// Of all ranks at once, each its own bytes.
+static double measureCopies(int64_t bytes, int64_t ranks) {
+  auto group = makeGroup(ranks);
+  return onThreads(ranks, [&](int64_t rank) {
+    std::vector<char> from(size_t(bytes), 1), to(size_t(bytes), 2);
+    double best = 1e9;
+    const int64_t count = repetitionsOf(bytes);
+    for (int row = 0; row < 3; ++row) {
+      group->barrier().meet(size_t(rank));
+      auto began = Clock::now();
+      for (int64_t i = 0; i < count; ++i) {
+        std::memcpy(to.data(), from.data(), from.size());
+        asm volatile("" : : "r"(to.data()) : "memory"); // it is not for nothing
+      }
+      std::chrono::duration<double> time = Clock::now() - began;
+      best = std::min(best, time.count() / double(count));
     }
-    std::chrono::duration<double> time = Clock::now() - began;
-    best = std::min(best, time.count() / double(count));
-  }
-  return best;
+    return best;
+  });
+}
+
+/// Lets this process run on every core, as one does that mpirun has not
+/// started: it binds each process to one, which all its threads would share.
+static void unbind() {
+  cpu_set_t all;
+  std::memset(&all, 0xff, sizeof all);
+  sched_setaffinity(0, sizeof all, &all);
+}
+
+namespace {
+
+/// Seconds of a row of the table, of what is measured before processes join.
+struct Threads {
+  double allReduce, allGather, copy, copies;
+};
+
+} // namespace
+
+static Threads measureThreads(int64_t bytes, int64_t ranks) {
+  return {measureThreads(TPRT_ALL_REDUCE, bytes, ranks),
+          measureThreads(TPRT_ALL_GATHER, bytes, ranks),
+          measureCopies(bytes, 1), measureCopies(bytes, ranks)};
 }
 
 static ProcessCommunicator communicatorOf(World &world) {
@@ -120,35 +161,35 @@ static ProcessCommunicator communicatorOf(World &world) {
   return {world, world.split(0, world.rank()), members, world.rank()};
 }
 
-static void measureAll(World &mpi, World &tcp, int64_t smallest,
-                       int64_t largest) {
+static void measureProcesses(World &mpi, World &tcp, int64_t smallest,
+                             const std::vector<Threads> &threads,
+                             int64_t rows) {
   ProcessCommunicator processes[] = {communicatorOf(mpi), communicatorOf(tcp)};
   const bool isFirst = mpi.rank() == 0;
   if (isFirst)
     std::printf(
         "%d ranks, %u cores, %s, %s; microseconds\n\n"
-        "| bytes | all-reduce, threads | MPI | TCP | all-gather, "
-        "threads | MPI | TCP | copy |\n|---|---|---|---|---|---|---|---|"
-        "\n",
+        "| bytes | all-reduce, threads | MPI | TCP | all-gather, threads | MPI "
+        "| TCP | copy | copies at once | all-reduce / copies | all-gather / "
+        "copies |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
         int(mpi.size()), std::thread::hardware_concurrency(), mpi.description(),
         tcp.description());
-  for (int64_t bytes = smallest; bytes <= largest; bytes *= 4) {
+  for (int64_t row = 0, bytes = smallest; row < rows; ++row, bytes *= 4) {
     std::vector<double> times;
-    for (tprt_collective_kind kind : {TPRT_ALL_REDUCE, TPRT_ALL_GATHER}) {
-      times.push_back(isFirst ? measureThreads(kind, bytes, mpi.size()) : 0);
-      mpi.check("", [](auto &) { return std::string(); }, "threads");
+    for (tprt_collective_kind kind : {TPRT_ALL_REDUCE, TPRT_ALL_GATHER})
       for (ProcessCommunicator &communicator : processes) {
         Collective collective(kind, bytes, mpi.size());
         times.push_back(collective.measure(communicator, repetitionsOf(bytes)));
       }
-    }
     if (!isFirst)
       continue;
-    times.push_back(measureCopy(bytes));
+    const Threads &own = threads[size_t(row)];
     std::printf("| %lld", static_cast<long long>(bytes));
-    for (double time : times)
+    for (double time : {own.allReduce, times[0], times[1], own.allGather,
+                        times[2], times[3], own.copy, own.copies})
       std::printf(" | %.1f", time * 1e6);
-    std::printf(" |\n");
+    std::printf(" | %.1f | %.1f |\n", own.allReduce / own.copies,
+                own.allGather / own.copies);
     std::fflush(stdout);
   }
 }
@@ -186,14 +227,19 @@ static void describeLaunch(World &mpi) {
 
 int main(int argc, char **argv) {
   const int64_t only = argc > 1 ? std::atoll(argv[1]) : 0;
+  const int64_t smallest = only ? only : 4096, rows = only ? 1 : 8;
   try {
     const Launch launch = readLaunch();
+    std::vector<Threads> threads;
+    unbind();
+    for (int64_t row = 0; launch.rank == 0 && row < rows; ++row)
+      threads.push_back(measureThreads(smallest << (2 * row), launch.size));
     World mpi(openTransport("mpi"), launch, timeout);
     mpi.introduce();
     describeLaunch(mpi);
     World tcp(openTransport("tcp"), launch, timeout);
     tcp.introduce();
-    measureAll(mpi, tcp, only ? only : 4096, only ? only : 64 << 20);
+    measureProcesses(mpi, tcp, smallest, threads, rows);
     tcp.close(0);
     mpi.close(0);
     return 0;

@@ -9,6 +9,7 @@
 #include "llvm/Support/MathExtras.h"
 #include <map>
 #include <queue>
+#include <random>
 #include <set>
 
 using namespace mlir;
@@ -143,9 +144,10 @@ static OffsetPlan planByTime(ArrayRef<LiveBuffer> buffers) {
 // By size
 //===----------------------------------------------------------------------===//
 
+namespace {
+
 /// Which placed buffers are live at each instant; time is counted in instants
 /// at which a buffer begins, since a maximal set of live buffers begins at one.
-namespace {
 class Timeline {
 public:
   explicit Timeline(ArrayRef<LiveBuffer> buffers) {
@@ -154,59 +156,69 @@ public:
     llvm::sort(instants);
     instants.erase(llvm::unique(instants), instants.end());
     placed.resize(instants.size());
-    stamps.assign(buffers.size(), -1);
+    stamps.resize(buffers.size());
+    for (const LiveBuffer &buffer : buffers) {
+      size_t begin =
+          llvm::lower_bound(instants, buffer.first) - instants.begin();
+      size_t end = llvm::upper_bound(instants, buffer.last) - instants.begin();
+      ranges.push_back({begin, end});
+    }
   }
 
-  std::pair<size_t, size_t> rangeOf(const LiveBuffer &buffer) const {
-    size_t begin = llvm::lower_bound(instants, buffer.first) - instants.begin();
-    size_t end = llvm::upper_bound(instants, buffer.last) - instants.begin();
-    return {begin, end};
+  /// Nothing is placed any more.
+  void clear() {
+    for (auto &list : placed)
+      list.clear();
+    stamps.assign(stamps.size(), -1);
   }
 
-  void place(unsigned index, const LiveBuffer &buffer) {
-    auto [begin, end] = rangeOf(buffer);
-    for (size_t i = begin; i < end; ++i)
+  void place(unsigned index) {
+    for (size_t i = ranges[index].first; i < ranges[index].second; ++i)
       placed[i].push_back(index);
   }
 
-  /// Placed buffers that are live together with `buffer`, each once.
-  SmallVector<unsigned> conflicts(unsigned index, const LiveBuffer &buffer) {
+  /// Placed buffers that are live together with a buffer, each once.
+  SmallVector<unsigned> conflicts(unsigned index) {
     SmallVector<unsigned> result;
-    auto [begin, end] = rangeOf(buffer);
-    for (size_t i = begin; i < end; ++i)
+    for (size_t i = ranges[index].first; i < ranges[index].second; ++i) {
+      visited += 1 + int64_t(placed[i].size());
       for (unsigned other : placed[i])
         if (std::exchange(stamps[other], int64_t(index)) != int64_t(index))
           result.push_back(other);
+    }
     return result;
   }
 
-  /// The work that planning would take, in list entries.
-  int64_t weigh(ArrayRef<LiveBuffer> buffers) const {
+  /// The sum of the live ranges, in instants.
+  int64_t size() const {
     int64_t total = 0;
-    for (const LiveBuffer &buffer : buffers) {
-      auto [begin, end] = rangeOf(buffer);
+    for (auto [begin, end] : ranges)
       total += int64_t(end - begin);
-    }
     return total;
   }
 
+  /// List entries looked at so far: a measure of the time taken.
+  int64_t work() const { return visited; }
+
 private:
   std::vector<int64_t> instants;
+  std::vector<std::pair<size_t, size_t>> ranges;
   std::vector<SmallVector<unsigned, 4>> placed;
   std::vector<int64_t> stamps;
+  int64_t visited = 0;
 };
+
 } // namespace
 
-static OffsetPlan planBySize(ArrayRef<LiveBuffer> buffers, Timeline &timeline) {
+/// Each buffer in turn in its lowest gap.
+static OffsetPlan planInOrder(ArrayRef<LiveBuffer> buffers,
+                              ArrayRef<unsigned> order, Timeline &timeline) {
   OffsetPlan plan;
   plan.offsets.assign(buffers.size(), 0);
-  auto bySize = [](const LiveBuffer &a, const LiveBuffer &b) {
-    return std::make_tuple(-roundUp(a.bytes), a.first) <
-           std::make_tuple(-roundUp(b.bytes), b.first);
-  };
-  for (unsigned index : sorted(buffers, bySize)) {
+  timeline.clear();
+  for (unsigned index : order) {
     int64_t bytes = roundUp(buffers[index].bytes), offset = 0;
-    SmallVector<unsigned> others = timeline.conflicts(index, buffers[index]);
+    SmallVector<unsigned> others = timeline.conflicts(index);
     llvm::sort(others, [&](unsigned a, unsigned b) {
       return std::make_tuple(plan.offsets[a], a) <
              std::make_tuple(plan.offsets[b], b);
@@ -219,20 +231,40 @@ static OffsetPlan planBySize(ArrayRef<LiveBuffer> buffers, Timeline &timeline) {
     }
     plan.offsets[index] = offset;
     plan.bytes = std::max(plan.bytes, offset + bytes);
-    timeline.place(index, buffers[index]);
+    timeline.place(index);
   }
   return plan;
 }
 
-OffsetPlan tp::planOffsets(ArrayRef<LiveBuffer> buffers) {
-  OffsetPlan plan = planByTime(buffers);
-  if (plan.bytes == getLiveBytes(buffers))
-    return plan;
-  // Many long-lived buffers would make the second heuristic quadratic.
-  constexpr int64_t kMostWork = int64_t(1) << 20;
+/// The largest first; then other orders, found by exchanging two at random and
+/// going back where that makes the arena larger.
+static OffsetPlan planBySize(ArrayRef<LiveBuffer> buffers, OffsetPlan best,
+                             int64_t bound) {
+  // Many long-lived buffers would make this quadratic.
+  constexpr int64_t kMostSize = int64_t(1) << 20, kMostWork = int64_t(1) << 22;
   Timeline timeline(buffers);
-  if (timeline.weigh(buffers) > kMostWork)
-    return plan;
-  OffsetPlan other = planBySize(buffers, timeline);
-  return other.bytes < plan.bytes ? other : plan;
+  if (best.bytes <= bound || timeline.size() > kMostSize)
+    return best;
+  auto bySize = [](const LiveBuffer &a, const LiveBuffer &b) {
+    return std::make_tuple(-roundUp(a.bytes), a.first) <
+           std::make_tuple(-roundUp(b.bytes), b.first);
+  };
+  SmallVector<unsigned> order = sorted(buffers, bySize);
+  OffsetPlan current = planInOrder(buffers, order, timeline);
+  std::minstd_rand random; // the same numbers everywhere
+  while (current.bytes > bound && timeline.work() < kMostWork) {
+    unsigned &a = order[random() % order.size()];
+    unsigned &b = order[random() % order.size()];
+    std::swap(a, b);
+    OffsetPlan plan = planInOrder(buffers, order, timeline);
+    if (plan.bytes <= current.bytes)
+      current = std::move(plan);
+    else
+      std::swap(a, b);
+  }
+  return current.bytes < best.bytes ? current : best;
+}
+
+OffsetPlan tp::planOffsets(ArrayRef<LiveBuffer> buffers) {
+  return planBySize(buffers, planByTime(buffers), getLiveBytes(buffers));
 }

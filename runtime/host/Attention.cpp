@@ -24,10 +24,10 @@ using namespace tprt;
 
 namespace {
 
-constexpr int64_t keyBlock = 128;
+constexpr int64_t keyBlock = 256;
 
 /// About so many rows, queries times groups, share a block of keys.
-constexpr int64_t rowBlock = 64;
+constexpr int64_t rowBlock = 256;
 
 /// With fewer rows packing the keys for a matrix product does not pay.
 constexpr int64_t fewRows = 16;
@@ -86,6 +86,16 @@ private:
     return std::clamp<int64_t>(offset + query + 1, 0, desc.keys);
   }
 
+  /// Those of keys [begin, begin + count) that a query sees, from `begin` on.
+  struct Range {
+    int64_t first, end;
+  };
+  Range seenKeys(int64_t query, int64_t begin, int64_t count) const {
+    const int64_t first =
+        std::clamp<int64_t>(firstKey(query) - begin, 0, count);
+    return {first, std::clamp<int64_t>(endKey(query) - begin, first, count)};
+  }
+
   /// Queries [begin, begin + count) of one head of keys.
   void runBlock(int64_t begin, int64_t count, const T *q, const T *k,
                 const T *v, T *out) {
@@ -100,8 +110,8 @@ private:
       const int64_t at = j * desc.kv_heads * desc.head_dim;
       scoreKeys(rows, keys, widenRows(k + at, keys, wideKeys));
       for (int64_t r = 0; r < rows; ++r)
-        softmax(r, begin + r / desc.groups, j, keys);
-      weighValues(rows, keys, widenRows(v + at, keys, wideValues));
+        softmax(r, seenKeys(begin + r / desc.groups, j, keys), keys);
+      weighValues(begin, rows, j, keys, widenRows(v + at, keys, wideValues));
     }
     storeOutputs(out, count);
   }
@@ -146,23 +156,47 @@ private:
               scores + r * keyBlock);
   }
 
-  void softmax(int64_t r, int64_t query, int64_t begin, int64_t count) {
-    int64_t first = std::clamp<int64_t>(firstKey(query) - begin, 0, count);
-    int64_t end = std::clamp<int64_t>(endKey(query) - begin, first, count);
-    softmaxRow(SoftmaxRow<A>{scores + r * keyBlock, count, first, end, softCap,
-                             maxima + r, sums + r, outputs + r * desc.head_dim,
-                             desc.head_dim});
+  void softmax(int64_t r, Range seen, int64_t count) {
+    softmaxRow(SoftmaxRow<A>{scores + r * keyBlock, count, seen.first, seen.end,
+                             softCap, maxima + r, sums + r,
+                             outputs + r * desc.head_dim, desc.head_dim});
   }
 
-  void weighValues(int64_t rows, int64_t count, Rows<A> values) {
+  /// Whether no value is infinite or NaN: zero times such a one is NaN.
+  bool areFinite(Rows<A> values, int64_t count) const {
+    constexpr int64_t lanes = 16; // several sums at a time
+    A sums[lanes] = {};
+    for (int64_t j = 0; j < count; ++j) {
+      const A *row = values.data + j * values.stride;
+      int64_t d = 0;
+      for (; d + lanes <= desc.head_dim; d += lanes)
+        for (int64_t i = 0; i < lanes; ++i)
+          sums[i] += row[d + i] * A(0);
+      for (; d < desc.head_dim; ++d)
+        sums[0] += row[d] * A(0);
+    }
+    return std::all_of(sums, sums + lanes, [](A sum) { return sum == A(0); });
+  }
+
+  /// The weights of keys that a query does not see are zero, but zero times
+  /// infinity is NaN: then each row takes only what it sees. What a query gives
+  /// so depends on nothing else, whichever block it is in.
+  void weighValues(int64_t begin, int64_t rows, int64_t firstOfBlock,
+                   int64_t count, Rows<A> values) {
     const int64_t width = desc.head_dim;
-    if (rows >= fewRows)
+    const int64_t last = begin + (rows - 1) / desc.groups;
+    const bool allSeen = seenKeys(begin, firstOfBlock, count).end == count &&
+                         seenKeys(last, firstOfBlock, count).first == 0;
+    if (rows >= fewRows && (allSeen || areFinite(values, count)))
       return gemm(CblasNoTrans, CblasNoTrans, int(rows), int(width), int(count),
                   scores, int(keyBlock), values.data, int(values.stride), A(1),
                   outputs, int(width));
-    for (int64_t r = 0; r < rows; ++r)
-      addValues(scores + r * keyBlock, values.data, values.stride, count, width,
-                outputs + r * width);
+    for (int64_t r = 0; r < rows; ++r) {
+      const Range seen = seenKeys(begin + r / desc.groups, firstOfBlock, count);
+      addValues(scores + r * keyBlock + seen.first,
+                values.data + seen.first * values.stride, values.stride,
+                seen.end - seen.first, width, outputs + r * width);
+    }
   }
 
   const tprt_attention_desc &desc;

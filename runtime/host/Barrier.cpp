@@ -10,8 +10,6 @@
 
 using namespace tprt;
 
-static constexpr int yields = 16;
-
 static void pauseCore() {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
@@ -45,7 +43,7 @@ bool Barrier::arrive(size_t member, uint32_t &generation) {
 
 /// True as soon as the generation is over; false if it is time to sleep.
 bool Barrier::spin(uint32_t generation, const RunState *run) const {
-  for (int i = 0; i < spins + yields; ++i) {
+  for (int i = 0; i < spins + spins / 2; ++i) {
     if (currentGeneration() != generation)
       return true;
     if (run && run->failed())

@@ -20,12 +20,12 @@ namespace tprt {
 /// A reusable barrier for a fixed number of threads. A thread that stops
 /// waiting because of a failure or its deadline takes its arrival back, so that
 /// either all members pass or none does. Waiting spins for a moment, yields for
-/// a few more and then sleeps: ranks may outnumber the processor's cores.
+/// longer and then sleeps: others may want the core, of this program or not.
 class Barrier {
 public:
   enum Outcome { Passed, Failed, TimedOut };
 
-  /// `spins`: how often to look before yielding.
+  /// `spins`: how often to look before yielding, and twice how often then.
   Barrier(size_t members, int spins);
 
   /// Gives up when the run fails or at the deadline.

@@ -22,9 +22,12 @@ namespace {
 
 constexpr int64_t fewRows = 8;
 
-/// Lines of B that are multiplied or widened at a time, and how much of each is
-/// widened.
-constexpr int64_t lineTile = 64, columnTile = 128, innerTile = 2048;
+/// Lines of B that are multiplied at a time.
+constexpr int64_t lineTile = 64;
+
+/// What is widened of B at a time: so much of each line, and lines until the
+/// tile is full. BLAS packs all of A again for every tile, so few are best.
+constexpr int64_t innerTile = 2048, tileElements = int64_t(1) << 19;
 
 /// Whether B is lines along the contracted dim, each of whole blocks.
 bool isLines(const ContractPlan &plan, int64_t stored) {
@@ -186,19 +189,21 @@ public:
   explicit operator bool() const { return fits; }
 
   void run(const float *a, const void *b, int64_t atB, float *c) const {
-    float *tile = scratch.get<float>(0, columnTile * innerTile);
+    float *tile = scratch.get<float>(0, tileElements);
+    const int64_t columnTile = tileElements / std::min(innerTile, inner.extent);
     forEachIndex(columns.loops, [&](int64_t, int64_t outerB, int64_t outerC) {
       for (int64_t l = 0; l < columns.line.extent; l += columnTile)
         for (int64_t k = 0; k < inner.extent; k += innerTile)
-          addTile(a, b, atB + outerB, c + outerC, l, k, tile);
+          addTile(a, b, atB + outerB, c + outerC, l,
+                  std::min(columnTile, columns.line.extent - l), k, tile);
     });
   }
 
 private:
+  /// Adds the products with `count` lines from line `l` on, from element `k`.
   void addTile(const float *a, const void *b, int64_t atB, float *c, int64_t l,
-               int64_t k, float *tile) const {
-    const int m = int(row.extent);
-    const int n = int(std::min(columnTile, columns.line.extent - l));
+               int64_t count, int64_t k, float *tile) const {
+    const int m = int(row.extent), n = int(count);
     const int depth = int(std::min(innerTile, inner.extent - k));
     for (int64_t i = 0; i < n; ++i)
       widenStored(stored, b, atB + (l + i) * columns.line.b + k, depth,

@@ -60,9 +60,10 @@ Session::Session(const char *manifestText, tprt_lookup lookup, void *context,
 
 /// One shared group for each set of ranks that agree outside the group's axes.
 void Session::makeThreadGroups() {
-  // Spinning only helps while the others are running at the same time.
+  // Spinning only helps while the others are running at the same time, and
+  // harms if one waits for this core: some tens of microseconds at the most.
   const size_t cores = std::thread::hardware_concurrency();
-  const int spins = ranks.size() <= cores ? 4000 : 50;
+  const int spins = ranks.size() <= cores ? 1000 : 50;
   for (const std::vector<AxisPart> &parts : manifest.groups) {
     std::map<int64_t, std::shared_ptr<ThreadGroup>> groups; // by first member
     for (auto &rank : ranks) {

@@ -67,7 +67,21 @@ TEST(OffsetPlan, RandomPlansAreValidAndTight) {
     used += double(plan.bytes);
     bound += double(getLiveBytes(buffers));
   }
-  EXPECT_LE(used, 1.05 * bound);
+  EXPECT_LE(used, 1.001 * bound);
+}
+
+/// The activations of a small Llama block: neither the largest first nor the
+/// earliest first reaches the bound.
+TEST(OffsetPlan, OtherOrdersAreTried) {
+  SmallVector<LiveBuffer> buffers{{1536, 2, 8},   {1536, 4, 14}, {512, 6, 16},
+                                  {512, 8, 18},   {128, 10, 16}, {128, 12, 16},
+                                  {1536, 14, 18}, {512, 16, 18}, {1536, 18, 20},
+                                  {1536, 22, 26}, {640, 24, 30}, {640, 26, 28},
+                                  {1536, 30, 32}};
+  OffsetPlan plan = planOffsets(buffers);
+  expectValid(buffers, plan);
+  EXPECT_EQ(plan.bytes, getLiveBytes(buffers));
+  EXPECT_EQ(plan.offsets, planOffsets(buffers).offsets);
 }
 
 /// A long program with many long-lived buffers, as training has them.

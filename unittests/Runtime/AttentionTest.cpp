@@ -121,11 +121,13 @@ TEST(Attention, prefill) {
   checkAll({{2, 7, 7, 2, 3, 16},
             {1, 70, 70, 1, 1, 64},
             {1, 33, 200, 2, 2, 24, 167},
-            {1, 5, 130, 1, 9, 80, 100}});
+            {1, 5, 130, 1, 9, 80, 100},
+            {1, 150, 600, 1, 3, 16, 420}});
 }
 
 TEST(Attention, decode) {
   checkAll({{2, 1, 300, 3, 1, 64, 299},
+            {1, 1, 700, 1, 2, 16, 650},
             {1, 1, 257, 1, 4, 100, 140},
             {3, 1, 5, 2, 8, 3, 2},
             {1, 1, 1, 1, 1, 1, 0}});
@@ -134,13 +136,15 @@ TEST(Attention, decode) {
 TEST(Attention, notCausal) {
   checkAll({{1, 20, 150, 2, 1, 32, 0, false},
             {2, 3, 9, 1, 2, 5, 40, false},
-            {1, 6, 300, 1, 1, 8, 280, false, 10}});
+            {1, 6, 300, 1, 1, 8, 280, false, 10},
+            {1, 130, 520, 1, 2, 8, 0, false}});
 }
 
 TEST(Attention, window) {
   checkAll({{1, 40, 300, 1, 2, 16, 260, true, 17},
             {1, 1, 300, 2, 2, 16, 280, true, 150},
-            {1, 150, 150, 1, 1, 8, 0, true, 1}});
+            {1, 150, 150, 1, 1, 8, 0, true, 1},
+            {1, 300, 600, 1, 1, 8, 290, true, 280}});
 }
 
 /// A shard of the queries, and keys with padding after them.
@@ -156,7 +160,10 @@ TEST(Attention, softCap) {
 }
 
 TEST(Attention, largeScores) {
-  checkAll({{1, 9, 200, 1, 2, 32, 190}, {1, 30, 140, 1, 1, 32, 110}}, 60);
+  checkAll({{1, 9, 200, 1, 2, 32, 190},
+            {1, 30, 140, 1, 1, 32, 110},
+            {1, 20, 540, 1, 1, 32, 520}},
+           60);
 }
 
 /// Before the first key, or with a window that ended before it.
@@ -178,6 +185,33 @@ TEST(Attention, notANumberIsSeen) {
             }),
             "");
   EXPECT_TRUE(std::isnan(out[0]));
+}
+
+/// A query depends on no value that it does not see, however many queries and
+/// keys there are, and on each that it sees.
+TEST(Attention, infinityStaysWhereItIsSeen) {
+  constexpr int64_t count = 400, width = 4;
+  for (int64_t window : {0, 5})
+    for (int64_t queries : {int64_t(3), count}) {
+      const int64_t before = count - queries, at = before + 1;
+      std::vector<float> q(size_t(queries * width), 0), k(count * width, 1),
+          v(count * width, 2), out(q.size(), 0);
+      v[size_t(at * width)] = INFINITY;
+      Case c{1, queries, count, 1, 1, width, int32_t(before), true, window};
+      tprt_attention_desc desc = describe(c, TPRT_F32);
+      EXPECT_EQ(runOnOne([&](tprt_rank *rank) {
+                  tprt_attention(rank, &desc, q.data(), k.data(), v.data(),
+                                 &c.offset, c.start, out.data());
+                }),
+                "");
+      for (int64_t i = 0; i < queries; ++i) {
+        const bool sees =
+            before + i >= at && (!window || before + i < at + window);
+        EXPECT_FLOAT_EQ(out[size_t(i * width)], sees ? INFINITY : 2.0f)
+            << "query " << i << " of " << queries << ", window " << window;
+        EXPECT_FLOAT_EQ(out[size_t(i * width + 1)], 2.0f);
+      }
+    }
 }
 
 /// What lies beyond the keys that any query sees is never touched.

@@ -203,8 +203,8 @@ TEST_P(StoredTest, contracts) {
                           {1, 40, 72, 256, false}, {1, 1, 256, 8, true},
                           {1, 1, 3, 768, false},   {1, 7, 70, 256, false},
                           {2, 4, 20, 512, false},  {1, 33, 140, 256, false},
-                          {3, 9, 5, 2304, false},  {1, 1, 256, 7, true},
-                          {1, 20, 512, 33, true}};
+                          {3, 9, 5, 2304, false},  {1, 9, 304, 2304, false},
+                          {1, 1, 256, 7, true},    {1, 20, 512, 33, true}};
   for (const Shape &shape : shapes) {
     SCOPED_TRACE(testing::PrintToString(shape));
     Contraction of(shape);

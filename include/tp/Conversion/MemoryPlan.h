@@ -35,11 +35,11 @@ struct OffsetPlan {
   int64_t bytes = 0;            ///< the size of the arena
 };
 
-/// Chooses offsets such that no two buffers that are live together overlap. The
-/// better of two heuristics: by time with the tightest gap, and by size with
-/// the lowest gap; the second is only tried where the first misses the lower
-/// bound. Deterministic. The time taken is near linear in buffers plus live
-/// ranges.
+/// Chooses offsets such that no two buffers that are live together overlap.
+/// First by time, each buffer in the tightest gap; where that misses the lower
+/// bound, by size in the lowest gap, and a search from there through other
+/// orders. Deterministic. The time taken is near linear in buffers plus live
+/// ranges; what the search may do is bounded by a constant.
 OffsetPlan planOffsets(ArrayRef<LiveBuffer> buffers);
 
 /// The most bytes, rounded up to the alignment, that are live at one instant:
