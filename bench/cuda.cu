@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "cuda/Attentions.h"
 #include "cuda/Products.h"
 #include "tprt/cuda.h"
 
@@ -172,8 +173,8 @@ void timeLayer(Bench &bench, const Sizes &sizes, int64_t tokens, Element *x,
       2.0 * 2.0 * double(tokens * width), 0);
 
   const int64_t keys = tokens == 1 ? sizes.keys : tokens;
-  Element *k = make<Element>(keys * sizes.kvHeads * dim),
-          *v = make<Element>(keys * sizes.kvHeads * dim);
+  Element *k = makeNumbers(bench, keys * sizes.kvHeads * dim),
+          *v = makeNumbers(bench, keys * sizes.kvHeads * dim);
   const tprt_attention_desc attention = {TPRT_BF16,
                                          1,
                                          tokens,
@@ -187,16 +188,28 @@ void timeLayer(Bench &bench, const Sizes &sizes, int64_t tokens, Element *x,
                                          bitsOf(0.088),
                                          0};
   const double pairs = tokens == 1 ? double(keys) : double(keys) * keys / 2;
-  row("attention, " + std::to_string(heads) + " heads on " +
-          std::to_string(sizes.kvHeads) + ", " + std::to_string(keys) +
-          " keys" + suffix,
-      bench.time([&] {
-        return tprt_cuda::attention(&bench.rank, attention, x, k, v,
-                                    static_cast<const int32_t *>(nullptr),
-                                    keys - tokens, out);
-      }),
-      2.0 * double(2 * keys * sizes.kvHeads * dim + 2 * tokens * width),
-      4.0 * pairs * double(width));
+  const std::string name = "attention, " + std::to_string(heads) +
+                           " heads on " + std::to_string(sizes.kvHeads) + ", " +
+                           std::to_string(keys) + " keys" + suffix;
+  const double bytes =
+      2.0 * double(2 * keys * sizes.kvHeads * dim + 2 * tokens * width);
+  const double flops = 4.0 * pairs * double(width);
+  row(name, bench.time([&] {
+    return tprt_cuda::attention(&bench.rank, attention, x, k, v,
+                                static_cast<const int32_t *>(nullptr),
+                                keys - tokens, out);
+  }),
+      bytes, flops);
+  Attentions library;
+  const Attention call = {attention, x, k, v, nullptr, keys - tokens, out};
+  bool isQueued = false;
+  if (library.queue(&bench.rank, call, &isQueued) != TPRT_OK)
+    raise(bench.rank.status, bench.rank.message);
+  if (isQueued)
+    row("the same: " + library.describe(),
+        bench.time([&] { return library.queue(&bench.rank, call, &isQueued); }),
+        bytes, flops);
+  TPRT_CHECK(cudaStreamSynchronize(bench.rank.compute));
   for (Element *buffer : {cosine, sine, k, v})
     cudaFree(buffer);
 }

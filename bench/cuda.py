@@ -295,9 +295,9 @@ def cell(value, form="{:.1f}"):
 
 def shard_table(folder, listing, torch, copy_rate, product_rate, repetitions):
     lines = [
-        "| ranks | step | floor: bytes, us | floor: operations, us | program, us | of the floor | as a graph, us | of the floor | "
-        "PyTorch, us | compiled, us |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| ranks | step | floor: bytes, us | floor: operations, us | program, us | of the floor | without cuDNN, us | as a graph, us | "
+        "of the floor | PyTorch, us | compiled, us |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for spec in listing["programs"]:
         if "ranks" not in spec:
@@ -310,15 +310,18 @@ def shard_table(folder, listing, torch, copy_rate, product_rate, repetitions):
             say(f"{spec['name']}, {entry}")
             by_bytes, by_operations = floors(spec, entry, copy_rate, product_rate)
             floor = max(by_bytes, by_operations)
-            plain = time_program(folder, spec, entry, repetitions)[0] / layers
-            graph = None
+            plain, device = time_program(folder, spec, entry, repetitions)
+            plain, own, graph = plain / layers, None, None
+            if entry == "prefill" and "cuDNN" in device:
+                own = time_program(folder, spec, entry, repetitions, TPRT_CUDNN="0")[0] / layers
             if entry == "decode":
                 graph = time_program(folder, spec, entry, repetitions, TPRT_CUDA_GRAPHS="1")[0] / layers
             eager, compiled = (time_peer(torch, model, spec, entry, way, repetitions) if torch else None for way in (False, True))
             step = f"prefill {spec['sequence']}" if entry == "prefill" else f"decode, batch {spec['batch']}"
             lines.append(
-                f"| {spec['ranks']} | {step} | {by_bytes:.1f} | {by_operations:.1f} | {plain:.1f} | {floor / plain:.2f} | {cell(graph)} | "
-                f"{cell(graph and floor / graph, '{:.2f}')} | {cell(eager and eager / layers)} | {cell(compiled and compiled / layers)} |"
+                f"| {spec['ranks']} | {step} | {by_bytes:.1f} | {by_operations:.1f} | {plain:.1f} | {floor / plain:.2f} | {cell(own)} | "
+                f"{cell(graph)} | {cell(graph and floor / graph, '{:.2f}')} | "
+                f"{cell(eager and eager / layers)} | {cell(compiled and compiled / layers)} |"
             )
         if torch:
             del model
@@ -327,7 +330,10 @@ def shard_table(folder, listing, torch, copy_rate, product_rate, repetitions):
 
 
 def step_table(folder, listing, copy_rate, repetitions):
-    lines = ["| model | weights, MB | floor, ms | launches, ms | of the floor | as a graph, ms | of the floor |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| model | weights, MB | floor, ms | launches, ms | of the floor | as a graph, ms | of the floor |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for spec in listing["programs"]:
         if spec["use"] != "step":
             continue
@@ -391,7 +397,8 @@ of its own, so that none are in a cache from the run before; the time is divided
 after them are in the time, too. bf16, random weights. A prefill begins at position 0; a decode step is the last of a cache of
 {capacity}. PyTorch runs the same model (`bench/cuda.py`) on the same shapes in the same way: projections apart as they are published,
 `scaled_dot_product_attention`, a cache that is written in place. Compiled is `torch.compile`, and for decode `mode="reduce-overhead"`, which is
-a CUDA graph. All times are those of a call until the GPU is done, the median of {repetitions}.
+a CUDA graph. A program's prefill takes its attention from cuDNN where there is one; without, it is by the program's own kernel. All
+times are those of a call until the GPU is done, the median of {repetitions}.
 """
 
 text_of_step = """## A decode step
@@ -415,7 +422,8 @@ def report(folder, options):
     spec = next(spec for spec in listing["programs"] if "ranks" in spec)
     device = time_program(folder, spec, "decode", 1)[1]
     long = next(spec for spec in listing["programs"] if spec["use"] == "kernels")
-    lines = ["# Programs on a GPU", "", f"{datetime.date.today()}; driver {driver_version()}; {about}.", "", f"{first}. Programs run on {device}."]
+    lines = ["# Programs on a GPU", "", f"{datetime.date.today()}; driver {driver_version()}; {about}.", ""]
+    lines += [f"{first}. Programs run on {device}."]
     lines += ["", "## What programs call", "", rows, "", text_of_shards.format(
         layers=spec["config"]["num_hidden_layers"], vocabulary=spec["config"]["vocab_size"], capacity=spec["capacity"], repetitions=repetitions
     )]  # fmt: skip

@@ -78,11 +78,13 @@ def make(tools, folder, compiler, is_tiny):
     programs = specs(is_tiny)
     for spec in programs:
         print(f"compiling {spec['name']}", flush=True)
-        model, source = tools.path(""), tools.path(".cu")
-        model.mkdir()
-        (model / "config.json").write_text(json.dumps(spec["config"]))
+        source = tools.path(".cu")
         module = tools.import_model(
-            model, "--entry=generate", f"--batch={spec['batch']}", f"--seq={spec['sequence']}", f"--max-seq={spec['capacity']}"
+            tools.model(spec["config"]),
+            "--entry=generate",
+            f"--batch={spec['batch']}",
+            f"--seq={spec['sequence']}",
+            f"--max-seq={spec['capacity']}",
         )
         tools.run("tp-compile", module, *compiler, f"--source={source}", "-o", folder / f"{spec['name']}.so")
         spec["kernels"] = kernels_of(source.read_text())

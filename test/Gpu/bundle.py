@@ -8,6 +8,7 @@ archive, for a machine that has a GPU and nothing else of this project:
 
 Values come from the CPU backend on one rank; weights are random, from a seed."""
 import argparse
+import json
 import os
 import pathlib
 import re
@@ -37,6 +38,9 @@ cases = [
          passes=["-tp-propagate", "-tp-insert-reshards", "-tp-partition"]),
     case("tiny", 1e-4, everywhere, lambda tools: tools.import_model(tiny, "--entry=generate", "--seq=4", "--max-seq=32")),
     case("logits", 1e-4, everywhere, lambda tools: tools.import_model(tiny, "--batch=2", "--seq=6")),
+    case("attention", 1e-2, [1], lambda tools: tests / "Cuda" / "Inputs" / "attention.mlir"),
+    # So many queries that a library is asked, and heads that it takes.
+    case("prefill", 3e-2, [1, 2], lambda tools: tools.import_model(tools.model(benches.tiny), "--batch=2", "--seq=20")),
     case("bf16", 3e-2, [1, 2, 4], lambda tools: tools.import_model(tiny, "--batch=2", "--seq=6", "--dtype=bf16")),
     case("f64", 1e-12, [1, 2], lambda tools: tools.import_model(tiny, "--batch=2", "--seq=6", "--dtype=f64")),
     case("two-axes", 1e-4, [4], lambda tools: tools.import_model(tiny, "--batch=2", "--seq=6"), mesh="dp=2,tp=2"),
@@ -60,6 +64,13 @@ class Tools:
 
     def run(self, tool, *arguments):
         subprocess.run([self.bin / tool, *map(str, arguments)], check=True, stdin=subprocess.DEVNULL)
+
+    def model(self, config):
+        """A directory that can be imported."""
+        model = self.path("")
+        model.mkdir()
+        (model / "config.json").write_text(json.dumps(config))
+        return model
 
     def import_model(self, model, *options):
         module = self.path(".mlir")
