@@ -155,10 +155,11 @@ tprt_status attention(Rank *rank, const tprt_attention_desc &desc, const T *q,
     return rank->fail(TPRT_UNSUPPORTED, "attention",
                       "heads of more than 256 elements");
   int64_t rows = desc.batch * desc.queries * desc.kv_heads * desc.groups;
-  if (isNarrow<T> && desc.queries >= kManyQueries && rank->host) {
+  if constexpr (isNarrow<T>) {
     bool isQueued = false;
-    TPRT_TRY(rank->host->attend(rank, {desc, q, k, v, offset, start, out},
-                                &isQueued));
+    if (desc.queries >= kManyQueries && rank->host)
+      TPRT_TRY(rank->host->attend(rank, {desc, q, k, v, offset, start, out},
+                                  &isQueued));
     if (isQueued && !desc.causal)
       return TPRT_OK;
     if (isQueued) {
