@@ -16,6 +16,8 @@
 
 namespace tprt_cuda {
 
+namespace {
+
 /// `lengths` has the numbers of queries of all sequences, then those of keys.
 /// Queries that stand beyond the keys are the program's.
 __global__ void lengthsKernel(const int32_t *offset, int64_t start,
@@ -30,6 +32,8 @@ __global__ void lengthsKernel(const int32_t *offset, int64_t start,
     lengths[batch + i] = int32_t(end);
   }
 }
+
+} // namespace
 
 static double numberOf(int64_t bits) {
   double value;
@@ -143,6 +147,7 @@ tprt_status Attentions::queue(Rank *rank, const Attention &what,
                                    what.out, planned.workspace},
                                   reason);
   if (!*isQueued) {
+    cudaGetLastError(); // as in make
     planned.plan.reset();
     ++refused;
   }

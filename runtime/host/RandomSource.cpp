@@ -8,6 +8,7 @@
 #include "Parameters.h"
 
 #include <algorithm>
+#include <system_error>
 #include <thread>
 
 using namespace tprt;
@@ -122,14 +123,14 @@ void inParts(int64_t size, int64_t elements, const Body &body) {
   std::vector<std::thread> threads;
   threads.reserve(size_t(parts));
   int64_t done = 0; // by threads
-  try {
-    for (int64_t part = 0; part + 1 < parts; ++part) {
-      const int64_t end = size * (part + 1) / parts;
+  for (int64_t part = 0; part + 1 < parts; ++part) {
+    const int64_t end = size * (part + 1) / parts;
+    try {
       threads.emplace_back([&body, done, end] { body(done, end); });
-      done = end;
+    } catch (const std::system_error &) {
+      break; // there are no more threads: what is left is done here
     }
-  } catch (const std::exception &) {
-    // There are no more threads: what is left is done here.
+    done = end;
   }
   body(done, size);
   for (std::thread &thread : threads)

@@ -38,7 +38,7 @@ cases = [
          passes=["-tp-propagate", "-tp-insert-reshards", "-tp-partition"]),
     case("tiny", 1e-4, everywhere, lambda tools: tools.import_model(tiny, "--entry=generate", "--seq=4", "--max-seq=32")),
     case("logits", 1e-4, everywhere, lambda tools: tools.import_model(tiny, "--batch=2", "--seq=6")),
-    case("attention", 1e-2, [1], lambda tools: tests / "Cuda" / "Inputs" / "attention.mlir"),
+    case("attention", 1e-2, [1], lambda tools: tests / "Cuda" / "Inputs" / "attention.mlir", is_local=True),
     # So many queries that a library is asked, and heads that it takes.
     case("prefill", 3e-2, [1, 2], lambda tools: tools.import_model(tools.model(benches.tiny), "--batch=2", "--seq=20")),
     case("bf16", 3e-2, [1, 2, 4], lambda tools: tools.import_model(tiny, "--batch=2", "--seq=6", "--dtype=bf16")),
