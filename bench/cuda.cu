@@ -5,14 +5,13 @@
 //===----------------------------------------------------------------------===//
 //
 // Times the functions that CUDA programs call, and as ceilings, in the same
-// run, a copy of as many bytes and a square product by cuBLASLt. Prints the
-// rows of bench/cuda.md:
-//
-//   nvcc -std=c++17 -O3 -arch=sm_90 -Iruntime -Iruntime/include bench/cuda.cu \
-//     runtime/cuda/Products.cpp -lcublasLt -o bench-cuda && ./bench-cuda
+// run, a copy and a square product by cuBLASLt. bench/cuda.py runs it and
+// writes what it prints to bench/cuda.md. With --tiny the sizes are such that a
+// simulated GPU gets through. Exits with 77 if there is no GPU.
 //
 //===----------------------------------------------------------------------===//
 
+#include "cuda/Attentions.h"
 #include "cuda/Products.h"
 #include "tprt/cuda.h"
 
@@ -70,6 +69,35 @@ template <typename T> T *make(int64_t count) {
 
 typedef __nv_bfloat16 Element;
 
+/// Numbers from 0.5 to 1 of either sign: a product of zeros takes less power,
+/// and so less time, than one of anything else.
+Element *makeNumbers(Bench &bench, int64_t count) {
+  std::vector<uint16_t> bits(static_cast<size_t>(count));
+  uint32_t state = 1;
+  for (uint16_t &value : bits) {
+    state = state * 1664525 + 1013904223;
+    value = uint16_t(0x3f00 | (state >> 16 & 0x807f));
+  }
+  Element *memory = make<Element>(count);
+  TPRT_CHECK(cudaMemcpyAsync(memory, bits.data(), bits.size() * 2,
+                             cudaMemcpyHostToDevice, bench.rank.compute));
+  TPRT_CHECK(cudaStreamSynchronize(bench.rank.compute));
+  return memory;
+}
+
+/// What is timed.
+struct Sizes {
+  int64_t copied; ///< bytes
+  int64_t side;   ///< of the square product
+  int64_t heads, kvHeads, headDim, hidden;
+  int64_t tokens, keys; ///< of a prefill, and that a decode step sees
+  int64_t width() const { return heads * headDim; }
+};
+/// Llama-3-8B's.
+constexpr Sizes kLlama = {
+    int64_t(1) << 28, 8192, 32, 8, 128, 14336, 2048, 8192};
+constexpr Sizes kTiny = {1 << 16, 32, 4, 2, 8, 64, 8, 16};
+
 int64_t bitsOf(double value) {
   int64_t bits;
   std::memcpy(&bits, &value, sizeof bits);
@@ -96,7 +124,8 @@ double timeProduct(Bench &bench, int64_t rows, int64_t columns, int64_t inner) {
   program.matmuls = &shape;
   Products products;
   products.open(program);
-  Element *a = make<Element>(rows * inner), *b = make<Element>(columns * inner),
+  Element *a = makeNumbers(bench, rows * inner),
+          *b = makeNumbers(bench, columns * inner),
           *c = make<Element>(rows * columns);
   const double time = bench.time(
       [&] { return products.queue(&bench.rank, 0, a, b, false, c); });
@@ -105,11 +134,91 @@ double timeProduct(Bench &bench, int64_t rows, int64_t columns, int64_t inner) {
   return time;
 }
 
-void run() {
+using Row = std::function<void(const std::string &name, double microseconds,
+                               double bytes, double flops)>;
+
+/// What a layer is made of at tp=1. Both buffers hold `copied` bytes.
+void timeLayer(Bench &bench, const Sizes &sizes, int64_t tokens, Element *x,
+               Element *out, const Row &row) {
+  const std::string suffix =
+      ", " + std::to_string(tokens) + (tokens == 1 ? " token" : " tokens");
+  const int64_t width = sizes.width(), hidden = sizes.hidden;
+  const int64_t heads = sizes.heads, dim = sizes.headDim;
+  row("product " + std::to_string(width) + " x " + std::to_string(hidden) +
+          suffix,
+      timeProduct(bench, hidden, tokens, width),
+      2.0 * double(width * hidden + tokens * (width + hidden)),
+      2.0 * double(tokens * width * hidden));
+
+  const tprt_rotary_desc rotary = {TPRT_BF16, 1, tokens, heads, dim, dim, 0};
+  Element *cosine = make<Element>(tokens * dim / 2),
+          *sine = make<Element>(tokens * dim / 2);
+  row("rotary, " + std::to_string(heads) + " heads of " + std::to_string(dim) +
+          suffix,
+      bench.time([&] {
+        return tprt_cuda::rotary(&bench.rank, rotary, x, cosine, sine, out);
+      }),
+      2.0 * 2.0 * double(tokens * width), 0);
+
+  const tprt_copy_desc transpose = {2,
+                                    3,
+                                    0,
+                                    0,
+                                    {tokens, heads, dim},
+                                    {width, dim, 1},
+                                    {dim, tokens * dim, 1}};
+  row("copy, heads first" + suffix, bench.time([&] {
+    return tprt_cuda::copy(&bench.rank, transpose, x, out);
+  }),
+      2.0 * 2.0 * double(tokens * width), 0);
+
+  const int64_t keys = tokens == 1 ? sizes.keys : tokens;
+  Element *k = makeNumbers(bench, keys * sizes.kvHeads * dim),
+          *v = makeNumbers(bench, keys * sizes.kvHeads * dim);
+  const tprt_attention_desc attention = {TPRT_BF16,
+                                         1,
+                                         tokens,
+                                         keys,
+                                         keys,
+                                         sizes.kvHeads,
+                                         heads / sizes.kvHeads,
+                                         dim,
+                                         1,
+                                         0,
+                                         bitsOf(0.088),
+                                         0};
+  const double pairs = tokens == 1 ? double(keys) : double(keys) * keys / 2;
+  const std::string name = "attention, " + std::to_string(heads) +
+                           " heads on " + std::to_string(sizes.kvHeads) + ", " +
+                           std::to_string(keys) + " keys" + suffix;
+  const double bytes =
+      2.0 * double(2 * keys * sizes.kvHeads * dim + 2 * tokens * width);
+  const double flops = 4.0 * pairs * double(width);
+  row(name, bench.time([&] {
+    return tprt_cuda::attention(&bench.rank, attention, x, k, v,
+                                static_cast<const int32_t *>(nullptr),
+                                keys - tokens, out);
+  }),
+      bytes, flops);
+  Attentions library;
+  const Attention call = {attention, x, k, v, nullptr, keys - tokens, out};
+  bool isQueued = false;
+  if (library.queue(&bench.rank, call, &isQueued) != TPRT_OK)
+    raise(bench.rank.status, bench.rank.message);
+  if (isQueued)
+    row("the same: " + library.describe(),
+        bench.time([&] { return library.queue(&bench.rank, call, &isQueued); }),
+        bytes, flops);
+  TPRT_CHECK(cudaStreamSynchronize(bench.rank.compute));
+  for (Element *buffer : {cosine, sine, k, v})
+    cudaFree(buffer);
+}
+
+void run(const Sizes &sizes) {
   Bench bench;
   cudaDeviceProp properties = {};
   TPRT_CHECK(cudaGetDeviceProperties(&properties, 0));
-  const int64_t copied = int64_t(1) << 28;
+  const int64_t copied = sizes.copied;
   char *from = make<char>(copied), *to = make<char>(copied);
   const double copyTime = bench.time([&]() -> tprt_status {
     TPRT_CUDA(&bench.rank,
@@ -118,69 +227,40 @@ void run() {
     return TPRT_OK;
   });
   const double copyRate = 2 * double(copied) / copyTime * 1e6;
-  const int64_t side = 8192;
+  const int64_t side = sizes.side;
   const double productTime = timeProduct(bench, side, side, side);
   const double productRate = 2.0 * side * side * side / productTime * 1e6;
-  std::printf("%s: a copy moves %.0f GB/s, a product of %lld does %.0f TFLOP/s "
+  int driver = 0, runtime = 0;
+  TPRT_CHECK(cudaDriverGetVersion(&driver));
+  TPRT_CHECK(cudaRuntimeGetVersion(&runtime));
+  std::printf("%s, CUDA %d.%d, driver for CUDA %d.%d: a copy of %lld bytes "
+              "moves %.1f GB/s, a product of %lld does %.2f TFLOP/s "
               "(bf16)\n\n| what | us | GB/s | TFLOP/s | of the ceiling |\n"
               "|---|---|---|---|---|\n",
-              properties.name, copyRate * 1e-9, static_cast<long long>(side),
+              properties.name, runtime / 1000, runtime % 1000 / 10,
+              driver / 1000, driver % 1000 / 10, static_cast<long long>(copied),
+              copyRate * 1e-9, static_cast<long long>(side),
               productRate * 1e-12);
-  auto row = [&](const char *name, double time, double bytes, double flops) {
-    print(name, time, bytes, flops, copyRate, productRate);
+  auto row = [&](const std::string &name, double time, double bytes,
+                 double flops) {
+    print(name.c_str(), time, bytes, flops, copyRate, productRate);
   };
-
-  // What a decode step and a prefill of Llama-3-8B at tp=1 are made of.
-  for (int64_t tokens : {int64_t(1), int64_t(2048)}) {
-    const std::string suffix = ", " + std::to_string(tokens) + " tokens";
-    const int64_t width = 4096, hidden = 14336;
-    row(("product 4096 x 14336" + suffix).c_str(),
-        timeProduct(bench, hidden, tokens, width),
-        2.0 * double(width * hidden + tokens * (width + hidden)),
-        2.0 * double(tokens * width * hidden));
-    Element *x = reinterpret_cast<Element *>(from),
-            *out = reinterpret_cast<Element *>(to);
-    const tprt_rotary_desc rotary = {TPRT_BF16, 1, tokens, 32, 128, 128, 0};
-    Element *cosine = make<Element>(tokens * 64),
-            *sine = make<Element>(tokens * 64);
-    row(("rotary, 32 heads of 128" + suffix).c_str(), bench.time([&] {
-      return tprt_cuda::rotary(&bench.rank, rotary, x, cosine, sine, out);
-    }),
-        2.0 * 2.0 * double(tokens * width), 0);
-    const tprt_copy_desc transpose = {
-        2, 3, 0, 0, {tokens, 32, 128}, {4096, 128, 1}, {128, tokens * 128, 1}};
-    row(("copy, heads first" + suffix).c_str(), bench.time([&] {
-      return tprt_cuda::copy(&bench.rank, transpose, x, out);
-    }),
-        2.0 * 2.0 * double(tokens * width), 0);
-    const int64_t keys = tokens == 1 ? 8192 : tokens;
-    Element *k = make<Element>(keys * 8 * 128),
-            *v = make<Element>(keys * 8 * 128);
-    const tprt_attention_desc attention = {
-        TPRT_BF16, 1, tokens, keys, keys, 8, 4, 128, 1, 0, bitsOf(0.088), 0};
-    const double pairs = tokens == 1 ? double(keys) : double(keys) * keys / 2;
-    const std::string name =
-        "attention, 32 heads on 8, " + std::to_string(keys) + " keys" + suffix;
-    row(name.c_str(), bench.time([&] {
-      return tprt_cuda::attention(&bench.rank, attention, x, k, v,
-                                  static_cast<const int32_t *>(nullptr),
-                                  keys - tokens, out);
-    }),
-        2.0 * double(2 * keys * 8 * 128 + 2 * tokens * width),
-        4.0 * pairs * 32 * 128);
-    for (Element *buffer : {cosine, sine, k, v})
-      cudaFree(buffer);
-  }
+  for (int64_t tokens : {int64_t(1), sizes.tokens})
+    timeLayer(bench, sizes, tokens, reinterpret_cast<Element *>(from),
+              reinterpret_cast<Element *>(to), row);
 }
 
 } // namespace
 
-int main() {
+int main(int argc, char **argv) {
+  const bool isTiny = argc == 2 && std::strcmp(argv[1], "--tiny") == 0;
+  if (argc > 1 && !isTiny)
+    return std::fprintf(stderr, "usage: bench-cuda [--tiny]\n"), 2;
   int count = 0;
   if (cudaGetDeviceCount(&count) != cudaSuccess || count == 0)
-    return std::printf("no GPU: nothing to measure\n"), 0;
+    return std::printf("no GPU: nothing to measure\n"), 77;
   try {
-    run();
+    run(isTiny ? kTiny : kLlama);
   } catch (const std::exception &error) {
     return std::printf("error: %s\n", error.what()), 1;
   }

@@ -235,7 +235,11 @@ LogicalResult ProgramWriter::writeKernel(func::FuncOp kernel) {
   SourcePrinter printer(os, tables);
   std::string parameters;
   unsigned numInputs = 0, numOutputs = 0;
+  int64_t bytes = 0;
   for (BlockArgument argument : kernel.getArguments()) {
+    if (auto type = dyn_cast<MemRefType>(argument.getType()))
+      bytes += bytesOf(
+          RankedTensorType::get(type.getShape(), type.getElementType()));
     FailureOr<std::string> type = printer.typeOf(argument.getType(), kernel);
     if (failed(type))
       return failure();
@@ -252,7 +256,9 @@ LogicalResult ProgramWriter::writeKernel(func::FuncOp kernel) {
   auto &[count, first] = launches[kernel.getName()];
   printer.line("");
   printer.comment(Twine(count) + " launch" + (count == 1 ? "" : "es") +
-                  (first.empty() ? "" : ", the first for " + first));
+                  (first.empty() ? "" : ", the first for " + first) +
+                  "; its buffers have " + Twine(bytes) +
+                  (bytes == 1 ? " byte" : " bytes"));
   return printer.braces(
       "__global__ void " + kernel.getName() + "(" + parameters + ")",
       [&] { return printer.printOps(kernel.getBody().front()); });

@@ -189,7 +189,10 @@ static tprt_status openDevice(const tprt_device_setup *setup,
 static void closeDevice(tprt_device *device) { delete device; }
 
 static void describeDevice(const tprt_device *device, char *text, size_t size) {
-  std::snprintf(text, size, "%s", device->description.c_str());
+  std::string all = device->description;
+  if (!device->slots.empty())
+    all += "; " + device->slots[0]->describeAttention();
+  std::snprintf(text, size, "%s", all.c_str());
 }
 
 static int64_t wantsId(const tprt_device *device) { return device->connects; }

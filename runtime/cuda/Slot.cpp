@@ -58,12 +58,14 @@ void Slot::open() {
   rank.fault = new (fault) Fault();
   products = std::make_unique<Products>();
   products->open(program);
+  attentions = std::make_unique<Attentions>();
 }
 
 void Slot::close() {
   cudaSetDevice(gpu);
   graphs.clear();
   products.reset();
+  attentions.reset();
   exchange.reset();
   for (const std::vector<cudaEvent_t> *some : {&events, &marks})
     for (cudaEvent_t event : *some)
@@ -301,6 +303,14 @@ void Slot::checkFault() {
 tprt_status Slot::multiply(Rank *from, int64_t number, const void *a,
                            const void *b, bool adds, void *c) {
   return products->queue(from, number, a, b, adds, c);
+}
+
+tprt_status Slot::attend(Rank *from, const Attention &what, bool *isQueued) {
+  try {
+    return attentions->queue(from, what, isQueued);
+  } catch (const std::exception &exception) {
+    return from->fail(TPRT_FAILED, "attention", exception.what());
+  }
 }
 
 /// Alone in a group, whatever the collective, the output is the input.

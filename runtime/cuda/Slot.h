@@ -7,6 +7,7 @@
 #ifndef TPRT_CUDA_SLOT_H
 #define TPRT_CUDA_SLOT_H
 
+#include "Attentions.h"
 #include "Exchange.h"
 #include "Graph.h"
 #include "Products.h"
@@ -51,6 +52,11 @@ public:
   tprt_status multiply(Rank *rank, int64_t number, const void *a, const void *b,
                        bool adds, void *c) override;
   tprt_status communicate(Rank *rank, const Collective &what) override;
+  tprt_status attend(Rank *rank, const Attention &what,
+                     bool *isQueued) override;
+
+  /// Who computes attention.
+  std::string describeAttention() const { return attentions->describe(); }
 
 /// Of each staging buffer: enough for the full speed of a bus.
 #ifndef TPRT_STAGING_BYTES
@@ -93,6 +99,7 @@ private:
   size_t turn = 0; ///< the one that stage gave last
   std::vector<int64_t> coordinates;
   std::unique_ptr<Products> products;
+  std::unique_ptr<Attentions> attentions;
   std::unique_ptr<Exchange> exchange;
   std::deque<EntryGraph> graphs; ///< of each entry, or none
   EntryGraph *current = nullptr;

@@ -7,6 +7,10 @@
 #include "Numeric.h"
 #include "Parameters.h"
 
+#include <algorithm>
+#include <system_error>
+#include <thread>
+
 using namespace tprt;
 
 static constexpr double deviation = 0.02;
@@ -61,7 +65,8 @@ namespace {
 struct Walk {
   const Block &block;
   std::vector<int64_t> strides; ///< of the block's dims in the stored tensor
-  int64_t first; ///< index of the parameter's element (0, 0, ...)
+  int64_t first;                ///< index of the block's first element
+  size_t outer = 0; ///< the first dim of more than one element, if any
 
   Walk(const Argument &argument, const Block &block)
       : block(block), strides(block.size()), first(0) {
@@ -78,25 +83,59 @@ struct Walk {
       strides[k] = origin.terms[k].stride * stored[origin.terms[k].dim];
       first += block[k].start * strides[k];
     }
+    while (outer + 1 < block.size() && block[outer].valid() == 1)
+      ++outer;
   }
 
+  /// Of the outer dim.
+  int64_t size() const { return block.empty() ? 1 : block[outer].valid(); }
+
   /// Calls body(position in the block, index in the stored tensor) for every
-  /// element that is not padding.
-  template <typename Body> void forEach(const Body &body) const {
-    visit(0, 0, first, body);
+  /// element of [begin, end) of the outer dim that is not padding.
+  template <typename Body>
+  void forEach(int64_t begin, int64_t end, const Body &body) const {
+    visit(0, 0, first, begin, end, body);
   }
 
 private:
   template <typename Body>
-  void visit(size_t dim, int64_t position, int64_t index,
-             const Body &body) const {
+  void visit(size_t dim, int64_t position, int64_t index, int64_t begin,
+             int64_t end, const Body &body) const {
     if (dim == block.size())
       return body(position, index);
-    for (int64_t i = 0; i < block[dim].valid(); ++i)
+    const int64_t from = dim == outer ? begin : 0;
+    const int64_t to = dim == outer ? end : block[dim].valid();
+    for (int64_t i = from; i < to; ++i)
       visit(dim + 1, position * block[dim].extent + i, index + i * strides[dim],
-            body);
+            begin, end, body);
   }
 };
+
+/// Calls body(begin, end) for parts of [0, size), on threads if there are many
+/// elements: a model of billions takes minutes on one. No part may throw.
+template <typename Body>
+void inParts(int64_t size, int64_t elements, const Body &body) {
+  constexpr int64_t kLeast = 1 << 16, kMost = 16;
+  const int64_t parts = std::clamp<int64_t>(
+      std::min({size, elements / kLeast, kMost,
+                int64_t(std::thread::hardware_concurrency())}),
+      1, size);
+  std::vector<std::thread> threads;
+  threads.reserve(size_t(parts));
+  int64_t done = 0; // by threads
+  for (int64_t part = 0; part + 1 < parts; ++part) {
+    const int64_t end = size * (part + 1) / parts;
+    try {
+      threads.emplace_back([&body, done, end] { body(done, end); });
+    } catch (const std::system_error &) {
+      break; // there are no more threads: what is left is done here
+    }
+    done = end;
+  }
+  body(done, size);
+  for (std::thread &thread : threads)
+    thread.join();
+}
 
 class RandomSource : public ParameterSource {
 public:
@@ -132,9 +171,12 @@ public:
     dispatchAny(dtype, "random values", [&](auto tag) {
       using T = typename decltype(tag)::Type;
       T *to = static_cast<T *>(target);
-      walk.forEach([&](int64_t position, int64_t index) {
-        double value = ones ? 1.0 : deviation * normalAt(key, uint64_t(index));
-        to[position] = fromDouble<T>(value);
+      inParts(walk.size(), elementsOf(block), [&](int64_t begin, int64_t end) {
+        walk.forEach(begin, end, [&](int64_t position, int64_t index) {
+          const double value =
+              ones ? 1.0 : deviation * normalAt(key, uint64_t(index));
+          to[position] = fromDouble<T>(value);
+        });
       });
     });
   }

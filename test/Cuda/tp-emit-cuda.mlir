@@ -22,7 +22,7 @@ func.func @forward(
   %7 = tp.all_reduce %6 sum over [#tp.axis<"tp">] of @mesh : (tensor<4x8xf32>) -> tensor<4x8xf32> loc("layers.1.down")
   return %7 : tensor<4x8xf32>
 }
-// CHECK: // 2 launches, the first for layers.0
+// CHECK: // 2 launches, the first for layers.0; its buffers have 512 bytes
 // CHECK-NEXT: __global__ void kernel_0(const float *in0, float *out0) {
 // CHECK: tprt_cuda::tanh(
 // CHECK-NOT: __global__

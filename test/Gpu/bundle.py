@@ -4,9 +4,11 @@ archive, for a machine that has a GPU and nothing else of this project:
 
     test/Gpu/bundle.py --build=build -o gpu-tests.tar.gz
     tar xf gpu-tests.tar.gz && gpu-tests/run.sh        # there
+    gpu-tests/bench.py -o cuda.md                      # there, for bench/cuda.md
 
 Values come from the CPU backend on one rank; weights are random, from a seed."""
 import argparse
+import json
 import os
 import pathlib
 import re
@@ -15,6 +17,8 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+
+import benches
 
 here = pathlib.Path(__file__).resolve().parent
 tests = here.parent
@@ -34,6 +38,9 @@ cases = [
          passes=["-tp-propagate", "-tp-insert-reshards", "-tp-partition"]),
     case("tiny", 1e-4, everywhere, lambda tools: tools.import_model(tiny, "--entry=generate", "--seq=4", "--max-seq=32")),
     case("logits", 1e-4, everywhere, lambda tools: tools.import_model(tiny, "--batch=2", "--seq=6")),
+    case("attention", 1e-2, [1], lambda tools: tests / "Cuda" / "Inputs" / "attention.mlir", is_local=True),
+    # So many queries that a library is asked, and heads that it takes.
+    case("prefill", 3e-2, [1, 2], lambda tools: tools.import_model(tools.model(benches.tiny), "--batch=2", "--seq=20")),
     case("bf16", 3e-2, [1, 2, 4], lambda tools: tools.import_model(tiny, "--batch=2", "--seq=6", "--dtype=bf16")),
     case("f64", 1e-12, [1, 2], lambda tools: tools.import_model(tiny, "--batch=2", "--seq=6", "--dtype=f64")),
     case("two-axes", 1e-4, [4], lambda tools: tools.import_model(tiny, "--batch=2", "--seq=6"), mesh="dp=2,tp=2"),
@@ -57,6 +64,13 @@ class Tools:
 
     def run(self, tool, *arguments):
         subprocess.run([self.bin / tool, *map(str, arguments)], check=True, stdin=subprocess.DEVNULL)
+
+    def model(self, config):
+        """A directory that can be imported."""
+        model = self.path("")
+        model.mkdir()
+        (model / "config.json").write_text(json.dumps(config))
+        return model
 
     def import_model(self, model, *options):
         module = self.path(".mlir")
@@ -91,6 +105,9 @@ def add_libraries(target, build, plugins):
     if simulated.exists():
         shutil.copy(simulated, target)
     listing = subprocess.run(["ldd", runtime], check=True, capture_output=True, text=True).stdout
+    # Not where there is no CUPTI, as on a simulated GPU.
+    if (plugins / "libkernel-times.so").exists():
+        shutil.copy(plugins / "libkernel-times.so", target)
     for name, path in re.findall(r"(\S+) => (\S+)", listing):
         if not re.match(r"(libc|libm|libdl|libpthread|librt|libgcc_s|ld-linux.*)\.", name):
             shutil.copy(path, target / name)
@@ -105,6 +122,10 @@ def make(options, folder, bundle):
     shutil.copy(here / "run.sh", bundle)
     add_libraries(bundle / "lib", options.build, options.plugins or options.build / "lib")
     compiler = ["--backend=cuda", f"--arch={options.arch}"] + ([f"--nvcc={options.nvcc}"] if options.nvcc else [])
+    if "benches" in options.only if options.only else options.output:
+        shutil.copy(here.parent.parent / "bench" / "cuda.py", bundle / "bench.py")
+        shutil.copy((options.plugins or options.build / "bin") / "bench-cuda", bundle / "bin")
+        benches.make(tools, bundle / "benches", compiler, options.tiny_benches)
     lines = []
     for entry in cases:
         if options.only and entry["name"] not in options.only:
@@ -139,15 +160,16 @@ def main():
     parser.add_argument("--arch", default="sm_90", help="the GPU, as tp-compile has it")
     parser.add_argument("--nvcc", help="as tp-compile has it")
     parser.add_argument("--plugins", type=pathlib.Path, help="where libtprt-cuda.so is; else in the build tree")
-    parser.add_argument("--only", type=lambda text: text.split(","), help="names of cases")
+    parser.add_argument("--only", type=lambda text: text.split(","), help="names of cases, or benches")
+    parser.add_argument("--tiny-benches", action="store_true", help="such that a simulated GPU gets through")
     parser.add_argument("--ranks", type=numbers, help="numbers of ranks")
     options = parser.parse_args()
     options.build = options.build.resolve()
     if not options.output and not options.run:
         parser.error("say -o ARCHIVE, --run, or both")
-    unknown = set(options.only or []) - {entry["name"] for entry in cases}
+    unknown = set(options.only or []) - {entry["name"] for entry in cases} - {"benches"}
     if unknown:
-        parser.error(f"there are no cases {sorted(unknown)}; there are {[entry['name'] for entry in cases]}")
+        parser.error(f"there are no cases {sorted(unknown)}; there are {[entry['name'] for entry in cases] + ['benches']}")
     plugin = (options.plugins or options.build / "lib") / "libtprt-cuda.so"
     if not plugin.exists():
         why = f"there is no {plugin}: install the CUDA toolkit and build again"

@@ -2,17 +2,21 @@
  * or holds it against what another program gave:
  *   gpu-check record PROGRAM.so FILE
  *   gpu-check check PROGRAM.so FILE TOLERANCE [COLLECTIVES]
+ *   gpu-check time PROGRAM.so ENTRY REPETITIONS [INPUT=VALUE...]
  * A program with @prefill and @decode continues a prompt; of others the first
  * entry runs. Integers must be equal, and numbers within the tolerance,
- * relative to the largest. Weights are random. Exits with 77 if there is no
- * GPU. Needs the runtime alone. */
+ * relative to the largest. Weights are random. The time is that of a run from
+ * its call to its return, with every element of a named i32 input set to the
+ * value. Exits with 77 if there is no GPU. Needs the runtime alone. */
+#define _POSIX_C_SOURCE 199309L
 #include "tprt/tprt.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-enum { kSkipped = 77, kMostBuffers = 16, kSteps = 12 };
+enum { kSkipped = 77, kMostBuffers = 16, kSteps = 12, kWarmRuns = 3 };
 
 static tprt_error error;
 static tprt_world *world;
@@ -133,11 +137,13 @@ static void generate(void) {
     next = feed("decode", &next, 1, &position);
 }
 
-static void forward(const char *entry) {
-  tprt_buffer inputs[kMostBuffers];
+/* Returns how many there are. */
+static size_t makeInputs(const char *entry, tprt_buffer *inputs) {
   const size_t count =
       tprt_session_inputs(session, entry, inputs, kMostBuffers);
-  for (size_t i = 0; i < count && i < kMostBuffers; ++i) {
+  if (count > kMostBuffers)
+    fail("too many inputs");
+  for (size_t i = 0; i < count; ++i) {
     const size_t size = countOf(&inputs[i]);
     inputs[i].data = calloc(size + 1, elementBytes(inputs[i].dtype));
     for (size_t k = 0; k < size; ++k)
@@ -148,6 +154,12 @@ static void forward(const char *entry) {
       else
         fail("an input is neither i32 nor f32");
   }
+  return count;
+}
+
+static void forward(const char *entry) {
+  tprt_buffer inputs[kMostBuffers];
+  const size_t count = makeInputs(entry, inputs);
   run(entry, inputs, count, NULL);
   for (size_t i = 0; i < count; ++i)
     free(inputs[i].data);
@@ -159,6 +171,62 @@ static int hasEntry(const char *name) {
     if (strcmp(entry, name) == 0)
       return 1;
   return 0;
+}
+
+static void setInput(tprt_buffer *inputs, size_t count, const char *text) {
+  const char *equals = strchr(text, '=');
+  for (size_t i = 0; equals && i < count; ++i) {
+    if (strncmp(inputs[i].name, text, (size_t)(equals - text)) != 0 ||
+        inputs[i].name[equals - text] != '\0' || inputs[i].dtype != TPRT_I32)
+      continue;
+    for (size_t k = 0; k < countOf(&inputs[i]); ++k)
+      ((int32_t *)inputs[i].data)[k] = (int32_t)strtol(equals + 1, NULL, 10);
+    return;
+  }
+  char message[256];
+  snprintf(message, sizeof message,
+           "\"%s\" is not INPUT=VALUE of an i32 input of the entry", text);
+  fail(message);
+}
+
+static double secondsNow(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static int compareTimes(const void *a, const void *b) {
+  const double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+/* The first runs find algorithms, and capture graphs. */
+static void timeEntry(const char *entry, long repetitions, char **values,
+                      int numValues) {
+  if (!hasEntry(entry))
+    fail("the program has no such entry");
+  if (repetitions < 1)
+    fail("there must be one repetition at least");
+  tprt_buffer inputs[kMostBuffers];
+  const size_t count = makeInputs(entry, inputs);
+  for (int i = 0; i < numValues; ++i)
+    setInput(inputs, count, values[i]);
+  double *times = calloc((size_t)repetitions, sizeof *times);
+  if (!times)
+    fail("out of memory");
+  for (long i = -kWarmRuns; i < repetitions; ++i) {
+    const double begin = secondsNow();
+    run(entry, inputs, count, NULL);
+    if (i >= 0)
+      times[i] = secondsNow() - begin;
+    recordBytes = 0;
+  }
+  qsort(times, (size_t)repetitions, sizeof *times, compareTimes);
+  printf("%s: least %.3f us, median %.3f us; on %s\n", entry, times[0] * 1e6,
+         times[repetitions / 2] * 1e6, tprt_session_description(session));
+  free(times);
+  for (size_t i = 0; i < count; ++i)
+    free(inputs[i].data);
 }
 
 /* Element i as a number. */
@@ -249,21 +317,27 @@ static void compare(const char *path, double tolerance) {
 
 int main(int argc, char **argv) {
   const int records = argc == 4 && strcmp(argv[1], "record") == 0;
-  if (!records && !((argc == 5 || argc == 6) && strcmp(argv[1], "check") == 0))
+  const int times = argc >= 5 && strcmp(argv[1], "time") == 0;
+  if (!records && !times &&
+      !((argc == 5 || argc == 6) && strcmp(argv[1], "check") == 0))
     return fprintf(stderr, "usage: gpu-check record PROGRAM.so FILE\n"
                            "       gpu-check check PROGRAM.so FILE TOLERANCE "
-                           "[COLLECTIVES]\n"),
+                           "[COLLECTIVES]\n"
+                           "       gpu-check time PROGRAM.so ENTRY REPETITIONS "
+                           "[INPUT=VALUE...]\n"),
            2;
   tprt_options options = {0};
   check(tprt_world_open("auto", &options, &world, &error));
   options.world = world;
-  options.collectives = argc == 6 ? argv[5] : NULL;
+  options.collectives = argc == 6 && !times ? argv[5] : NULL;
   tprt_program *program;
   check(tprt_program_open(argv[2], &program, &error));
   check(tprt_session_create(tprt_program_manifest(program), tprt_program_lookup,
                             program, &options, &session, &error));
   check(tprt_session_load(session, NULL, /*seed=*/1, &error));
-  if (hasEntry("prefill"))
+  if (times)
+    timeEntry(argv[3], strtol(argv[4], NULL, 10), argv + 5, argc - 5);
+  else if (hasEntry("prefill"))
     generate();
   else
     forward(tprt_session_entry(session, 0));
@@ -272,7 +346,7 @@ int main(int argc, char **argv) {
     if (!file || fwrite(record, 1, recordBytes, file) != recordBytes ||
         fclose(file) != 0)
       fail("cannot write the values");
-  } else if (tprt_world_rank(world) == 0) {
+  } else if (tprt_world_rank(world) == 0 && !times) {
     compare(argv[3], atof(argv[4]));
   }
   free(record);

@@ -387,6 +387,30 @@ TEST(Parameters, randomStored) {
   EXPECT_EQ(session.run(), TPRT_OK) << session.message();
 }
 
+/// So many that several threads make them; rows end in padding.
+TEST(Parameters, randomOfManyElements) {
+  const int64_t rows = 601, columns = 1000, extent = 1024;
+  const Json weight =
+      argument("parameter", "w", "f32",
+               {dim(1, 1), dim(rows, rows), dim(columns, extent)});
+  TestSession session(
+      manifest(Json::array(), Json::array(), {entry({weight})}),
+      {[=](tprt_rank *, void *, void *const *arguments, void *const *) {
+        auto *w = static_cast<const float *>(in(arguments, 0));
+        int64_t wrong = 0;
+        for (int64_t row = 0; row < rows; ++row)
+          for (int64_t i = 0; i < extent; ++i)
+            wrong +=
+                w[row * extent + i] !=
+                (i < columns
+                     ? float(0.02 * randomNormal(5, "w", row * columns + i))
+                     : 0);
+        EXPECT_EQ(wrong, 0);
+      }});
+  ASSERT_EQ(session.load(5), TPRT_OK) << session.message();
+  EXPECT_EQ(session.run(), TPRT_OK) << session.message();
+}
+
 /// Prefill and decode share weights and a cache; each has its own arena plan.
 TEST(Session, entriesShareParametersAndState) {
   Json sharding = {dim(4, 4, {axis("tp", 2)})};

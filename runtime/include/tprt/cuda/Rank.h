@@ -28,7 +28,7 @@
 namespace tprt_cuda {
 
 /// Version of this header. A program of another version is refused.
-constexpr int64_t kVersion = 1;
+constexpr int64_t kVersion = 2;
 
 //===----------------------------------------------------------------------===//
 // What a program says of itself
@@ -106,6 +106,15 @@ struct Collective {
   } buffers[4];
 };
 
+/// Attention over buffers on the GPU, of narrow floats; see tprt_attention.
+struct Attention {
+  tprt_attention_desc desc;
+  const void *q, *k, *v;
+  const int32_t *offset; ///< on the GPU, or null
+  int64_t start;
+  void *out;
+};
+
 class Host {
 public:
   /// Queues product `number` of the program on the compute stream; `adds` to
@@ -114,6 +123,11 @@ public:
                                const void *b, bool adds, void *c) = 0;
   /// Queues it on the communicate stream.
   virtual tprt_status communicate(Rank *rank, const Collective &what) = 0;
+  /// Queues it on the compute stream if the host has a library that takes it;
+  /// else the program's own kernel is to do it. If it is causal, queries that
+  /// stand beyond the keys are the program's in any case.
+  virtual tprt_status attend(Rank *rank, const Attention &what,
+                             bool *isQueued) = 0;
 
 protected:
   ~Host() = default;

@@ -186,6 +186,13 @@ inline cudaError_t cudaSetDevice(int device) {
   simulatedDevice = device;
   return cudaSuccess;
 }
+inline cudaError_t cudaDriverGetVersion(int *version) {
+  *version = CUDART_VERSION;
+  return cudaSuccess;
+}
+inline cudaError_t cudaRuntimeGetVersion(int *version) {
+  return cudaDriverGetVersion(version);
+}
 inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int) {
   std::snprintf(properties->name, sizeof properties->name, "simulated GPU");
   return cudaSuccess;
@@ -209,6 +216,15 @@ inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned) {
 }
 inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned) {
   *event = new SimulatedEvent;
+  return cudaSuccess;
+}
+inline cudaError_t cudaEventCreate(cudaEvent_t *event) {
+  return cudaEventCreateWithFlags(event, 0);
+}
+/// Nobody believes the speed of what is simulated.
+inline cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t,
+                                        cudaEvent_t) {
+  *milliseconds = 1;
   return cudaSuccess;
 }
 inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
@@ -334,6 +350,13 @@ inline cudaError_t cudaHostAlloc(void **pointer, size_t bytes, unsigned) {
   if (std::getenv("SIMULATED_HOST_LOG"))
     std::fprintf(stderr, "simulated: %zu bytes pinned\n", bytes);
   return cudaMalloc(pointer, bytes);
+}
+template <typename T> cudaError_t cudaMallocManaged(T **pointer, size_t bytes) {
+  return cudaMalloc(pointer, bytes);
+}
+inline cudaError_t cudaMemset(void *to, int byte, size_t bytes) {
+  std::memset(to, byte, bytes);
+  return cudaSuccess;
 }
 inline cudaError_t cudaFree(void *pointer) {
   std::free(pointer);
