@@ -35,19 +35,33 @@ namespace {
 
 constexpr double timeout = 120;
 
+/// Memory that begins at a cache line, as the buffers of a program do.
+class Buffer {
+public:
+  explicit Buffer(int64_t bytes = 0, char value = 0)
+      : lines(size_t((bytes + 63) / 64)) {
+    std::memset(data(), value, size());
+  }
+  char *data() { return reinterpret_cast<char *>(lines.data()); }
+  size_t size() const { return lines.size() * sizeof(StagingLine); }
+
+private:
+  std::vector<StagingLine> lines;
+};
+
 /// Of one size: an all-reduce of so many bytes on each rank, or an all-gather
 /// that ends with so many.
 struct Collective {
   tprt_collective_desc desc = {};
-  std::vector<char> input, output;
+  Buffer input, output;
 
   Collective(tprt_collective_kind kind, int64_t bytes, int64_t ranks) {
     const int64_t own = kind == TPRT_ALL_GATHER ? bytes / ranks : bytes;
     desc.kind = kind;
     desc.num_buffers = 1;
     desc.buffers[0] = {TPRT_F32, 1, {own / 4}, 0, 0};
-    input.resize(size_t(own));
-    output.resize(size_t(bytes));
+    input = Buffer(own);
+    output = Buffer(bytes);
   }
 
   /// Seconds of one of many in a row, the best of three rows. The first few are
@@ -114,14 +128,14 @@ static double measureThreads(tprt_collective_kind kind, int64_t bytes,
 static double measureCopies(int64_t bytes, int64_t ranks) {
   auto group = makeGroup(ranks);
   return onThreads(ranks, [&](int64_t rank) {
-    std::vector<char> from(size_t(bytes), 1), to(size_t(bytes), 2);
+    Buffer from(bytes, 1), to(bytes, 2);
     double best = 1e9;
     const int64_t count = repetitionsOf(bytes);
     for (int row = 0; row < 3; ++row) {
       group->barrier().meet(size_t(rank));
       auto began = Clock::now();
       for (int64_t i = 0; i < count; ++i) {
-        std::memcpy(to.data(), from.data(), from.size());
+        std::memcpy(to.data(), from.data(), size_t(bytes));
         asm volatile("" : : "r"(to.data()) : "memory"); // it is not for nothing
       }
       std::chrono::duration<double> time = Clock::now() - began;

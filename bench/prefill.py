@@ -261,10 +261,10 @@ def attention(tools: Path, work: Path, rounds: int, on_processor: bool) -> None:
     if peer:
         rows["PyTorch"] = (peer, "")
     print(
-        f"\n## Attention\n\n{heads} heads over {KV_HEADS} of keys and values, {HEAD_DIM} wide, {POSITIONS} positions, causal, f32, one rank."
-        f" The score matrix of one head takes\n{whole:.0f} MB, of all {whole * heads:.0f} MB; what goes in and out takes {given:.0f} MB,"
-        " in the caller's buffers and again in the rank's. GFLOP are those of the\nscores that causal attention needs. `MB` is the most that"
-        " was resident, above the same program of 128 positions.\n"
+        f"\n## Attention\n\n{heads} heads over {KV_HEADS} of keys and values, {HEAD_DIM} wide, {POSITIONS} positions, causal,"
+        f" f32, one rank. The score matrix of one head takes\n{whole:.0f} MB, of all {whole * heads:.0f} MB; what goes in and out takes"
+        f" {given:.0f} MB, in the caller's buffers and again in the rank's. GFLOP are those of the\nscores that causal attention needs."
+        " `MB` is the most that was resident, above the same program of 128 positions.\n"
     )
     print("| | ms | GFLOP/s | MB |\n|---|---|---|---|")
     for name, (milliseconds, memory) in rows.items():

@@ -9,7 +9,6 @@
 #include "llvm/Support/MathExtras.h"
 #include <map>
 #include <queue>
-#include <random>
 #include <set>
 
 using namespace mlir;
@@ -251,7 +250,11 @@ static OffsetPlan planBySize(ArrayRef<LiveBuffer> buffers, OffsetPlan best,
   };
   SmallVector<unsigned> order = sorted(buffers, bySize);
   OffsetPlan current = planInOrder(buffers, order, timeline);
-  std::minstd_rand random; // the same numbers everywhere
+  uint64_t state = 1; // the same numbers every time
+  auto random = [&]() -> uint64_t {
+    state = state * 6364136223846793005U + 1442695040888963407U;
+    return state >> 33;
+  };
   while (current.bytes > bound && timeline.work() < kMostWork) {
     unsigned &a = order[random() % order.size()];
     unsigned &b = order[random() % order.size()];

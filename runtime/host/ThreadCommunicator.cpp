@@ -16,9 +16,6 @@ using namespace tprt;
 /// copying twice is then cheaper than meeting twice.
 static constexpr int64_t stagedBytes = 256 * 1024;
 
-/// Of each tensor in a staging area.
-static constexpr int64_t stagingAlignment = 64;
-
 ThreadGroup::ThreadGroup(std::vector<int64_t> ranks, int spins)
     : memberRanks(std::move(ranks)), members(memberRanks.size()),
       meeting(memberRanks.size(), spins) {}
@@ -29,23 +26,22 @@ void ThreadCommunicator::publish(const tprt_collective_desc &desc, bool staged,
   parity ^= 1;
   Slot &slot = slotOf(me);
   std::memcpy(&slot.desc, &desc, size_t(descriptorBytes(desc)));
-  std::vector<char> &staging = group->members[me].staging[parity];
-  size_t needed =
-      size_t(inputBytes(desc) + desc.num_buffers * stagingAlignment);
+  constexpr auto line = int64_t(sizeof(StagingLine));
+  std::vector<StagingLine> &staging = group->members[me].staging[parity];
+  auto needed = size_t(inputBytes(desc) / line + desc.num_buffers);
   if (staged && staging.size() < needed)
     staging.resize(needed);
-  char *place = staging.data();
+  StagingLine *place = staging.data();
   for (int64_t b = 0; b < desc.num_buffers; ++b) {
     slot.inputs[b] = inputs[b];
     slot.outputs[b] = outputs[b];
     if (!staged)
       continue;
-    size_t bytes = size_t(CollectiveShape(desc.buffers[b]).bytes());
+    int64_t bytes = CollectiveShape(desc.buffers[b]).bytes();
     if (bytes > 0)
-      std::memcpy(place, inputs[b], bytes);
+      std::memcpy(place, inputs[b], size_t(bytes));
     slot.inputs[b] = place;
-    place +=
-        (bytes + stagingAlignment - 1) / stagingAlignment * stagingAlignment;
+    place += (bytes + line - 1) / line;
   }
 }
 

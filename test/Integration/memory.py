@@ -79,7 +79,8 @@ def perceptrons(layers: int, rows: int, hidden: int, inner: int) -> str:
     for i in range(layers):
         for name, shape in weights.items():
             dims, ones, zeros = list(range(len(shape))), [1] * len(shape), [0] * len(shape)
-            parameter = f'name = "{name}.{i}", tensor = "{name}.{i}", shape = {shape}, offset = {zeros}, dims = {dims}, strides = {ones}, initialisation = "normal"'
+            parameter = f'name = "{name}.{i}", tensor = "{name}.{i}", shape = {shape}, offset = {zeros}, dims = {dims}, strides = {ones}'
+            parameter += ', initialisation = "normal"'
             arguments.append(f"%{name}{i}: tensor<{'x'.join(map(str, shape))}xf32> {{nn.parameter = #nn.parameter<{parameter}>}}")
         lines.append(
             f"""
