@@ -124,6 +124,13 @@ int64_t tp::heldBytesOf(Value value) {
   return shaped && shaped.hasStaticShape() ? rt::getBytes(shaped) : 0;
 }
 
+StringRef tp::heldBlocksOf(Value value) {
+  auto buffer = dyn_cast<MemRefType>(heldTypeOf(value));
+  auto stored = buffer ? dyn_cast<rt::StoredType>(buffer.getElementType())
+                       : rt::StoredType();
+  return stored ? stored.getName() : StringRef();
+}
+
 /// What an argument counts as: a member of the summary.
 static int64_t MemorySummary::*classify(func::FuncOp function, unsigned index) {
   DictionaryAttr slot = getArgumentSlot(function, index);

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "tp/Report/Machine.h"
+#include "tp/Dialect/RT/IR/RT.h"
 #include "tp/Support/Json.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -109,6 +110,32 @@ public:
       fail() << "'" << key << "' must be a positive number";
   }
 
+  /// Positive numbers by names of stored types.
+  void readStoredRates(StringRef key, llvm::StringMap<double> &rates) {
+    const llvm::json::Value *value = failed ? nullptr : object.get(key);
+    if (!value)
+      return;
+    const llvm::json::Object *given = value->getAsObject();
+    if (!given) {
+      fail() << "'" << key << "' must be an object of stored types and numbers";
+      return;
+    }
+    for (const auto &[type, number] : *given) {
+      std::optional<double> rate = number.getAsNumber();
+      if (!rt::getBlockElements(type)) {
+        fail() << "'" << key << "' has '" << StringRef(type)
+               << "', which is no stored type";
+        return;
+      }
+      if (!rate || !std::isfinite(*rate) || *rate <= 0) {
+        fail() << "'" << key << "' of " << StringRef(type)
+               << " must be a positive number";
+        return;
+      }
+      rates[StringRef(type)] = *rate;
+    }
+  }
+
   void readCount(StringRef key, int64_t &count, bool isRequired) {
     double number = double(count);
     readNumber(key, number, /*mayBeZero=*/false, isRequired);
@@ -186,7 +213,8 @@ FailureOr<Machine> Machine::parse(StringRef json, StringRef path,
   Machine machine;
   machine.name = path.str();
   reader.allow({"name", "devices_per_host", "memory", "matmul_tflop_per_s",
-                "memory_gb_per_s", "copy_gb_per_s", "links"});
+                "memory_gb_per_s", "copy_gb_per_s", "stored_gb_per_s",
+                "links"});
   reader.readText("name", machine.name);
   reader.readCount("devices_per_host", machine.devicesPerHost,
                    /*isRequired=*/true);
@@ -196,6 +224,7 @@ FailureOr<Machine> Machine::parse(StringRef json, StringRef path,
                     /*mayBeZero=*/false, /*isRequired=*/true);
   reader.readNumber("copy_gb_per_s", machine.copyGigabytes,
                     /*mayBeZero=*/false, /*isRequired=*/false);
+  reader.readStoredRates("stored_gb_per_s", machine.storedGigabytes);
   std::string memory;
   reader.readText("memory", memory);
   if (reader.failed)

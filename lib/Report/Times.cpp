@@ -148,6 +148,14 @@ private:
     return result;
   }
 
+  /// How many times longer than at the memory's rate a contraction reads a
+  /// value that stays as its file has it.
+  double slownessOf(Value value) const {
+    const Machine &machine = program.machine;
+    const double rate = machine.storedGigabytes.lookup(heldBlocksOf(value));
+    return rate == 0 ? 1 : machine.model.memory / rate;
+  }
+
   void visitLocal(Operation *op) {
     MachineModel model = program.machine.model;
     double points = countPoints(op);
@@ -166,7 +174,8 @@ private:
     for (size_t clock = 0; clock < clocks.size(); ++clock) {
       double bytes = 0;
       for (auto [value, times] : traffic.value_or(Traffic()))
-        bytes += times * bytesOn(clock, value);
+        bytes += times * bytesOn(clock, value) *
+                 (contractions ? slownessOf(value) : 1);
       clocks[clock].compute(model.computeTime(points * growths[clock], bytes));
     }
     double time = clocks[0].time() - begin;

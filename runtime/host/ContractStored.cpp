@@ -14,6 +14,7 @@
 #include "Stored.h"
 
 #include <algorithm>
+#include <cmath>
 #include <type_traits>
 
 using namespace tprt;
@@ -118,8 +119,9 @@ public:
 
   explicit operator bool() const { return fits; }
 
-  /// False if a row cannot be brought to fixed point; C is then to be written
-  /// by other means.
+  /// False if a row cannot be brought to fixed point, or a product is not
+  /// finite, which with each weight widened may be another NaN or infinity; C
+  /// is then to be written by other means.
   bool run(Scratch &scratch, const float *a, const void *b, float *c) const {
     const int64_t stride = paddedInner(plan.inner[0].extent);
     Offsets rows;
@@ -127,24 +129,26 @@ public:
     const int64_t parts = stride / partSize, all = rows.size() * parts;
     float *dense = scratch.get<float>(0, rows.size() * stride);
     FixedPart *fixed = scratch.get<FixedPart>(1, all);
-    bool allFit = true;
+    bool allFit = true, isFinite = true;
     forEachIndex(plan.batch, [&](int64_t atA, int64_t atB, int64_t atC) {
       densifyRows(plan, rows, a + atA, dense);
       allFit = allFit && fixRow(dense, all, fixed);
       if (allFit)
-        forEachIndex(
-            columns.loops, [&](int64_t, int64_t outerB, int64_t outerC) {
-              multiply(b, atB + outerB, rows, fixed, parts, c + atC + outerC);
-            });
+        forEachIndex(columns.loops,
+                     [&](int64_t, int64_t outerB, int64_t outerC) {
+                       isFinite &= multiply(b, atB + outerB, rows, fixed, parts,
+                                            c + atC + outerC);
+                     });
     });
-    return allFit;
+    return allFit && isFinite;
   }
 
 private:
   static constexpr int64_t partSize = 32;
 
-  void multiply(const void *b, int64_t first, const Offsets &rows,
+  bool multiply(const void *b, int64_t first, const Offsets &rows,
                 const FixedPart *fixed, int64_t parts, float *c) const {
+    bool isFinite = true;
     const StoredInfo &info = storedInfo(stored);
     const uint8_t *group =
         static_cast<const uint8_t *>(b) + first / info.elements * info.bytes;
@@ -157,8 +161,11 @@ private:
       for (int64_t row : rows.c)
         for (int64_t i = 0; i < interleavedLines; ++i)
           c[(l + i) * columns.line.c + row] = *sum++;
+      isFinite &= std::all_of(sums, sums + rows.size() * interleavedLines,
+                              [](float x) { return std::isfinite(x); });
       group += groupBytes;
     }
+    return isFinite;
   }
 
   const ContractPlan &plan;

@@ -15,6 +15,7 @@
 #include "Commands.h"
 #include "Ranks.h"
 #include "tp/Support/Tool.h"
+#include "tprt/Dtype.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/JSON.h"
 #include <algorithm>
@@ -32,6 +33,7 @@ struct Rates {
   double matmul = 0; ///< TFLOP/s
   double read = 0;   ///< GB/s
   double copy = 0;   ///< GB/s, what is read and what is written
+  std::vector<std::pair<StringRef, double>> stored; ///< GB/s read, by type
 };
 
 /// A time of a collective that sends `bytes`.
@@ -64,6 +66,27 @@ static Ranks::Work makeProduct(int64_t rows, int64_t columns, int64_t inner) {
   auto a = std::make_shared<Floats>(rows * inner, 0.5f);
   auto b = std::make_shared<Floats>(columns * inner, 0.25f);
   auto c = std::make_shared<Floats>(rows * columns);
+  return [=](tprt_rank *rank) {
+    tprt_contract(rank, &desc, a->data(), b->data(), c->data());
+  };
+}
+
+/// One row with `lines` lines of quantised weights, as they lie in memory.
+static Ranks::Work makeStoredProduct(int64_t type, int64_t lines,
+                                     int64_t inner) {
+  const tprt::StoredInfo &info = tprt::storedInfo(type);
+  tprt_contract_desc desc = {};
+  desc.dtype = TPRT_F32;
+  desc.num_dims = 2;
+  desc.dims[0] = {2, lines, 0, inner, 1};
+  desc.dims[1] = {3, inner, 1, 1, 0};
+  desc.stored_b =
+      tprt::mayInterleave(type) ? tprt::interleavedStored(type, inner) : type;
+  auto a = std::make_shared<Floats>(inner, 0.5f);
+  // Any bytes will do whose pairs are ordinary 16-bit floats.
+  auto b = std::make_shared<std::vector<uint8_t>>(
+      lines * inner / info.elements * info.bytes, 0x25);
+  auto c = std::make_shared<Floats>(lines);
   return [=](tprt_rank *rank) {
     tprt_contract(rank, &desc, a->data(), b->data(), c->data());
   };
@@ -105,6 +128,26 @@ static Ranks::Work makeCollective(bool reduces, int64_t elements,
 // Rates
 //===----------------------------------------------------------------------===//
 
+/// Weights of each quantised type, `large` floats' worth of bytes.
+static bool measureStored(Ranks &ranks, int64_t large, Rates &rates) {
+  constexpr int64_t inner = 1024;
+  for (int64_t type = 1; tprt::isStored(type); ++type) {
+    const tprt::StoredInfo &info = tprt::storedInfo(type);
+    if (info.elements == 1)
+      continue; // bytes say enough
+    const int64_t lineBytes = inner / info.elements * info.bytes;
+    const int64_t lines = large * int64_t(sizeof(float)) / lineBytes /
+                          tprt::interleavedLines * tprt::interleavedLines;
+    auto seconds = ranks.measure(
+        1, [&](int64_t) { return makeStoredProduct(type, lines, inner); });
+    if (!seconds)
+      return false;
+    rates.stored.push_back(
+        {info.name, double(lines) * double(lineBytes) / seconds->median / 1e9});
+  }
+  return true;
+}
+
 static std::optional<Rates> measureRates(Ranks &ranks) {
   constexpr int64_t rows = 512, columns = 1024, inner = 1024;
   // Beyond any cache, with all ranks' at once: 256 MiB each, or of many less.
@@ -123,8 +166,12 @@ static std::optional<Rates> measureRates(Ranks &ranks) {
   if (!copy)
     return std::nullopt;
   const double bytes = double(large) * sizeof(float);
-  return Rates{2.0 * rows * columns * inner / product->median / 1e12,
-               bytes / read->median / 1e9, 2 * bytes / copy->median / 1e9};
+  Rates rates{2.0 * rows * columns * inner / product->median / 1e12,
+              bytes / read->median / 1e9,
+              2 * bytes / copy->median / 1e9,
+              {}};
+  return measureStored(ranks, large / 4, rates) ? std::optional(rates)
+                                                : std::nullopt;
 }
 
 /// The alphas and the common beta whose times are nearest to the samples', each
@@ -226,6 +273,10 @@ int bench::runMachine(const MachineOptions &options) {
       writeNumber(json, "matmul_tflop_per_s", rates->matmul);
       writeNumber(json, "memory_gb_per_s", rates->read);
       writeNumber(json, "copy_gb_per_s", rates->copy);
+      json.attributeObject("stored_gb_per_s", [&] {
+        for (const auto &[type, rate] : rates->stored)
+          writeNumber(json, type, rate);
+      });
       json.attributeArray("links", [&] {
         json.object([&] {
           json.attribute("name", "threads");

@@ -149,7 +149,6 @@ protected:
     }
   }
 
-private:
   /// Where a block has a 16-bit float.
   std::vector<size_t> scales() const {
     switch (stored) {
@@ -268,6 +267,28 @@ TEST_P(StoredTest, interleavedLinesKeepInfinitiesAndExtremes) {
     for (int64_t i = 0; i < inner; ++i) // the first row, but for one element
       if (i != 70 && std::abs(special) != 1e-30f)
         a[size_t(i)] = 0.25f;
+    expectNear(of, a, b, of.expected(a, wide));
+  }
+}
+
+/// A scale that is infinite makes a NaN of a number that is zero.
+TEST_P(StoredTest, interleavedLinesKeepInfiniteScales) {
+  if (!mayInterleave(stored))
+    GTEST_SKIP() << "is not interleaved";
+  const int64_t inner = 256, columns = 16;
+  Contraction of({1, 1, columns, inner, false});
+  for (uint8_t high : {0x7c, 0xfc, 0x7e}) { // infinities, NaN
+    std::vector<uint8_t> b = makeTensor(columns * inner);
+    const size_t lineBytes = b.size() / columns, bytes = kStored[stored].bytes;
+    for (size_t at : {size_t(0), 5 * lineBytes, b.size() - bytes})
+      for (size_t half : scales()) {
+        b[at + half] = 0;
+        b[at + half + 1] = high;
+      }
+    std::vector<float> wide = decode(b, columns * inner);
+    interleaveLines(stored, b.data(), columns / interleavedLines, inner);
+    of.stored = interleavedStored(stored, inner);
+    std::vector<float> a(size_t(inner), 0.5f);
     expectNear(of, a, b, of.expected(a, wide));
   }
 }

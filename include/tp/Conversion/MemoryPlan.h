@@ -53,6 +53,8 @@ int64_t getLiveBytes(ArrayRef<LiveBuffer> buffers);
 /// Bytes of a value in memory; of a parameter that tp-keep-stored chose, of the
 /// blocks of its file. 0 for what is no tensor of static shape.
 int64_t heldBytesOf(Value value);
+/// The type of those blocks, as files spell it; empty for any other value.
+StringRef heldBlocksOf(Value value);
 
 /// Memory of one device in bytes. `inputs` and `outputs` are the local buffers
 /// of what the caller gives and takes; the arena holds every other activation.

@@ -14,6 +14,7 @@
 #define TP_REPORT_MACHINE_H
 
 #include "tp/Dialect/TP/Transforms/MachineModel.h"
+#include "llvm/ADT/StringMap.h"
 #include <string>
 #include <vector>
 
@@ -34,6 +35,9 @@ struct Machine {
   int64_t deviceMemory = 0;   ///< bytes; 0: not said
   /// Traffic with memory of ops that contract nothing, GB/s; 0: as the model's.
   double copyGigabytes = 0;
+  /// Contractions' traffic with weights that stay as they are stored, GB/s by
+  /// the stored type's name; of other types as the model's.
+  llvm::StringMap<double> storedGigabytes;
   MachineModel model;           ///< of a device and the first level of links
   std::vector<LinkLevel> links; ///< from the nearest on; at least one
 
