@@ -45,7 +45,6 @@ Session::Session(const char *manifestText, tprt_lookup lookup, void *context,
     ranks.push_back(std::make_unique<tprt_rank>(rank, state, manifest));
   device = makeDevice({&manifest, lookup, context, world.get(), &ranks, &state,
                        collectives ? collectives : "auto", timeout});
-  deviceText = device->describe();
   if (world) {
     compareProgram(manifestText, fingerprint);
     ranks.front()->recorder = &world->recorder;
@@ -56,6 +55,11 @@ Session::Session(const char *manifestText, tprt_lookup lookup, void *context,
     makeProcessGroups();
   else
     makeThreadGroups();
+}
+
+const std::string &Session::description() {
+  deviceText = device->describe();
+  return deviceText;
 }
 
 /// One shared group for each set of ranks that agree outside the group's axes.

@@ -44,7 +44,7 @@ public:
   void startTimeline();
   /// Empty on all processes but the first.
   std::string timeline(int64_t &runsLeftOut);
-  const std::string &description() const { return deviceText; }
+  const std::string &description();
 
   /// What an entry takes or gives, without data; see tprt_session_inputs.
   const char *entryName(size_t index) const;

@@ -121,7 +121,13 @@ tprt_status tprt_session_timeline(tprt_session *session, char **json,
 }
 
 const char *tprt_session_description(const tprt_session *session) {
-  return session ? session->session->description().c_str() : nullptr;
+  if (!session)
+    return nullptr;
+  try {
+    return session->session->description().c_str();
+  } catch (const std::bad_alloc &) {
+    return "out of memory";
+  }
 }
 
 const char *tprt_session_entry(tprt_session *session, size_t index) {

@@ -68,7 +68,8 @@ typedef struct tprt_device_plugin {
   /// Null is allowed.
   void (*close)(tprt_device *device);
 
-  /// "NVIDIA H200, 4 ranks share it: loopback collectives".
+  /// "NVIDIA H200, 4 ranks share it: loopback collectives; ..."; not while an
+  /// entry runs.
   void (*describe)(const tprt_device *device, char *text, size_t size);
 
   /// Whether the ranks need an id; made on one of them, for all.

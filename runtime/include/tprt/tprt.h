@@ -259,7 +259,8 @@ tprt_status tprt_session_timeline(tprt_session *session, char **json,
                                   int64_t *runs_left_out, tprt_error *error);
 
 /// What the program runs on: "CPU", or "NVIDIA H200, 4 ranks share it: loopback
-/// collectives". Valid as long as the session.
+/// collectives; attention by cuDNN 9.19.0". After a run it may say more. Valid
+/// until it is asked for again, and as long as the session.
 const char *tprt_session_description(const tprt_session *session);
 
 /// The name of entry point `index`, valid as long as the session; null beyond
