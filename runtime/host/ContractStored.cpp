@@ -9,6 +9,7 @@
 #include "Blas.h"
 #include "ContractLoops.h"
 #include "ContractPacked.h"
+#include "Convert.h"
 #include "Interleaved.h"
 #include "Numeric.h"
 #include "Stored.h"
@@ -66,8 +67,11 @@ void densifyRows(const ContractPlan &plan, const Offsets &rows, const T *a,
   const ContractDim &inner = plan.inner[0];
   const int64_t stride = paddedInner(inner.extent);
   for (int64_t row : rows.a) {
-    for (int64_t k = 0; k < inner.extent; ++k)
-      to[k] = widen<T>(a[row + k * inner.a]);
+    if (inner.a == 1)
+      widenMany(a + row, to, inner.extent);
+    else
+      for (int64_t k = 0; k < inner.extent; ++k)
+        to[k] = widen<T>(a[row + k * inner.a]);
     std::fill(to + inner.extent, to + stride, 0.0f);
     to += stride;
   }
