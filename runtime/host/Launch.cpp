@@ -29,11 +29,16 @@ struct Variables {
 static const Variables launchers[] = {
     {"mpirun", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK",
      "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE"},
+    {"torchrun", "WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE"},
     // Set for the tasks of a step, and not in the batch script around it.
     {"srun", "SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_LOCALID", nullptr},
     {"mpiexec", "PMI_SIZE", "PMI_RANK", "MPI_LOCALRANKID", "MPI_LOCALNRANKS"},
-    {"torchrun", "WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE"},
 };
+
+/// Whether srun gave the processes what MPI meets by.
+static bool hasProcessManager(const Environment &get) {
+  return get("PMIX_RANK") || get("PMI_RANK") || get("PMI_FD");
+}
 
 static int64_t readNumber(const Environment &get, const char *name,
                           int64_t otherwise) {
@@ -56,8 +61,9 @@ Launch tprt::readLaunch(const Environment &get) {
     Launch launch;
     launch.launcher = variables.launcher;
     const bool isTorchrun = launch.launcher == "torchrun";
+    const bool hasMaster = get("MASTER_ADDR") && get("MASTER_PORT");
     // RANK and WORLD_SIZE alone could be anybody's.
-    if (isTorchrun && (!get("MASTER_ADDR") || !get("MASTER_PORT")))
+    if (isTorchrun && !hasMaster)
       continue;
     launch.size = readNumber(get, variables.size, 1);
     launch.rank = readNumber(get, variables.rank, 0);
@@ -66,7 +72,9 @@ Launch tprt::readLaunch(const Environment &get) {
     if (launch.rank >= launch.size)
       raise(TPRT_INVALID, "the environment's ", variables.rank, " is ",
             launch.rank, ", but ", variables.size, " is ", launch.size);
-    if (isTorchrun) {
+    launch.hasProcessManager =
+        launch.launcher != "srun" || hasProcessManager(get);
+    if (isTorchrun || (!launch.hasProcessManager && hasMaster)) {
       launch.masterAddress = get("MASTER_ADDR");
       launch.masterPort = readNumber(get, "MASTER_PORT", 0);
     }

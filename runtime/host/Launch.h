@@ -22,7 +22,11 @@ struct Launch {
   int64_t rank = 0, size = 1;
   int64_t localRank = 0, localSize = 1; ///< on this machine
 
-  /// torchrun only: where its agent listens, which is not ours to bind.
+  /// Whether there is what MPI's processes meet by; srun gives it if asked.
+  bool hasProcessManager = true;
+  /// Where the processes meet over TCP, or empty: torchrun's, whose agent may
+  /// listen there, so that it is not ours to bind; or what the user of srun
+  /// said.
   std::string masterAddress;
   int64_t masterPort = 0;
 };
@@ -30,10 +34,11 @@ struct Launch {
 /// The value of a variable of the environment, or null.
 using Environment = std::function<const char *(const char *)>;
 
-/// Reads the variables of Open MPI's mpirun, another MPI's mpiexec, srun and
-/// torchrun; the first of these that is complete counts, since an mpirun inside
-/// an allocation of Slurm sees both. An Error names a variable that is not a
-/// number, or a rank outside the size.
+/// Reads the variables of Open MPI's mpirun, torchrun, srun and another MPI's
+/// mpiexec; the first of these that is complete counts, since an mpirun or a
+/// torchrun inside an allocation of Slurm sees both. What srun started without
+/// PMIx or PMI meets over TCP if MASTER_ADDR and MASTER_PORT are there. An
+/// Error names a variable that is not a number, or a rank outside the size.
 Launch readLaunch(const Environment &get);
 Launch readLaunch();
 

@@ -35,7 +35,13 @@ static std::string chooseTransport(const std::string &ranks,
     return ranks;
   if (launch.size == 1)
     return "";
-  return launch.launcher == "torchrun" ? "tcp" : "mpi";
+  if (!launch.masterAddress.empty())
+    return "tcp";
+  if (!launch.hasProcessManager)
+    raise(TPRT_UNSUPPORTED, "srun launched ", launch.size,
+          " processes without PMIx: launch with 'srun --mpi=pmix' or with "
+          "mpirun, or set MASTER_ADDR and MASTER_PORT for TCP");
+  return "mpi";
 }
 
 /// Before there is a world nobody can say who speaks for all. What is wrong

@@ -59,8 +59,12 @@ static uint64_t hash(uint64_t value, const char *text) {
 Membership tprt::readMembership() {
   constexpr int64_t mostRanks = 65536, mostPort = 65535;
   Membership self;
-  self.size = toNumber("WORLD_SIZE", require("WORLD_SIZE"), mostRanks);
-  self.rank = toNumber("RANK", require("RANK"), mostRanks);
+  const bool isSlurm = !std::getenv("RANK") && !std::getenv("WORLD_SIZE") &&
+                       std::getenv("SLURM_STEP_NUM_TASKS");
+  const char *size = isSlurm ? "SLURM_STEP_NUM_TASKS" : "WORLD_SIZE";
+  const char *rank = isSlurm ? "SLURM_PROCID" : "RANK";
+  self.size = toNumber(size, require(size), mostRanks);
+  self.rank = toNumber(rank, require(rank), mostRanks);
   self.address = require("MASTER_ADDR");
   const char *launcherPort = require("MASTER_PORT");
   if (const char *port = std::getenv("TPRT_PORT")) {
@@ -70,12 +74,14 @@ Membership tprt::readMembership() {
     for (int64_t i = 1; i <= 4 && before + i <= mostPort; ++i)
       self.ports.push_back(before + i);
   }
-  self.job = hash(hash(0xcbf29ce484222325u, launcherPort),
-                  std::getenv("TORCHELASTIC_RUN_ID"));
-  self.job = hash(self.job, std::getenv("TORCHELASTIC_RESTART_COUNT"));
+  self.job = hash(0xcbf29ce484222325u, launcherPort);
+  for (const char *name : {"TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT",
+                           "SLURM_JOB_ID", "SLURM_STEP_ID"})
+    self.job = hash(self.job, std::getenv(name));
   if (self.rank >= self.size)
-    throw TcpError("the environment's RANK is " + std::to_string(self.rank) +
-                   ", but WORLD_SIZE is " + std::to_string(self.size));
+    throw TcpError(std::string("the environment's ") + rank + " is " +
+                   std::to_string(self.rank) + ", but " + size + " is " +
+                   std::to_string(self.size));
   return self;
 }
 

@@ -63,8 +63,9 @@ struct Membership {
   uint64_t job = 0;           ///< the same for all of one launch
 };
 
-/// Reads RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT, TPRT_PORT and what
-/// torchrun says of the run and of how often it was restarted. TcpError names
+/// Reads RANK, WORLD_SIZE (or, where these are not there, what srun sets),
+/// MASTER_ADDR, MASTER_PORT, TPRT_PORT and what torchrun says of the run and of
+/// how often it was restarted, or Slurm of the job and its step. TcpError names
 /// what is missing or no number.
 Membership readMembership();
 

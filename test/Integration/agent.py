@@ -4,7 +4,8 @@
 
 Listens on MASTER_PORT itself, as torchrun's agent may, so that nobody else can; sets the environment of each rank; and
 when a process fails ends the others, first by SIGTERM. Process ids go to pid.RANK. With TP_TEST_NEIGHBOUR in the
-environment a stranger, who never says a word, listens on the port after MASTER_PORT.
+environment a stranger, who never says a word, listens on the port after MASTER_PORT. With TP_TEST_SLURM processes have srun's variables
+for their number and rank, and torchrun's for where they meet.
 """
 
 from __future__ import annotations
@@ -52,8 +53,6 @@ def main() -> int:
     listeners = listen()
     size = str(len(commands))
     shared = {
-        "WORLD_SIZE": size,
-        "LOCAL_WORLD_SIZE": size,
         "MASTER_ADDR": "localhost",
         "MASTER_PORT": str(listeners[0].getsockname()[1]),
         "TORCHELASTIC_RUN_ID": f"run-{os.getpid()}",
@@ -61,7 +60,9 @@ def main() -> int:
     }
     processes = []
     for rank, command in enumerate(commands):
-        own = {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+        own = {"WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, "RANK": str(rank), "LOCAL_RANK": str(rank)}
+        if "TP_TEST_SLURM" in os.environ:
+            own = {"SLURM_STEP_NUM_TASKS": size, "SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank), "SLURM_JOB_ID": "7"}
         process = subprocess.Popen(command, env=os.environ | shared | own, stdin=subprocess.DEVNULL)
         Path(f"pid.{rank}.tmp").write_text(f"{process.pid}\n")
         Path(f"pid.{rank}.tmp").rename(f"pid.{rank}")

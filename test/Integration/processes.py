@@ -64,6 +64,9 @@ def torchrun(tools: Tools) -> None:
         same_bits(tools, "small", mesh, ranks, launcher=TORCHRUN)
     run_processes(tools, 1, "forward", "small", *FILES, "--mesh=tp=1", "--ranks=tcp", launcher=TORCHRUN)
     run_processes(tools, 3, "forward", "small", *FILES, "--mesh=tp=3", launcher=TORCHRUN, TP_TEST_NEIGHBOUR="1")
+    # What srun starts without PMIx meets so too.
+    slurm = run_processes(tools, 3, "forward", "small", *FILES, "--mesh=tp=3", launcher=TORCHRUN, TP_TEST_SLURM="1")
+    check(re.search("^start: .*TCP.*3 processes; ", slurm.stderr, re.M) is not None, slurm.stderr)
     np.save(tools.work / "ids.npy", rng.integers(0, 96, (2, 300)).astype(np.int32))
     for mesh, ranks in (("tp=3", 3), ("dp=2,tp=2", 4)):
         same_bits(tools, "model", mesh, ranks, launcher=TORCHRUN)
@@ -148,9 +151,12 @@ def launchers(tools: Tools) -> None:
     check(nowhere.returncode != 0 and "MASTER_ADDR is 'nowhere.invalid', which is no host that this machine knows" in nowhere.stderr, nowhere.stderr)
     alone = tools.run("tp-run", *command, "--mesh=tp=2", "--ranks=tcp")
     check(alone.returncode == 1 and "TCP needs WORLD_SIZE in the environment" in alone.stderr, alone.stderr)
-    # A launcher that MPI knows nothing of.
+    # A launcher that MPI knows nothing of, and one that does not say where processes meet.
     slurm = {"SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"}
     result = tools.run("tp-run", *command, "--mesh=tp=2", env=os.environ | slurm)
+    says = "error: srun launched 2 processes without PMIx: launch with 'srun --mpi=pmix' or with mpirun, or set MASTER_ADDR and MASTER_PORT"
+    check(result.returncode == 1 and says in result.stderr, result.stderr)
+    result = tools.run("tp-run", *command, "--mesh=tp=2", "--ranks=mpi", env=os.environ | slurm)
     says = "srun launched 2 processes, but .* sees 1: launch with 'srun --mpi=pmix', or with mpirun"
     check(result.returncode == 1 and re.search(says, result.stderr) is not None, result.stderr)
     # One that was asked for by name, and one process of it.

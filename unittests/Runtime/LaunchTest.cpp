@@ -58,6 +58,24 @@ TEST(Launch, srun) {
   EXPECT_EQ(launch.launcher, "srun");
   EXPECT_EQ(launch.size, 4);
   EXPECT_EQ(launch.rank, 2);
+  EXPECT_EQ(launch.masterAddress, "");
+  // Over TCP, if there is nothing that MPI meets by.
+  std::map<std::string, std::string> variables = {{"SLURM_STEP_NUM_TASKS", "4"},
+                                                  {"SLURM_PROCID", "2"},
+                                                  {"MASTER_ADDR", "node0"},
+                                                  {"MASTER_PORT", "29500"}};
+  EXPECT_EQ(launchOf(variables).masterAddress, "node0");
+  EXPECT_EQ(launchOf(variables).masterPort, 29500);
+  for (const char *manager : {"PMIX_RANK", "PMI_RANK", "PMI_FD"}) {
+    auto managed = variables;
+    managed[manager] = "2";
+    EXPECT_EQ(launchOf(managed).masterAddress, "") << manager;
+  }
+  // A torchrun on each machine of a step.
+  variables["WORLD_SIZE"] = "32";
+  variables["RANK"] = "17";
+  EXPECT_EQ(launchOf(variables).launcher, "torchrun");
+  EXPECT_EQ(launchOf(variables).rank, 17);
   // A batch script is no task of a step.
   EXPECT_EQ(launchOf({{"SLURM_NTASKS", "4"}, {"SLURM_PROCID", "0"}}).size, 1);
 }
