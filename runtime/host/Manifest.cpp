@@ -264,8 +264,11 @@ static void readInterleaved(ManifestReader reader, Argument &argument) {
       lines = multiply(lines, local, "the local size");
   }
   whole = whole && elements == line && lines % interleavedLines == 0;
-  const int64_t stored = interleavedStored(argument.stored, line);
-  if (!whole || line >= int64_t(1) << 48 || !isStored(stored))
+  // What a line that is too long for its place leaves is no stored type.
+  const int64_t stored = line < int64_t(1) << 48
+                             ? interleavedStored(argument.stored, line)
+                             : TPRT_STORED_AS_DTYPE;
+  if (!whole || !isStored(stored))
     reader.fail("interleaves lines of ", line, " elements of ",
                 storedInfo(argument.stored).name,
                 "; a rank's last dims are to make up a line, and the others a "

@@ -443,6 +443,14 @@ func.func @stored(%x: memref<8x64xf32>, %w: memref<12x64x!rt.stored<"Q4_1" inter
 
 // -----
 
+func.func @stored(%x: memref<8x64xf32>, %w: memref<8x4611686018427387904x64x!rt.stored<"Q4_1" interleaved 128>>, %y: memref<8x8xf32>) {
+  // expected-error @+1 {{are not lines of 128}}
+  rt.contract %x, %w into %y "mk,nok->mn" : memref<8x64xf32>, memref<8x4611686018427387904x64x!rt.stored<"Q4_1" interleaved 128>>, memref<8x8xf32>
+  return
+}
+
+// -----
+
 func.func @stored(%x: memref<8x64xf32>, %w: memref<8x64x!rt.stored<"Q4_1" interleaved 128>>, %y: memref<8x8xf32>) {
   // expected-error @+1 {{the last dims of 'memref<8x64x!rt.stored<"Q4_1" interleaved 128>>' are not lines of 128}}
   rt.contract %x, %w into %y "mk,nk->mn" : memref<8x64xf32>, memref<8x64x!rt.stored<"Q4_1" interleaved 128>>, memref<8x8xf32>

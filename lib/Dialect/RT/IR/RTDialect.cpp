@@ -142,7 +142,8 @@ static_assert(kInterleavedLines == tprt::interleavedLines,
 bool rt::isInGroupsOfLines(ArrayRef<int64_t> shape, int64_t line) {
   int64_t elements = 1;
   while (!shape.empty() && elements < line) {
-    elements *= shape.back();
+    if (llvm::MulOverflow(elements, shape.back(), elements))
+      return false;
     shape = shape.drop_back();
   }
   // Modulo eight, so that nothing overflows.
