@@ -113,8 +113,8 @@ public:
       : plan(plan), columns(plan), stored(stored) {
     const int64_t line = interleavedLine(stored),
                   group = interleavedLines * line;
-    fits = line != 0 && plan.inner[0].extent == line &&
-           columns.line.b == line &&
+    fits = multipliesInterleaved() && line != 0 &&
+           plan.inner[0].extent == line && columns.line.b == line &&
            columns.line.extent % interleavedLines == 0;
     for (const auto *dims : {&plan.batch, &columns.loops})
       for (const ContractDim &dim : *dims)

@@ -184,47 +184,9 @@ typedef int32_t IntLanes __attribute__((vector_size(32)));
 typedef int16_t ShortLanes __attribute__((vector_size(32)));
 typedef uint8_t ByteLanes __attribute__((vector_size(32)));
 
-namespace portable {
-
-TPRT_INLINE ShortLanes multiplyBytes(const ByteLanes &a, const ByteLanes &b) {
-  ShortLanes sums;
-  for (int i = 0; i < 16; ++i)
-    sums[i] = int16_t(a[2 * i] * int8_t(b[2 * i]) +
-                      a[2 * i + 1] * int8_t(b[2 * i + 1]));
-  return sums;
-}
-
-TPRT_INLINE IntLanes multiplyShorts(const ShortLanes &a, const ShortLanes &b) {
-  IntLanes sums;
-  for (int i = 0; i < 8; ++i)
-    sums[i] = a[2 * i] * b[2 * i] + a[2 * i + 1] * b[2 * i + 1];
-  return sums;
-}
-
-#define TPRT_TARGET
-#define TPRT_MULTIPLY_BYTES multiplyBytes
-#define TPRT_MULTIPLY_SHORTS multiplyShorts
-#include "InterleavedProducts.inc"
-#undef TPRT_TARGET
-#undef TPRT_MULTIPLY_BYTES
-#undef TPRT_MULTIPLY_SHORTS
-
-} // namespace portable
-
 #ifdef TPRT_X86
 namespace avx2 {
-
-typedef char SignedLanes __attribute__((vector_size(32)));
-
-#define TPRT_TARGET TPRT_TARGET_AVX2
-#define TPRT_MULTIPLY_BYTES(a, b)                                              \
-  (ShortLanes) __builtin_ia32_pmaddubsw256((SignedLanes)(a), (SignedLanes)(b))
-#define TPRT_MULTIPLY_SHORTS(a, b) __builtin_ia32_pmaddwd256(a, b)
-#include "InterleavedProducts.inc"
-#undef TPRT_TARGET
-#undef TPRT_MULTIPLY_BYTES
-#undef TPRT_MULTIPLY_SHORTS
-
+#include "InterleavedAvx2.h"
 } // namespace avx2
 #endif
 
@@ -257,16 +219,20 @@ bool tprt::fixRow(const float *row, int64_t count, FixedPart *parts) {
   return fits;
 }
 
+bool tprt::multipliesInterleaved() {
+  return instructionSet() != InstructionSet::Baseline;
+}
+
 void tprt::multiplyInterleaved(int64_t stored, const void *group, int64_t parts,
                                const FixedPart *rows, int64_t numRows,
                                float *sums) {
-  const uint8_t *bytes = static_cast<const uint8_t *>(group);
-  dispatch(stored, [&](auto block) {
-    using Stored = decltype(block);
 #ifdef TPRT_X86
-    if (instructionSet() != InstructionSet::Baseline)
-      return avx2::multiplyGroup<Stored>(bytes, parts, rows, numRows, sums);
-#endif
-    portable::multiplyGroup<Stored>(bytes, parts, rows, numRows, sums);
+  dispatch(stored, [&](auto block) {
+    avx2::multiplyGroup<decltype(block)>(static_cast<const uint8_t *>(group),
+                                         parts, rows, numRows, sums);
   });
+#else
+  (void)group, (void)parts, (void)rows, (void)numRows, (void)sums;
+  raise(TPRT_UNSUPPORTED, "no instructions for stored type ", stored);
+#endif
 }

@@ -53,6 +53,10 @@ struct FixedPart {
 /// beyond 2^100 or below 2^-60 and not 0.
 bool fixRow(const float *row, int64_t count, FixedPart *parts);
 
+/// Whether this processor has instructions that make multiplyInterleaved()
+/// worth it; only then may it be called.
+bool multipliesInterleaved();
+
 /// sums[row * 8 + line] = the product of a group's lines and `numRows` rows of
 /// `parts` parts.
 void multiplyInterleaved(int64_t stored, const void *group, int64_t parts,

@@ -1,21 +1,29 @@
-//===- InterleavedProducts.inc - integer products of lines and rows ------===//
+//===- InterleavedAvx2.h - integer products of lines and rows -*- C++ -*-===//
 //
 // Part of tp-mlir, under the Apache License v2.0.
 //
 //===----------------------------------------------------------------------===//
 //
-// Included once for each instruction set, in a namespace of its own, with
-//
-//   TPRT_TARGET           the functions' attribute
-//   TPRT_MULTIPLY_BYTES   (ByteLanes, ByteLanes) -> ShortLanes: sums of the
-//                         products of two neighbours, unsigned and signed
-//   TPRT_MULTIPLY_SHORTS  (ShortLanes, ShortLanes) -> IntLanes: likewise, both
-//                         signed
-//
-// Compilers know these instructions by their form, but take that apart when
-// they see where the numbers come from.
+// Included by Interleaved.cpp alone, within its namespaces.
 //
 //===----------------------------------------------------------------------===//
+
+#define TPRT_TARGET TPRT_TARGET_AVX2
+
+/// Sums of the products of two neighbours, unsigned and signed. Compilers know
+/// these instructions by their form, but take that apart when they see where
+/// the numbers come from.
+TPRT_TARGET TPRT_INLINE ShortLanes multiplyBytes(const ByteLanes &a,
+                                                 const ByteLanes &b) {
+  typedef char Chars __attribute__((vector_size(32)));
+  return (ShortLanes)__builtin_ia32_pmaddubsw256((Chars)a, (Chars)b);
+}
+
+/// Likewise, both signed.
+TPRT_TARGET TPRT_INLINE IntLanes multiplyShorts(const ShortLanes &a,
+                                                const ShortLanes &b) {
+  return (IntLanes)__builtin_ia32_pmaddwd256(a, b);
+}
 
 template <typename T> TPRT_TARGET TPRT_INLINE T loadLanes(const void *from) {
   T vector;
@@ -50,10 +58,9 @@ template <int Words>
 TPRT_TARGET TPRT_INLINE ShortLanes multiplyDigit(const ByteLanes numbers[8],
                                                  const int8_t digits[32],
                                                  int first) {
-  ShortLanes sum =
-      TPRT_MULTIPLY_BYTES(numbers[first], broadcast(digits + 4 * first));
+  ShortLanes sum = multiplyBytes(numbers[first], broadcast(digits + 4 * first));
   for (int word = first + 1; word < first + Words; ++word)
-    sum += TPRT_MULTIPLY_BYTES(numbers[word], broadcast(digits + 4 * word));
+    sum += multiplyBytes(numbers[word], broadcast(digits + 4 * word));
   return sum;
 }
 
@@ -224,9 +231,9 @@ TPRT_TARGET TPRT_INLINE void addPlane(const ByteLanes numbers[8], int plane,
     auto digit = [&](int number) TPRT_TARGET __attribute__((always_inline)) {
       return multiplyDigit<words>(numbers, row.digits[number], half * words);
     };
-    upper[half] += TPRT_MULTIPLY_SHORTS(digit(2), weight * 256) +
-                   TPRT_MULTIPLY_SHORTS(digit(1), weight);
-    lower[half] += TPRT_MULTIPLY_SHORTS(digit(0), weight);
+    upper[half] += multiplyShorts(digit(2), weight * 256) +
+                   multiplyShorts(digit(1), weight);
+    lower[half] += multiplyShorts(digit(0), weight);
   }
 }
 
@@ -288,3 +295,5 @@ TPRT_TARGET void multiplyGroup(const uint8_t *group, int64_t parts,
     multiplyRows<Block, 1>(group, parts, rows + row * parts,
                            sums + row * groupLines);
 }
+
+#undef TPRT_TARGET
