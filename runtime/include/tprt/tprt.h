@@ -56,10 +56,10 @@ typedef enum tprt_dtype {
 } tprt_dtype;
 
 /// How a weight lies in memory when not as its dtype, f32: the 16-bit floats,
-/// and the block-quantised types of GGUF files. To those, but for Q5_0 and Q5_1,
-/// the size of a line in elements may be added, times 256: lines of so many
-/// elements, a multiple of eight of them, are then interleaved in groups of
-/// eight, block by block and in a block field by field: the scales of eight
+/// and the block-quantised types of GGUF files. To those, but for Q5_0 and
+/// Q5_1, the size of a line in elements may be added, times 256: lines of so
+/// many elements, a multiple of eight of them, are then interleaved in groups
+/// of eight, block by block and in a block field by field: the scales of eight
 /// lines' first blocks, their minima, the first four bytes of their numbers,
 /// and so on; fields are of two bytes for a scale or a minimum, else of four.
 typedef enum tprt_stored {
@@ -345,9 +345,9 @@ typedef struct tprt_contract_dim {
   int64_t stride_a, stride_b, stride_c; ///< elements; 0 where absent
 } tprt_contract_dim;
 
-/// One of A and B may lie as it is stored (tprt_stored; dtype is then TPRT_F32):
-/// strides count elements all the same, and blocks run along its last dim, a
-/// multiple of a block.
+/// One of A and B may lie as it is stored (tprt_stored; dtype is then
+/// TPRT_F32): strides count elements all the same, and blocks run along its
+/// last dim, a multiple of a block.
 typedef struct tprt_contract_desc {
   int64_t dtype; ///< of A, B and C; accumulated in at least f32
   int64_t num_dims;
