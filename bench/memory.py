@@ -20,10 +20,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "test" / "Integration"))  # before this folder, which has a memory.py too
 
+from decode import WAYS  # noqa: E402
 from memory import PROGRAMS, largest_tensor, planned, watch_load  # noqa: E402
 from support import Tools  # noqa: E402
-
-WAYS = {"f32": ["--dtype=f32", "--dequantise"], "bf16": ["--dtype=bf16"], "stored": ["--dtype=f32"]}
 
 
 def print_planned(tools: Tools) -> None:

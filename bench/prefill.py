@@ -31,9 +31,9 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np  # noqa: E402 (BLAS reads the number of threads when it is loaded)
+from decode import WAYS, run  # noqa: E402
 
 TOKENS = 512
-WAYS = {"f32": ["--dtype=f32", "--dequantise"], "stored": ["--dtype=f32"]}
 POSITIONS, KV_HEADS, GROUPS, HEAD_DIM = 8192, 2, 4, 64
 ATTENTION = """
 func.func @attend(
@@ -49,13 +49,6 @@ func.func @attend(
 """
 
 Shape = tuple[int, int, int]  # rows, columns, contracted
-
-
-def run(*command: str | Path) -> str:
-    result = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
-    if result.returncode:
-        raise SystemExit(f"failed: {' '.join(map(str, command))}\n{result.stderr}")
-    return result.stdout
 
 
 def shapes_of(module: str, entry: str) -> Counter[Shape]:
@@ -158,7 +151,8 @@ def prefill(tools: Path, model: Path, work: Path, rounds: int, on_processor: boo
     print("|" + "---|" * (6 + len(peers)))
     module, program, sharded = (work / name for name in ("model.mlir", "program.so", "sharded.mlir"))
     for ranks in (1, 2):
-        for way, options in WAYS.items():
+        for way in ("f32", "stored"):
+            options = WAYS[way]
             run(tools / "tp-import", model, "--entry=generate", f"--seq={TOKENS}", f"--max-seq={TOKENS}", "-o", module, *options)
             run(tools / "tp-opt", module, f"--tp-shard=mesh=tp={ranks} plan=auto", "-o", sharded)
             run(tools / "tp-compile", module, f"--mesh=tp={ranks}", "-o", program)

@@ -113,14 +113,10 @@ private:
           cast<RankedTensorType>(argument.getType()).getShape();
       for (OpOperand &use : argument.getUses())
         if (unsigned dims = *lineDimsOf(use)) {
-          int64_t line = 1;
-          const bool isTooLong =
-              llvm::any_of(shape.take_back(dims), [&](int64_t size) {
-                return llvm::MulOverflow(line, size, line);
-              });
-          const bool isGrouped =
-              !isTooLong && rt::isInGroupsOfLines(shape, line);
-          lines.insert(isGrouped ? line : 0);
+          uint64_t line = 1; // one that is too long is no line
+          for (int64_t size : shape.take_back(dims))
+            line = llvm::SaturatingMultiply(line, uint64_t(size));
+          lines.insert(rt::isInGroupsOfLines(shape, line) ? line : 0);
         }
     }
     return lines.size() == 1 && rt::mayInterleave(stored, lines.front())

@@ -130,7 +130,8 @@ public:
     const int64_t stride = paddedInner(plan.inner[0].extent);
     Offsets rows;
     rows.set(plan.rows, 0, extentOf(plan.rows));
-    const int64_t parts = stride / partSize, all = rows.size() * parts;
+    const int64_t parts = stride / FixedPart::elements,
+                  all = rows.size() * parts;
     float *dense = scratch.get<float>(0, rows.size() * stride);
     FixedPart *fixed = scratch.get<FixedPart>(1, all);
     bool allFit = true, isFinite = true;
@@ -148,16 +149,13 @@ public:
   }
 
 private:
-  static constexpr int64_t partSize = 32;
-
   bool multiply(const void *b, int64_t first, const Offsets &rows,
                 const FixedPart *fixed, int64_t parts, float *c) const {
     bool isFinite = true;
-    const StoredInfo &info = storedInfo(stored);
     const uint8_t *group =
-        static_cast<const uint8_t *>(b) + first / info.elements * info.bytes;
+        static_cast<const uint8_t *>(b) + storedBytes(stored, first);
     const int64_t groupBytes =
-        interleavedLines * columns.line.b / info.elements * info.bytes;
+        storedBytes(stored, interleavedLines * columns.line.b);
     for (int64_t l = 0; l < columns.line.extent; l += interleavedLines) {
       float sums[fewRows * interleavedLines];
       multiplyInterleaved(stored, group, parts, fixed, rows.size(), sums);

@@ -12,7 +12,6 @@
 #include "StoredBlocks.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <vector>
 
@@ -37,12 +36,24 @@ template <int64_t Type, int64_t Halves, int Planes> struct BlockOf {
   static constexpr bool hasHalves = false; ///< of a part, with own scales
 };
 
+/// Blocks of 32 with a scale, and a minimum too or numbers that are `Bias` too
+/// large.
+template <int64_t Type, int64_t Halves, int Planes, int Bias>
+struct SmallBlock : BlockOf<Type, Halves, Planes> {};
+
+/// Blocks of 256 whose parts have scales and minima of six bits.
+template <int64_t Type, int Planes>
+struct LargeBlock : BlockOf<Type, 2, Planes> {};
+
 template <int64_t Type> struct Block;
-template <> struct Block<TPRT_STORED_Q4_0> : BlockOf<TPRT_STORED_Q4_0, 1, 1> {};
-template <> struct Block<TPRT_STORED_Q4_1> : BlockOf<TPRT_STORED_Q4_1, 2, 1> {};
-template <> struct Block<TPRT_STORED_Q8_0> : BlockOf<TPRT_STORED_Q8_0, 1, 2> {};
-template <> struct Block<TPRT_STORED_Q4_K> : BlockOf<TPRT_STORED_Q4_K, 2, 1> {};
-template <> struct Block<TPRT_STORED_Q5_K> : BlockOf<TPRT_STORED_Q5_K, 2, 2> {};
+template <>
+struct Block<TPRT_STORED_Q4_0> : SmallBlock<TPRT_STORED_Q4_0, 1, 1, 8> {};
+template <>
+struct Block<TPRT_STORED_Q4_1> : SmallBlock<TPRT_STORED_Q4_1, 2, 1, 0> {};
+template <>
+struct Block<TPRT_STORED_Q8_0> : SmallBlock<TPRT_STORED_Q8_0, 1, 2, 128> {};
+template <> struct Block<TPRT_STORED_Q4_K> : LargeBlock<TPRT_STORED_Q4_K, 1> {};
+template <> struct Block<TPRT_STORED_Q5_K> : LargeBlock<TPRT_STORED_Q5_K, 2> {};
 template <> struct Block<TPRT_STORED_Q6_K> : BlockOf<TPRT_STORED_Q6_K, 1, 2> {
   static constexpr bool halvesAtEnd = true, hasHalves = true;
 };

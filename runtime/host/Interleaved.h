@@ -43,7 +43,9 @@ void widenInterleaved(int64_t stored, const void *group, int64_t line,
 /// digits[1][i]
 /// * 2^8 + digits[0][i]), rounded to 2^-23 of the largest.
 struct FixedPart {
-  int8_t digits[3][32];
+  static constexpr int64_t elements = 32;
+
+  int8_t digits[3][elements];
   float unit;    ///< a power of two
   float sums[2]; ///< of the elements of each half
 };

@@ -80,50 +80,27 @@ TPRT_TARGET TPRT_INLINE void loadPlane(const uint8_t *words, int shift,
 }
 
 //===----------------------------------------------------------------------===//
-// One overload for each type: plane `plane` of a part's numbers, and the lines'
-// scales and minima. `block` is eight blocks, interleaved.
+// One overload for each family of types, or for one type: plane `plane` of a
+// part's numbers, and the lines' scales and minima. `block` is eight blocks,
+// interleaved.
 //===----------------------------------------------------------------------===//
 
 /// Low and high halves of 16 bytes are 32 numbers.
-TPRT_TARGET TPRT_INLINE void loadHalvesOfBytes(const uint8_t *words,
-                                               ByteLanes numbers[8]) {
+template <int64_t Type, int64_t Halves, int Bias>
+TPRT_TARGET TPRT_INLINE void loadNumbers(SmallBlock<Type, Halves, 1, Bias>,
+                                         const uint8_t *block, int64_t, int,
+                                         ByteLanes numbers[8]) {
   for (int word = 0; word < 4; ++word) {
-    const ByteLanes bytes = loadLanes<ByteLanes>(words + 32 * word);
+    const ByteLanes bytes =
+        loadLanes<ByteLanes>(block + 16 * Halves + 32 * word);
     numbers[word] = bitsOf(bytes, 0, 15);
     numbers[word + 4] = bitsOf(bytes, 4, 15);
   }
 }
 
-TPRT_TARGET TPRT_INLINE void loadNumbers(Block<TPRT_STORED_Q4_0>,
-                                         const uint8_t *block, int64_t, int,
-                                         ByteLanes numbers[8]) {
-  loadHalvesOfBytes(block + 16, numbers);
-}
-
-TPRT_TARGET TPRT_INLINE void loadFactors(Block<TPRT_STORED_Q4_0>,
-                                         const uint8_t *block, int64_t,
-                                         FloatLanes *scales,
-                                         FloatLanes &minimum) {
-  scales[0] = loadHalves(block);
-  minimum = scales[0] * -8.0f;
-}
-
-TPRT_TARGET TPRT_INLINE void loadNumbers(Block<TPRT_STORED_Q4_1>,
-                                         const uint8_t *block, int64_t, int,
-                                         ByteLanes numbers[8]) {
-  loadHalvesOfBytes(block + 32, numbers);
-}
-
-TPRT_TARGET TPRT_INLINE void loadFactors(Block<TPRT_STORED_Q4_1>,
-                                         const uint8_t *block, int64_t,
-                                         FloatLanes *scales,
-                                         FloatLanes &minimum) {
-  scales[0] = loadHalves(block);
-  minimum = loadHalves(block + 16);
-}
-
 /// Signed bytes, which become unsigned.
-TPRT_TARGET TPRT_INLINE void loadNumbers(Block<TPRT_STORED_Q8_0>,
+template <int64_t Type, int Bias>
+TPRT_TARGET TPRT_INLINE void loadNumbers(SmallBlock<Type, 1, 2, Bias>,
                                          const uint8_t *block, int64_t,
                                          int plane, ByteLanes numbers[8]) {
   for (int word = 0; word < 8; ++word)
@@ -132,19 +109,20 @@ TPRT_TARGET TPRT_INLINE void loadNumbers(Block<TPRT_STORED_Q8_0>,
                4 * plane, 15);
 }
 
-TPRT_TARGET TPRT_INLINE void loadFactors(Block<TPRT_STORED_Q8_0>,
-                                         const uint8_t *block, int64_t,
-                                         FloatLanes *scales,
-                                         FloatLanes &minimum) {
+template <int64_t Type, int64_t Halves, int Planes, int Bias>
+TPRT_TARGET TPRT_INLINE void
+loadFactors(SmallBlock<Type, Halves, Planes, Bias>, const uint8_t *block,
+            int64_t, FloatLanes *scales, FloatLanes &minimum) {
   scales[0] = loadHalves(block);
-  minimum = scales[0] * -128.0f;
+  minimum = Halves == 2 ? loadHalves(block + 16) : scales[0] * float(-Bias);
 }
 
 /// Six bits each for a part's scale and minimum, in three words
 /// (StoredBlocks.h).
-TPRT_TARGET TPRT_INLINE void loadPartFactors(const uint8_t *block, int64_t part,
-                                             FloatLanes *scales,
-                                             FloatLanes &minimum) {
+template <int64_t Type, int Planes>
+TPRT_TARGET TPRT_INLINE void
+loadFactors(LargeBlock<Type, Planes>, const uint8_t *block, int64_t part,
+            FloatLanes *scales, FloatLanes &minimum) {
   const IntLanes first = loadLanes<IntLanes>(block + 32),
                  second = loadLanes<IntLanes>(block + 64),
                  third = loadLanes<IntLanes>(block + 96);
@@ -168,13 +146,6 @@ TPRT_TARGET TPRT_INLINE void loadNumbers(Block<TPRT_STORED_Q4_K>,
   loadPlane(block + 128 + part / 2 * 256, int(part % 2) * 4, 15, numbers);
 }
 
-TPRT_TARGET TPRT_INLINE void loadFactors(Block<TPRT_STORED_Q4_K>,
-                                         const uint8_t *block, int64_t part,
-                                         FloatLanes *scales,
-                                         FloatLanes &minimum) {
-  loadPartFactors(block, part, scales, minimum);
-}
-
 TPRT_TARGET TPRT_INLINE void loadNumbers(Block<TPRT_STORED_Q5_K>,
                                          const uint8_t *block, int64_t part,
                                          int plane, ByteLanes numbers[8]) {
@@ -182,13 +153,6 @@ TPRT_TARGET TPRT_INLINE void loadNumbers(Block<TPRT_STORED_Q5_K>,
     loadPlane(block + 384 + part / 2 * 256, int(part % 2) * 4, 15, numbers);
   else
     loadPlane(block + 128, int(part), 1, numbers);
-}
-
-TPRT_TARGET TPRT_INLINE void loadFactors(Block<TPRT_STORED_Q5_K>,
-                                         const uint8_t *block, int64_t part,
-                                         FloatLanes *scales,
-                                         FloatLanes &minimum) {
-  loadPartFactors(block, part, scales, minimum);
 }
 
 TPRT_TARGET TPRT_INLINE void loadNumbers(Block<TPRT_STORED_Q6_K>,

@@ -254,27 +254,17 @@ static void readOrigin(ManifestReader reader, Argument &argument) {
 /// Groups of whole lines: so many of a rank's last dims are one.
 static void readInterleaved(ManifestReader reader, Argument &argument) {
   const int64_t line = reader.integerAt("interleaved", 1);
-  int64_t elements = 1, lines = 1;
-  bool whole = true;
-  for (size_t k = argument.dims.size(); k-- > 0;) {
-    const int64_t local = argument.dims[k].local();
-    if (elements < line)
-      elements = multiply(elements, local, "the local size");
-    else
-      lines = multiply(lines, local, "the local size");
-  }
-  whole = whole && elements == line && lines % interleavedLines == 0;
-  // What a line that is too long for its place leaves is no stored type.
-  const int64_t stored = line < int64_t(1) << 48
-                             ? interleavedStored(argument.stored, line)
-                             : TPRT_STORED_AS_DTYPE;
-  if (!whole || !isStored(stored))
+  std::vector<int64_t> shape;
+  for (const Dim &dim : argument.dims)
+    shape.push_back(dim.local());
+  if (!mayInterleave(argument.stored, line) ||
+      !isInGroupsOfLines(shape.data(), shape.size(), line))
     reader.fail("interleaves lines of ", line, " elements of ",
                 storedInfo(argument.stored).name,
                 "; a rank's last dims are to make up a line, and the others a "
                 "multiple of ",
                 interleavedLines, " lines of a type that may be interleaved");
-  argument.stored = stored;
+  argument.stored = interleavedStored(argument.stored, line);
 }
 
 /// Blocks are whole: they run along the fast dim of the stored tensor and along

@@ -210,10 +210,8 @@ template <typename Body> void dispatch(int64_t type, const Body &body) {
 /// Line by line, each in its group.
 static void widenLines(int64_t stored, const void *tensor, int64_t first,
                        int64_t count, float *out) {
-  const StoredInfo &info = storedInfo(stored);
   const int64_t line = interleavedLine(stored);
-  const int64_t groupBytes =
-      interleavedLines * line / info.elements * info.bytes;
+  const int64_t groupBytes = storedBytes(stored, interleavedLines * line);
   while (count > 0) {
     const int64_t at = first / line, skip = first % line;
     const int64_t taken = std::min(line - skip, count);

@@ -74,7 +74,6 @@ static Ranks::Work makeProduct(int64_t rows, int64_t columns, int64_t inner) {
 /// One row with `lines` lines of quantised weights, as they lie in memory.
 static Ranks::Work makeStoredProduct(int64_t type, int64_t lines,
                                      int64_t inner) {
-  const tprt::StoredInfo &info = tprt::storedInfo(type);
   tprt_contract_desc desc = {};
   desc.dtype = TPRT_F32;
   desc.num_dims = 2;
@@ -85,7 +84,7 @@ static Ranks::Work makeStoredProduct(int64_t type, int64_t lines,
   auto a = std::make_shared<Floats>(inner, 0.5f);
   // Any bytes will do whose pairs are ordinary 16-bit floats.
   auto b = std::make_shared<std::vector<uint8_t>>(
-      lines * inner / info.elements * info.bytes, 0x25);
+      tprt::storedBytes(type, lines * inner), 0x25);
   auto c = std::make_shared<Floats>(lines);
   return [=](tprt_rank *rank) {
     tprt_contract(rank, &desc, a->data(), b->data(), c->data());
@@ -135,7 +134,7 @@ static bool measureStored(Ranks &ranks, int64_t large, Rates &rates) {
     const tprt::StoredInfo &info = tprt::storedInfo(type);
     if (info.elements == 1)
       continue; // bytes say enough
-    const int64_t lineBytes = inner / info.elements * info.bytes;
+    const int64_t lineBytes = tprt::storedBytes(type, inner);
     const int64_t lines = large * int64_t(sizeof(float)) / lineBytes /
                           tprt::interleavedLines * tprt::interleavedLines;
     auto seconds = ranks.measure(

@@ -114,6 +114,16 @@ protected:
     return values;
   }
 
+  /// Interleaves B's lines.
+  void interleave(Contraction &of, std::vector<uint8_t> &b) {
+    const auto [batch, rows, columns, inner, transposed] = of.shape;
+    const int64_t line = transposed ? columns : inner;
+    interleaveLines(stored, b.data(),
+                    batch * columns * inner / line / interleavedLines, line);
+    of.stored = interleavedStored(stored, line);
+    EXPECT_TRUE(isStored(of.stored));
+  }
+
   std::vector<float> run(const Contraction &of, const std::vector<float> &a,
                          const std::vector<uint8_t> &b, bool mirror) {
     const Shape &shape = of.shape;
@@ -219,9 +229,7 @@ TEST_P(StoredTest, contracts) {
     const int64_t line = shape.transposed ? shape.columns : shape.inner;
     if (mayInterleave(stored) && line % block == 0 &&
         size / line % interleavedLines == 0) {
-      interleaveLines(stored, b.data(), size / line / interleavedLines, line);
-      of.stored = interleavedStored(stored, line);
-      ASSERT_TRUE(isStored(of.stored));
+      interleave(of, b);
       expectNear(of, a, b, of.expected(a, wide));
     }
   }
@@ -258,8 +266,7 @@ TEST_P(StoredTest, interleavedLinesKeepInfinitiesAndExtremes) {
   Contraction of({1, 2, columns, inner, false});
   std::vector<uint8_t> b = makeTensor(columns * inner);
   std::vector<float> wide = decode(b, columns * inner);
-  interleaveLines(stored, b.data(), columns / interleavedLines, inner);
-  of.stored = interleavedStored(stored, inner);
+  interleave(of, b);
   const float infinity = INFINITY;
   for (float special : {infinity, -infinity, NAN, 1e33f, 1e-30f, 0.0f}) {
     SCOPED_TRACE(special);
@@ -286,8 +293,7 @@ TEST_P(StoredTest, interleavedLinesKeepInfiniteScales) {
         b[at + half + 1] = high;
       }
     std::vector<float> wide = decode(b, columns * inner);
-    interleaveLines(stored, b.data(), columns / interleavedLines, inner);
-    of.stored = interleavedStored(stored, inner);
+    interleave(of, b);
     std::vector<float> a(size_t(inner), 0.5f);
     expectNear(of, a, b, of.expected(a, wide));
   }
@@ -306,8 +312,7 @@ TEST_P(StoredTest, interleavedProductsAreAsGoodAsFloats) {
   std::vector<float> a;
   for (int64_t i = 0; i < inner; ++i)
     a.push_back(normal(random) * (i < 32 ? 1e-6f : i % 32 == 9 ? 64.0f : 1.0f));
-  interleaveLines(stored, b.data(), columns / interleavedLines, inner);
-  of.stored = interleavedStored(stored, inner);
+  interleave(of, b);
   std::vector<float> c = run(of, a, b, false);
   std::vector<double> expected = of.expected(a, wide);
   for (int64_t j = 0; j < columns; ++j) {

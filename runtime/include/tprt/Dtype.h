@@ -82,19 +82,41 @@ inline bool mayInterleave(int64_t type) {
   return false;
 }
 
-/// A stored type, and if it says so with lines of whole blocks that may be
-/// interleaved.
+/// Lines of whole blocks, whose size has its place in tprt_stored.
+inline bool mayInterleave(int64_t type, int64_t line) {
+  return mayInterleave(type) && line > 0 && line < int64_t(1) << 48 &&
+         line % kStored[type].elements == 0;
+}
+
+/// Whether the last of `rank` dims make up a line, and the others a multiple of
+/// eight lines.
+inline bool isInGroupsOfLines(const int64_t *shape, size_t rank, int64_t line) {
+  int64_t elements = 1;
+  for (; rank > 0 && elements < line; --rank)
+    if (__builtin_mul_overflow(elements, shape[rank - 1], &elements))
+      return false;
+  int64_t lines = 1; // modulo eight, so that nothing overflows
+  for (; rank > 0; --rank)
+    lines = lines * (shape[rank - 1] % interleavedLines) % interleavedLines;
+  return elements == line && lines == 0;
+}
+
+/// A stored type, and if it says so with lines that may be interleaved.
 inline bool isStored(int64_t stored) {
   const int64_t type = storedTypeOf(stored), line = interleavedLine(stored);
   return stored > TPRT_STORED_AS_DTYPE && type > TPRT_STORED_AS_DTYPE &&
-         type <= TPRT_STORED_Q6_K &&
-         (line == 0 ||
-          (mayInterleave(type) && line % kStored[type].elements == 0));
+         type <= TPRT_STORED_Q6_K && (line == 0 || mayInterleave(type, line));
 }
 
 /// Of what isStored().
 inline const StoredInfo &storedInfo(int64_t stored) {
   return kStored[storedTypeOf(stored)];
+}
+
+/// Of so many elements in whole blocks.
+inline int64_t storedBytes(int64_t stored, int64_t elements) {
+  const StoredInfo &info = storedInfo(stored);
+  return elements / info.elements * info.bytes;
 }
 
 /// TPRT_STORED_AS_DTYPE for a name that is none of these.

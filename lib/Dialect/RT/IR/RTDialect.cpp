@@ -124,9 +124,7 @@ LogicalResult StoredType::verify(function_ref<InFlightDiagnostic()> emitError,
 }
 
 bool rt::mayInterleave(StringRef stored, int64_t line) {
-  // Where the line stands in the code, it is positive.
-  return line > 0 && line < int64_t(1) << 48 &&
-         tprt::isStored(tprt::interleavedStored(codeOf(stored), line));
+  return tprt::mayInterleave(codeOf(stored), line);
 }
 
 std::optional<int64_t> rt::getBlockElements(StringRef stored) {
@@ -140,17 +138,7 @@ static_assert(kInterleavedLines == tprt::interleavedLines,
               "the runtime's interface");
 
 bool rt::isInGroupsOfLines(ArrayRef<int64_t> shape, int64_t line) {
-  int64_t elements = 1;
-  while (!shape.empty() && elements < line) {
-    if (llvm::MulOverflow(elements, shape.back(), elements))
-      return false;
-    shape = shape.drop_back();
-  }
-  // Modulo eight, so that nothing overflows.
-  int64_t lines = 1;
-  for (int64_t size : shape)
-    lines = lines * (size % kInterleavedLines) % kInterleavedLines;
-  return elements == line && lines == 0;
+  return tprt::isInGroupsOfLines(shape.data(), shape.size(), line);
 }
 
 int64_t rt::getStoredCode(MemRefType type) {
@@ -163,8 +151,7 @@ int64_t rt::getStoredCode(MemRefType type) {
 int64_t rt::getBytes(ShapedType type) {
   if (auto memref = dyn_cast<MemRefType>(type))
     if (int64_t code = getStoredCode(memref))
-      return type.getNumElements() / tprt::storedInfo(code).elements *
-             tprt::storedInfo(code).bytes;
+      return tprt::storedBytes(code, type.getNumElements());
   return type.getNumElements() * getElementBytes(type.getElementType());
 }
 
