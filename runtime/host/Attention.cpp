@@ -29,14 +29,14 @@ constexpr int64_t keyBlock = 256;
 /// About so many rows, queries times groups, share a block of keys.
 constexpr int64_t rowBlock = 256;
 
-/// With fewer rows packing the keys for a matrix product does not pay.
+/// With fewer rows a head packing its keys for a matrix product does not pay.
 constexpr int64_t fewRows = 16;
 
-/// Some rows of keys or values as the accumulator's type.
-template <typename A> struct Rows {
-  const A *data;
-  int64_t stride;
-};
+/// So many keys or values are visited by all heads before the next are. Heads
+/// lie side by side: so memory is read in its own order. While one tile is
+/// multiplied the next is fetched; with larger tiles fetches wait for one
+/// another.
+constexpr int64_t keyTile = 4;
 
 template <typename T> class Attention {
 public:
@@ -45,35 +45,47 @@ public:
   Attention(const tprt_attention_desc &desc, int64_t offset, Scratch &scratch)
       : desc(desc), offset(offset), scale(A(bitCast<double>(desc.scale_bits))),
         softCap(A(bitCast<double>(desc.soft_cap_bits))),
-        queryBlock(std::max<int64_t>(1, rowBlock / desc.groups)) {
-    const int64_t rows = queryBlock * desc.groups;
+        queryBlock(
+            std::clamp<int64_t>(rowBlock / desc.groups, 1, desc.queries)),
+        isFew(queryBlock * desc.groups < fewRows),
+        headBlock(isFew ? desc.kv_heads : 1) {
+    const int64_t rows = headBlock * queryBlock * desc.groups;
     queries = scratch.get<A>(0, rows * desc.head_dim);
     outputs = scratch.get<A>(1, rows * desc.head_dim);
     scores = scratch.get<A>(2, rows * keyBlock);
     maxima = scratch.get<A>(3, rows);
     sums = scratch.get<A>(4, rows);
-    if (!std::is_same<T, A>::value) {
-      wideKeys = scratch.get<A>(5, keyBlock * desc.head_dim);
-      wideValues = scratch.get<A>(6, keyBlock * desc.head_dim);
-    }
+    if (!std::is_same<T, A>::value)
+      wide = scratch.get<A>(5, (isFew ? keyTile : keyBlock) * headBlock *
+                                   desc.head_dim);
   }
 
   void run(const T *q, const T *k, const T *v, T *out) {
-    const int64_t queryStride = desc.groups * desc.head_dim;
     for (int64_t b = 0; b < desc.batch; ++b)
-      for (int64_t h = 0; h < desc.kv_heads; ++h) {
+      for (int64_t h = 0; h < desc.kv_heads; h += headBlock) {
         const int64_t atKey =
             (b * desc.capacity * desc.kv_heads + h) * desc.head_dim;
         for (int64_t i = 0; i < desc.queries; i += queryBlock) {
-          const int64_t atQuery =
-              ((b * desc.queries + i) * desc.kv_heads + h) * queryStride;
-          runBlock(i, std::min(queryBlock, desc.queries - i), q + atQuery,
-                   k + atKey, v + atKey, out + atQuery);
+          const int64_t atQuery = ((b * desc.queries + i) * desc.kv_heads + h) *
+                                  desc.groups * desc.head_dim;
+          Block block{i, std::min(queryBlock, desc.queries - i),
+                      std::min(headBlock, desc.kv_heads - h)};
+          runBlock(block, q + atQuery, k + atKey, v + atKey, out + atQuery);
         }
       }
   }
 
 private:
+  /// Queries [begin, begin + queries) of some neighbouring heads of keys. Its
+  /// rows are those of the first head, of the first query, of its groups, ...
+  struct Block {
+    int64_t begin, queries, heads;
+  };
+  int64_t rowsOfHead(Block block) const { return block.queries * desc.groups; }
+  int64_t queryOf(Block block, int64_t row) const {
+    return block.begin + row % rowsOfHead(block) / desc.groups;
+  }
+
   /// The keys that a query sees are [firstKey, endKey).
   int64_t firstKey(int64_t query) const {
     if (desc.window <= 0)
@@ -96,64 +108,106 @@ private:
     return {first, std::clamp<int64_t>(endKey(query) - begin, first, count)};
   }
 
-  /// Queries [begin, begin + count) of one head of keys.
-  void runBlock(int64_t begin, int64_t count, const T *q, const T *k,
-                const T *v, T *out) {
-    const int64_t rows = count * desc.groups;
-    loadQueries(q, count);
+  void runBlock(Block block, const T *q, const T *k, const T *v, T *out) {
+    const int64_t rows = block.heads * rowsOfHead(block);
+    loadQueries(block, q);
     std::fill_n(outputs, rows * desc.head_dim, A(0));
     std::fill_n(maxima, rows, -std::numeric_limits<A>::infinity());
     std::fill_n(sums, rows, A(0));
-    const int64_t end = endKey(begin + count - 1);
-    for (int64_t j = firstKey(begin); j < end; j += keyBlock) {
+    const int64_t end = endKey(block.begin + block.queries - 1);
+    for (int64_t j = firstKey(block.begin); j < end; j += keyBlock) {
       const int64_t keys = std::min(keyBlock, end - j);
-      const int64_t at = j * desc.kv_heads * desc.head_dim;
-      scoreKeys(rows, keys, widenRows(k + at, keys, wideKeys));
+      scoreRows(block, j, keys, k);
       for (int64_t r = 0; r < rows; ++r)
-        softmax(r, seenKeys(begin + r / desc.groups, j, keys), keys);
-      weighValues(begin, rows, j, keys, widenRows(v + at, keys, wideValues));
+        softmax(r, seenKeys(queryOf(block, r), j, keys), keys);
+      weighValues(block, j, keys, v);
     }
-    storeOutputs(out, count);
+    storeOutputs(block, out);
   }
 
-  void loadQueries(const T *q, int64_t count) {
+  /// Calls visit(at, row, width): where rows begin in queries or outputs of the
+  /// caller, which row is the first, and of how many elements they are.
+  template <typename Visit> void visitRows(Block block, Visit &&visit) const {
     const int64_t width = desc.groups * desc.head_dim;
-    for (int64_t i = 0; i < count; ++i)
-      widenMany(q + i * desc.kv_heads * width, queries + i * width, width);
-    for (int64_t i = 0; i < count * width; ++i)
+    for (int64_t h = 0; h < block.heads; ++h)
+      for (int64_t i = 0; i < block.queries; ++i)
+        visit((i * desc.kv_heads + h) * width,
+              (h * block.queries + i) * desc.groups, width);
+  }
+
+  void loadQueries(Block block, const T *q) {
+    visitRows(block, [&](int64_t at, int64_t row, int64_t width) {
+      widenMany(q + at, queries + row * desc.head_dim, width);
+    });
+    const int64_t rows = block.heads * rowsOfHead(block);
+    for (int64_t i = 0; i < rows * desc.head_dim; ++i)
       queries[i] *= scale;
   }
 
-  void storeOutputs(T *out, int64_t count) {
-    const int64_t width = desc.groups * desc.head_dim;
-    for (int64_t r = 0; r < count * desc.groups; ++r) {
+  void storeOutputs(Block block, T *out) {
+    for (int64_t r = 0; r < block.heads * rowsOfHead(block); ++r) {
       // A query that saw no key has sum 0 and output 0.
       const A factor = sums[r] == A(0) ? A(0) : A(1) / sums[r];
       for (int64_t d = 0; d < desc.head_dim; ++d)
         outputs[r * desc.head_dim + d] *= factor;
     }
-    for (int64_t i = 0; i < count; ++i)
-      narrowMany(outputs + i * width, out + i * desc.kv_heads * width, width);
+    visitRows(block, [&](int64_t at, int64_t row, int64_t width) {
+      narrowMany(outputs + row * desc.head_dim, out + at, width);
+    });
   }
 
-  Rows<A> widenRows(const T *source, int64_t count, A *wide) const {
+  /// `count` keys or values from `first` on, of some neighbouring heads.
+  Rows<const A> load(const T *source, int64_t first, int64_t count,
+                     int64_t heads) const {
     const int64_t stride = desc.kv_heads * desc.head_dim;
+    source += first * stride;
     if constexpr (std::is_same<T, A>::value)
       return {source, stride};
+    const int64_t width = heads * desc.head_dim;
     for (int64_t j = 0; j < count; ++j)
-      widenMany(source + j * stride, wide + j * desc.head_dim, desc.head_dim);
-    return {wide, desc.head_dim};
+      widenMany(source + j * stride, wide + j * width, width);
+    return {wide, width};
   }
 
-  void scoreKeys(int64_t rows, int64_t count, Rows<A> keys) {
-    const int64_t width = desc.head_dim;
-    if (rows >= fewRows)
+  static void fetch(const T *begin, const T *end) {
+    for (; begin < end; begin += 64 / sizeof(T)) // a line of the cache
+      __builtin_prefetch(begin);
+  }
+
+  /// Calls visit(first, count, head, keys or values of that head) for tiles of
+  /// [begin, begin + count) and all heads, `first` counted from `begin`.
+  template <typename Visit>
+  void visitTiles(int64_t begin, int64_t count, const T *source,
+                  Visit &&visit) const {
+    const int64_t stride = desc.kv_heads * desc.head_dim;
+    for (int64_t j = 0; j < count; j += keyTile) {
+      const int64_t some = std::min(keyTile, count - j);
+      const int64_t left = std::min(keyTile, count - j - some);
+      const Rows<const A> tile = load(source, begin + j, some, desc.kv_heads);
+      const T *next = source + (begin + j + some) * stride;
+      for (int64_t h = 0; h < desc.kv_heads; ++h) {
+        const int64_t share = left * desc.head_dim; // of the next tile
+        fetch(next + h * share, next + (h + 1) * share);
+        visit(j, some, h,
+              Rows<const A>{tile.data + h * desc.head_dim, tile.stride});
+      }
+    }
+  }
+
+  void scoreRows(Block block, int64_t begin, int64_t count, const T *k) {
+    const int64_t width = desc.head_dim, rows = rowsOfHead(block);
+    if (!isFew) {
+      const Rows<const A> keys = load(k, begin, count, 1);
       return gemm(CblasNoTrans, CblasTrans, int(rows), int(count), int(width),
                   queries, int(width), keys.data, int(keys.stride), A(0),
                   scores, int(keyBlock));
-    for (int64_t r = 0; r < rows; ++r)
-      dotKeys(queries + r * width, keys.data, keys.stride, count, width,
-              scores + r * keyBlock);
+    }
+    visitTiles(begin, count, k,
+               [&](int64_t j, int64_t some, int64_t h, Rows<const A> keys) {
+                 scoreKeys({queries + h * rows * width, width}, rows, keys,
+                           some, width,
+                           {scores + h * rows * keyBlock + j, keyBlock});
+               });
   }
 
   void softmax(int64_t r, Range seen, int64_t count) {
@@ -163,7 +217,7 @@ private:
   }
 
   /// Whether no value is infinite or NaN: zero times such a one is NaN.
-  bool areFinite(Rows<A> values, int64_t count) const {
+  bool areFinite(Rows<const A> values, int64_t count) const {
     constexpr int64_t lanes = 16; // several sums at a time
     A sums[lanes] = {};
     for (int64_t j = 0; j < count; ++j) {
@@ -181,21 +235,36 @@ private:
   /// The weights of keys that a query does not see are zero, but zero times
   /// infinity is NaN: then each row takes only what it sees. What a query gives
   /// so depends on nothing else, whichever block it is in.
-  void weighValues(int64_t begin, int64_t rows, int64_t firstOfBlock,
-                   int64_t count, Rows<A> values) {
+  void weighValues(Block block, int64_t begin, int64_t count, const T *v) {
+    if (isFew)
+      return visitTiles(
+          begin, count, v,
+          [&](int64_t j, int64_t some, int64_t h, Rows<const A> values) {
+            addSeen(block, h * rowsOfHead(block), begin, j, some, values);
+          });
     const int64_t width = desc.head_dim;
-    const int64_t last = begin + (rows - 1) / desc.groups;
-    const bool allSeen = seenKeys(begin, firstOfBlock, count).end == count &&
-                         seenKeys(last, firstOfBlock, count).first == 0;
-    if (rows >= fewRows && (allSeen || areFinite(values, count)))
-      return gemm(CblasNoTrans, CblasNoTrans, int(rows), int(width), int(count),
-                  scores, int(keyBlock), values.data, int(values.stride), A(1),
-                  outputs, int(width));
-    for (int64_t r = 0; r < rows; ++r) {
-      const Range seen = seenKeys(begin + r / desc.groups, firstOfBlock, count);
-      addValues(scores + r * keyBlock + seen.first,
-                values.data + seen.first * values.stride, values.stride,
-                seen.end - seen.first, width, outputs + r * width);
+    const int64_t last = block.begin + block.queries - 1;
+    const bool allSeen = seenKeys(block.begin, begin, count).end == count &&
+                         seenKeys(last, begin, count).first == 0;
+    const Rows<const A> values = load(v, begin, count, 1);
+    if (!allSeen && !areFinite(values, count))
+      return addSeen(block, 0, begin, 0, count, values);
+    gemm(CblasNoTrans, CblasNoTrans, int(rowsOfHead(block)), int(width),
+         int(count), scores, int(keyBlock), values.data, int(values.stride),
+         A(1), outputs, int(width));
+  }
+
+  /// Values [first, first + count) of a block of keys that starts at `begin`,
+  /// for the rows of one head, from `row` on.
+  void addSeen(Block block, int64_t row, int64_t begin, int64_t first,
+               int64_t count, Rows<const A> values) {
+    const int64_t width = desc.head_dim;
+    for (int64_t i = 0; i < block.queries; ++i, row += desc.groups) {
+      const Range seen = seenKeys(block.begin + i, begin + first, count);
+      addValues({scores + row * keyBlock + first + seen.first, keyBlock},
+                desc.groups,
+                {values.data + seen.first * values.stride, values.stride},
+                seen.end - seen.first, width, {outputs + row * width, width});
     }
   }
 
@@ -203,8 +272,10 @@ private:
   const int64_t offset;
   const A scale, softCap;
   const int64_t queryBlock;
+  const bool isFew; ///< are the rows of a head
+  const int64_t headBlock;
   A *queries, *outputs, *scores, *maxima, *sums;
-  A *wideKeys = nullptr, *wideValues = nullptr;
+  A *wide = nullptr;
 };
 
 void checkAttention(const tprt_attention_desc &desc) {

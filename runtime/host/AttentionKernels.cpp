@@ -108,67 +108,122 @@ template <typename A> struct SoftmaxKernel {
 // Products with few rows
 //===----------------------------------------------------------------------===//
 
-/// The dot products with `Keys` neighbouring keys, in steps of `Unroll`
-/// vectors: enough sums in flight to keep the multipliers busy.
-template <typename A, int Keys, int Unroll>
-TPRT_INLINE void dotSome(const A *query, const A *keys, int64_t stride,
-                         int64_t width, A *scores) {
-  Vector<A> sums[Keys][Unroll] = {};
+/// The dot products of `Count` queries with `Keys` neighbouring keys. Few
+/// enough sums for the registers, enough of them to keep the multipliers busy.
+template <typename A, int Count, int Keys>
+TPRT_INLINE void scoreSome(Rows<const A> queries, Rows<const A> keys,
+                           int64_t width, Rows<A> scores) {
+  static_assert(Count * Keys <= 4, "sums that are folded together");
+  Vector<A> sums[4] = {};
   int64_t d = 0;
-  for (; d + Unroll * lanes<A> <= width; d += Unroll * lanes<A>)
-    for (int u = 0; u < Unroll; ++u) {
-      Vector<A> q = loadVector(query + d + u * lanes<A>);
-      for (int j = 0; j < Keys; ++j)
-        sums[j][u] += q * loadVector(keys + j * stride + d + u * lanes<A>);
+  for (; d + lanes<A> <= width; d += lanes<A>)
+    for (int k = 0; k < Keys; ++k) {
+      Vector<A> key = loadVector(keys.data + k * keys.stride + d);
+      for (int r = 0; r < Count; ++r)
+        sums[k * Count + r] +=
+            key * loadVector(queries.data + r * queries.stride + d);
     }
-  for (int j = 0; j < Keys; ++j) {
-    for (int u = 1; u < Unroll; ++u)
-      sums[j][0] += sums[j][u];
-    A sum = sumLanes<A>(sums[j][0]);
-    for (int64_t i = d; i < width; ++i)
-      sum += query[i] * keys[j * stride + i];
-    scores[j] = sum;
-  }
+  A folded[4];
+  sumLanesOfFour(sums, folded);
+  for (int k = 0; k < Keys; ++k)
+    for (int r = 0; r < Count; ++r) {
+      A sum = folded[k * Count + r];
+      for (int64_t i = d; i < width; ++i)
+        sum += queries.data[r * queries.stride + i] *
+               keys.data[k * keys.stride + i];
+      scores.data[r * scores.stride + k] = sum;
+    }
+}
+
+template <typename A, int Count>
+TPRT_INLINE void scoreMany(Rows<const A> queries, Rows<const A> keys,
+                           int64_t count, int64_t width, Rows<A> scores) {
+  constexpr int together = 4 / Count;
+  int64_t j = 0;
+  for (; j + together <= count; j += together)
+    scoreSome<A, Count, together>(queries,
+                                  {keys.data + j * keys.stride, keys.stride},
+                                  width, {scores.data + j, scores.stride});
+  for (; j < count; ++j)
+    scoreSome<A, Count, 1>(queries, {keys.data + j * keys.stride, keys.stride},
+                           width, {scores.data + j, scores.stride});
 }
 
 template <typename A>
-TPRT_INLINE void dotBody(const A *query, const A *keys, int64_t stride,
-                         int64_t count, int64_t width, A *scores) {
-  int64_t j = 0;
-  for (; j + 4 <= count; j += 4)
-    dotSome<A, 4, 1>(query, keys + j * stride, stride, width, scores + j);
-  for (; j < count; ++j)
-    dotSome<A, 1, 4>(query, keys + j * stride, stride, width, scores + j);
+TPRT_INLINE void scoreBody(Rows<const A> queries, int64_t rows,
+                           Rows<const A> keys, int64_t count, int64_t width,
+                           Rows<A> scores) {
+  for (; rows >= 4; rows -= 4) {
+    scoreMany<A, 4>(queries, keys, count, width, scores);
+    queries.data += 4 * queries.stride;
+    scores.data += 4 * scores.stride;
+  }
+  if (rows == 3)
+    scoreMany<A, 3>(queries, keys, count, width, scores);
+  else if (rows == 2)
+    scoreMany<A, 2>(queries, keys, count, width, scores);
+  else if (rows == 1)
+    scoreMany<A, 1>(queries, keys, count, width, scores);
 }
 
-template <typename A> struct DotKernel {
-  TPRT_MULTIVERSION(dotBody<A>)
+template <typename A> struct ScoreKernel {
+  TPRT_MULTIVERSION(scoreBody<A>)
 };
 
-template <typename A, int Vectors>
-TPRT_INLINE void addSome(const A *weights, const A *values, int64_t stride,
-                         int64_t count, A *output) {
-  Vector<A> sums[Vectors];
-  for (int v = 0; v < Vectors; ++v)
-    sums[v] = loadVector(output + v * lanes<A>);
-  for (int64_t j = 0; j < count; ++j)
+/// `Vectors` neighbouring vectors of the outputs of `Count` rows.
+template <typename A, int Count, int Vectors>
+TPRT_INLINE void addSome(Rows<const A> weights, Rows<const A> values,
+                         int64_t count, Rows<A> outputs) {
+  Vector<A> sums[Count][Vectors];
+  for (int r = 0; r < Count; ++r)
     for (int v = 0; v < Vectors; ++v)
-      sums[v] += weights[j] * loadVector(values + j * stride + v * lanes<A>);
-  for (int v = 0; v < Vectors; ++v)
-    storeVector(output + v * lanes<A>, sums[v]);
+      sums[r][v] = loadVector(outputs.data + r * outputs.stride + v * lanes<A>);
+  for (int64_t j = 0; j < count; ++j)
+    for (int v = 0; v < Vectors; ++v) {
+      Vector<A> value =
+          loadVector(values.data + j * values.stride + v * lanes<A>);
+      for (int r = 0; r < Count; ++r)
+        sums[r][v] += weights.data[r * weights.stride + j] * value;
+    }
+  for (int r = 0; r < Count; ++r)
+    for (int v = 0; v < Vectors; ++v)
+      storeVector(outputs.data + r * outputs.stride + v * lanes<A>, sums[r][v]);
+}
+
+template <typename A, int Count>
+TPRT_INLINE void addMany(Rows<const A> weights, Rows<const A> values,
+                         int64_t count, int64_t width, Rows<A> outputs) {
+  constexpr int together = 4 / Count;
+  int64_t d = 0;
+  for (; d + together * lanes<A> <= width; d += together * lanes<A>)
+    addSome<A, Count, together>(weights, {values.data + d, values.stride},
+                                count, {outputs.data + d, outputs.stride});
+  for (; d + lanes<A> <= width; d += lanes<A>)
+    addSome<A, Count, 1>(weights, {values.data + d, values.stride}, count,
+                         {outputs.data + d, outputs.stride});
+  for (int64_t j = 0; d < width && j < count; ++j)
+    for (int r = 0; r < Count; ++r)
+      for (int64_t i = d; i < width; ++i)
+        outputs.data[r * outputs.stride + i] +=
+            weights.data[r * weights.stride + j] *
+            values.data[j * values.stride + i];
 }
 
 template <typename A>
-TPRT_INLINE void addBody(const A *weights, const A *values, int64_t stride,
-                         int64_t count, int64_t width, A *output) {
-  int64_t d = 0;
-  for (; d + 4 * lanes<A> <= width; d += 4 * lanes<A>)
-    addSome<A, 4>(weights, values + d, stride, count, output + d);
-  for (; d + lanes<A> <= width; d += lanes<A>)
-    addSome<A, 1>(weights, values + d, stride, count, output + d);
-  for (int64_t j = 0; d < width && j < count; ++j)
-    for (int64_t i = d; i < width; ++i)
-      output[i] += weights[j] * values[j * stride + i];
+TPRT_INLINE void addBody(Rows<const A> weights, int64_t rows,
+                         Rows<const A> values, int64_t count, int64_t width,
+                         Rows<A> outputs) {
+  for (; rows >= 4; rows -= 4) {
+    addMany<A, 4>(weights, values, count, width, outputs);
+    weights.data += 4 * weights.stride;
+    outputs.data += 4 * outputs.stride;
+  }
+  if (rows == 3)
+    addMany<A, 3>(weights, values, count, width, outputs);
+  else if (rows == 2)
+    addMany<A, 2>(weights, values, count, width, outputs);
+  else if (rows == 1)
+    addMany<A, 1>(weights, values, count, width, outputs);
 }
 
 template <typename A> struct AddKernel {
@@ -184,23 +239,28 @@ void tprt::softmaxRow(const SoftmaxRow<double> &row) {
   runMultiversion<SoftmaxKernel<double>>(&row);
 }
 
-void tprt::dotKeys(const float *query, const float *keys, int64_t stride,
-                   int64_t count, int64_t width, float *scores) {
-  runMultiversion<DotKernel<float>>(query, keys, stride, count, width, scores);
+void tprt::scoreKeys(Rows<const float> queries, int64_t rows,
+                     Rows<const float> keys, int64_t count, int64_t width,
+                     Rows<float> scores) {
+  runMultiversion<ScoreKernel<float>>(queries, rows, keys, count, width,
+                                      scores);
 }
-void tprt::dotKeys(const double *query, const double *keys, int64_t stride,
-                   int64_t count, int64_t width, double *scores) {
-  runMultiversion<DotKernel<double>>(query, keys, stride, count, width, scores);
+void tprt::scoreKeys(Rows<const double> queries, int64_t rows,
+                     Rows<const double> keys, int64_t count, int64_t width,
+                     Rows<double> scores) {
+  runMultiversion<ScoreKernel<double>>(queries, rows, keys, count, width,
+                                       scores);
 }
 
-void tprt::addValues(const float *weights, const float *values, int64_t stride,
-                     int64_t count, int64_t width, float *output) {
-  runMultiversion<AddKernel<float>>(weights, values, stride, count, width,
-                                    output);
+void tprt::addValues(Rows<const float> weights, int64_t rows,
+                     Rows<const float> values, int64_t count, int64_t width,
+                     Rows<float> outputs) {
+  runMultiversion<AddKernel<float>>(weights, rows, values, count, width,
+                                    outputs);
 }
-void tprt::addValues(const double *weights, const double *values,
-                     int64_t stride, int64_t count, int64_t width,
-                     double *output) {
-  runMultiversion<AddKernel<double>>(weights, values, stride, count, width,
-                                     output);
+void tprt::addValues(Rows<const double> weights, int64_t rows,
+                     Rows<const double> values, int64_t count, int64_t width,
+                     Rows<double> outputs) {
+  runMultiversion<AddKernel<double>>(weights, rows, values, count, width,
+                                     outputs);
 }

@@ -28,17 +28,28 @@ template <typename A> struct SoftmaxRow {
 void softmaxRow(const SoftmaxRow<float> &row);
 void softmaxRow(const SoftmaxRow<double> &row);
 
-/// scores[j] = query . keys[j]
-void dotKeys(const float *query, const float *keys, int64_t stride,
-             int64_t count, int64_t width, float *scores);
-void dotKeys(const double *query, const double *keys, int64_t stride,
-             int64_t count, int64_t width, double *scores);
+/// Rows that lie `stride` elements apart.
+template <typename A> struct Rows {
+  A *data;
+  int64_t stride;
+};
 
-/// output += sum of weights[j] * values[j]
-void addValues(const float *weights, const float *values, int64_t stride,
-               int64_t count, int64_t width, float *output);
-void addValues(const double *weights, const double *values, int64_t stride,
-               int64_t count, int64_t width, double *output);
+/// scores[r][j] = queries[r] . keys[j] for `rows` rows and `count` keys of
+/// `width` elements.
+void scoreKeys(Rows<const float> queries, int64_t rows, Rows<const float> keys,
+               int64_t count, int64_t width, Rows<float> scores);
+void scoreKeys(Rows<const double> queries, int64_t rows,
+               Rows<const double> keys, int64_t count, int64_t width,
+               Rows<double> scores);
+
+/// outputs[r] += sum over j of weights[r][j] * values[j], j in order, for
+/// `rows` rows and `count` values of `width` elements.
+void addValues(Rows<const float> weights, int64_t rows,
+               Rows<const float> values, int64_t count, int64_t width,
+               Rows<float> outputs);
+void addValues(Rows<const double> weights, int64_t rows,
+               Rows<const double> values, int64_t count, int64_t width,
+               Rows<double> outputs);
 
 } // namespace tprt
 

@@ -17,6 +17,7 @@
 #include "Numeric.h"
 
 #include <cstdint>
+#include <utility>
 
 namespace tprt {
 
@@ -101,6 +102,29 @@ template <typename T> TPRT_INLINE T sumLanes(Vector<T> vector) {
     for (int64_t i = 0; i < half; ++i)
       lane[i] += lane[i + half];
   return lane[0];
+}
+
+/// Of the neighbouring groups of `Group` lanes of x, then of y, the halves of
+/// each added to one another: half as many lanes for each, x's before y's.
+template <typename V, int Group, int... I>
+TPRT_INLINE V foldLanes(V x, V y, std::integer_sequence<int, I...>) {
+  constexpr int half = Group / 2;
+  return __builtin_shufflevector(x, y, (I / half * Group + I % half)...) +
+         __builtin_shufflevector(x, y, (I / half * Group + I % half + half)...);
+}
+
+/// results[i] = sumLanes(sums[i]), the same bits.
+template <typename T>
+TPRT_INLINE void sumLanesOfFour(const Vector<T> *sums, T *results) {
+  constexpr int all = int(lanes<T>);
+  constexpr std::make_integer_sequence<int, all> indices;
+  Vector<T> low = foldLanes<Vector<T>, all>(sums[0], sums[1], indices);
+  Vector<T> high = foldLanes<Vector<T>, all>(sums[2], sums[3], indices);
+  Vector<T> x = foldLanes<Vector<T>, all / 2>(low, high, indices);
+  x = foldLanes<Vector<T>, all / 4>(x, x, indices);
+  if constexpr (all > 8)
+    x = foldLanes<Vector<T>, all / 8>(x, x, indices);
+  __builtin_memcpy(results, &x, 4 * sizeof(T));
 }
 
 /// exp(x) for x <= 0 or so: within 2 ulp; 0 below -87.3 and for -infinity; NaN

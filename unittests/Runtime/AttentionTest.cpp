@@ -133,6 +133,19 @@ TEST(Attention, decode) {
             {1, 1, 1, 1, 1, 1, 0}});
 }
 
+/// Rows of a head in every number, up to where matrix products take over, over
+/// heads side by side and widths with and without a rest.
+TEST(Attention, fewRows) {
+  std::vector<Case> cases;
+  for (int64_t groups : {1, 2, 3, 4, 6, 16})
+    for (int64_t queries : {1, 2, 5})
+      for (int64_t kvHeads : {1, 3})
+        cases.push_back({1, queries, 261, kvHeads, groups,
+                         8 + 17 * kvHeads + queries, 256, true,
+                         queries == 2 ? 7 : 0, 0, 0, 3});
+  checkAll(cases);
+}
+
 TEST(Attention, notCausal) {
   checkAll({{1, 20, 150, 2, 1, 32, 0, false},
             {2, 3, 9, 1, 2, 5, 40, false},
