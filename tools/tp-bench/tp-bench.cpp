@@ -85,6 +85,8 @@ static int runSteps() {
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
+  // Outside of the commands there are only the options of libraries.
+  cl::HideUnrelatedOptions(ArrayRef<const cl::OptionCategory *>());
   if (!parseCommandLine(argc, argv,
                         "measures machines and compiled programs\n"))
     return 1;

@@ -197,6 +197,8 @@ static int runCommand(MLIRContext &context, tprt_world *world) {
 }
 
 static bool readCommandLine(int argc, char **argv) {
+  // Outside of the commands there are only the options of libraries.
+  cl::HideUnrelatedOptions(ArrayRef<const cl::OptionCategory *>());
   if (!parseCommandLine(
           argc, argv,
           "compiles a model just in time, or takes what tp-compile made of it, "
