@@ -4,8 +4,10 @@
 
 The machine is described by `tp-bench machine`, with as many ranks at work; `tp-report` predicts from that and the sharded module alone.
 `tp-bench steps` runs the compiled program: the cache holds 512 tokens, prefill fills it, and decode stands at its last position.
-Measured are medians. Processor time is what the threads of the process ran, over the ranks: on a machine that others use it is the fairer
-one, and `--processor-time` describes the machine by it too; waiting for another rank is then left out of both, but for its spinning.
+What memory gives here changes between minutes: each of five rounds describes the machine and then runs the steps, and the table has the
+medians of the rounds, with the least and the most that a round predicted and measured; what a round measured is itself the median of its
+runs. Processor time is what the threads of the process ran, over the ranks: on a machine that others use it is the fairer one, and
+`--processor-time` describes the machine by it too; waiting for another rank is then left out of both, but for its spinning.
 """
 
 import json
@@ -13,11 +15,14 @@ import re
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 TOKENS = 512
 SHAPES = [f"--seq={TOKENS}", f"--max-seq={TOKENS}"]
-REPETITIONS = 8
+ROUNDS = 5
+PHASES = {"prefill": (0, 3), "decode": (TOKENS - 1, 30)}  # position, runs
 
 
 class Tools:
@@ -32,43 +37,61 @@ class Tools:
         return result.stdout
 
 
-def steps(tools: Tools, program: str, position: int) -> dict[str, tuple[float, float]]:
-    """Milliseconds of each entry, medians: by the wall clock, and of all processors."""
-    text = tools.run(
-        "tp-bench", "steps", program, f"--repetitions={REPETITIONS}", f"--input=position={position}", "--input=length=1"
-    )
-    found = re.findall(r"^(\w+): least [\d.]+ ms, median ([\d.]+) ms, processors ([\d.]+) ms$", text, re.M)
-    return {name: (float(wall), float(processors)) for name, wall, processors in found}
+def step(tools: Tools, program: str, entry: str) -> tuple[float, float]:
+    """Milliseconds, medians: by the wall clock, and of all processors."""
+    position, runs = PHASES[entry]
+    inputs = [f"--input=position={position}", "--input=length=1"]
+    text = tools.run("tp-bench", "steps", program, f"--entry={entry}", f"--repetitions={runs}", *inputs)
+    wall, processors = re.findall(r"median ([\d.]+) ms, processors ([\d.]+) ms$", text, re.M)[0]
+    return float(wall), float(processors)
+
+
+@dataclass
+class Measured:
+    """Milliseconds of each round."""
+
+    predicted: list[float] = field(default_factory=list)
+    wall: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
+
+
+def span(times: list[float]) -> str:
+    return f"{median(times):.1f} ms ({min(times):.1f} to {max(times):.1f})"
 
 
 def main() -> None:
     options = [argument for argument in sys.argv[3:] if argument.startswith("--")]
+    rows = {(ranks, phase): Measured() for ranks in (1, 2) for phase in PHASES}
+    machines = {}
     with tempfile.TemporaryDirectory() as directory:
         tools = Tools(Path(sys.argv[1]), Path(directory))
         model = str(Path(sys.argv[2]).resolve())
         tools.run("tp-import", model, "--entry=generate", *SHAPES, "-o", "model.mlir")
-        print("# Predicted and measured steps\n\n" + (__doc__ or ""))
-        print("| ranks | phase | predicted | measured | off by | processor time a rank | off by |")
-        print("|---|---|---|---|---|---|---|")
-        machines = []
         for ranks in (1, 2):
+            tools.run("tp-opt", "model.mlir", f"--tp-shard=mesh=tp={ranks} plan=auto", "-o", f"sharded{ranks}.mlir")
+            tools.run("tp-compile", "model.mlir", f"--mesh=tp={ranks}", "-o", f"program{ranks}.so")
+        for ranks in [1, 2] * ROUNDS:
             tools.run("tp-bench", "machine", f"--ranks={ranks}", "-o", "machine.json", *options)
-            machines.append((tools.work / "machine.json").read_text())
-            tools.run("tp-opt", "model.mlir", f"--tp-shard=mesh=tp={ranks} plan=auto", "-o", "sharded.mlir")
-            report = json.loads(tools.run("tp-report", "sharded.mlir", "--machine=machine.json", "--format=json"))
+            machines[ranks] = (tools.work / "machine.json").read_text()
+            report = json.loads(tools.run("tp-report", f"sharded{ranks}.mlir", "--machine=machine.json", "--format=json"))
             predicted = {phase["phase"]: phase["microseconds"] / 1e3 for phase in report["time"]}
-            tools.run("tp-compile", "model.mlir", f"--mesh=tp={ranks}", "-o", "program.so")
-            measured = {
-                "prefill": steps(tools, "./program.so", 0)["prefill"],
-                "decode": steps(tools, "./program.so", TOKENS - 1)["decode"],
-            }
-            for phase, (wall, processors) in measured.items():
-                time, own = predicted[phase], processors / ranks
-                print(
-                    f"| {ranks} | {phase} | {time:.1f} ms | {wall:.1f} ms | {time / wall - 1:+.0%} | {own:.1f} ms | {time / own - 1:+.0%} |"
-                )
-        for text in machines:
-            print("\n```json\n" + text.rstrip() + "\n```")
+            for phase in PHASES:
+                wall, processors = step(tools, f"./program{ranks}.so", phase)
+                row = rows[ranks, phase]
+                row.predicted.append(predicted[phase])
+                row.wall.append(wall)
+                row.processor.append(processors / ranks)
+    print("# Predicted and measured steps\n\n" + (__doc__ or ""))
+    print("| ranks | phase | predicted | measured | off by | processor time a rank | off by |")
+    print("|---|---|---|---|---|---|---|")
+    for (ranks, phase), row in rows.items():
+        off = [median(row.predicted) / median(times) - 1 for times in (row.wall, row.processor)]
+        print(
+            f"| {ranks} | {phase} | {span(row.predicted)} | {span(row.wall)} | {off[0]:+.0%} | {span(row.processor)} | {off[1]:+.0%} |"
+        )
+    print("\nThe machines of the last round:")
+    for text in machines.values():
+        print("\n```json\n" + text.rstrip() + "\n```")
 
 
 if __name__ == "__main__":

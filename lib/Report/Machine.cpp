@@ -214,7 +214,7 @@ FailureOr<Machine> Machine::parse(StringRef json, StringRef path,
   machine.name = path.str();
   reader.allow({"name", "devices_per_host", "memory", "matmul_tflop_per_s",
                 "memory_gb_per_s", "copy_gb_per_s", "stored_gb_per_s",
-                "links"});
+                "attention_gb_per_s", "links"});
   reader.readText("name", machine.name);
   reader.readCount("devices_per_host", machine.devicesPerHost,
                    /*isRequired=*/true);
@@ -225,6 +225,8 @@ FailureOr<Machine> Machine::parse(StringRef json, StringRef path,
   reader.readNumber("copy_gb_per_s", machine.copyGigabytes,
                     /*mayBeZero=*/false, /*isRequired=*/false);
   reader.readStoredRates("stored_gb_per_s", machine.storedGigabytes);
+  reader.readNumber("attention_gb_per_s", machine.attentionGigabytes,
+                    /*mayBeZero=*/false, /*isRequired=*/false);
   std::string memory;
   reader.readText("memory", memory);
   if (reader.failed)

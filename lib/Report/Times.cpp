@@ -150,10 +150,10 @@ private:
 
   /// How many times longer than at the memory's rate a contraction reads a
   /// value that stays as its file has it.
-  double slownessOf(Value value) const {
-    const Machine &machine = program.machine;
-    const double rate = machine.storedGigabytes.lookup(heldBlocksOf(value));
-    return rate == 0 ? 1 : machine.model.memory / rate;
+  double slownessOf(Value value, const MachineModel &model) const {
+    const double rate =
+        program.machine.storedGigabytes.lookup(heldBlocksOf(value));
+    return rate == 0 ? 1 : model.memory / rate;
   }
 
   void visitLocal(Operation *op) {
@@ -164,8 +164,11 @@ private:
       contractions = contractionsOf(op, ruled.getShardingRule());
     if (contractions)
       points *= double(contractions);
-    else if (program.machine.copyGigabytes != 0)
-      model.memory = program.machine.copyGigabytes;
+    const Machine &machine = program.machine;
+    if (const double rate = contractions == 0  ? machine.copyGigabytes
+                            : contractions > 1 ? machine.attentionGigabytes
+                                               : 0)
+      model.memory = rate;
     const std::optional<Traffic> traffic = trafficOf(op);
     if (!traffic)
       points = 0;
@@ -175,7 +178,7 @@ private:
       double bytes = 0;
       for (auto [value, times] : traffic.value_or(Traffic()))
         bytes += times * bytesOn(clock, value) *
-                 (contractions ? slownessOf(value) : 1);
+                 (contractions ? slownessOf(value, model) : 1);
       clocks[clock].compute(model.computeTime(points * growths[clock], bytes));
     }
     double time = clocks[0].time() - begin;

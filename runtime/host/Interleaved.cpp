@@ -138,6 +138,16 @@ void widenLine(const uint8_t *group, int64_t line, int64_t first, int64_t count,
 // Rows in fixed point
 //===----------------------------------------------------------------------===//
 
+typedef int8_t DigitVector __attribute__((vector_size(lanes<float>)));
+
+TPRT_INLINE int32_t sumOf(IntVector vector) {
+  int32_t lane[lanes<float>], sum = 0;
+  __builtin_memcpy(lane, &vector, sizeof vector);
+  for (int32_t value : lane)
+    sum += value;
+  return sum;
+}
+
 TPRT_INLINE bool fixPart(const float *from, FixedPart &part) {
   constexpr int32_t bias = 127, fraction = 23;
   // The bits of magnitudes are ordered as they are, an infinity's and a NaN's
@@ -158,18 +168,19 @@ TPRT_INLINE bool fixPart(const float *from, FixedPart &part) {
   float multiplier;
   __builtin_memcpy(&multiplier, &up, sizeof up);
   __builtin_memcpy(&part.unit, &down, sizeof down);
-  int32_t sums[2] = {};
-  for (int64_t i = 0; i < partElements; ++i) {
-    const float scaled = from[i] * multiplier;
-    int32_t value = int32_t(scaled + (scaled < 0.0f ? -0.5f : 0.5f));
-    sums[i / 16] += value;
-    part.digits[0][i] = int8_t(value);
-    value = (value - int8_t(value)) >> 8;
-    part.digits[1][i] = int8_t(value);
-    part.digits[2][i] = int8_t((value - int8_t(value)) >> 8);
+  constexpr int64_t half = lanes<float>;
+  static_assert(2 * half == partElements);
+  for (int64_t h = 0; h < 2; ++h) {
+    const FloatVector scaled = loadVector(from + h * half) * multiplier;
+    IntVector value = __builtin_convertvector(
+        scaled + (scaled < 0.0f ? splat(-0.5f) : splat(0.5f)), IntVector);
+    part.sums[h] = part.unit * float(sumOf(value));
+    for (int64_t digit = 0; digit < 3; ++digit) {
+      const DigitVector low = __builtin_convertvector(value, DigitVector);
+      __builtin_memcpy(part.digits[digit] + h * half, &low, sizeof low);
+      value = (value - __builtin_convertvector(low, IntVector)) >> 8;
+    }
   }
-  for (int half = 0; half < 2; ++half)
-    part.sums[half] = part.unit * float(sums[half]);
   return true;
 }
 

@@ -55,6 +55,10 @@ public:
       shrink();
   }
 
+  /// The last of the first k so far: nothing behind it matters any more. Null
+  /// as long as anything may.
+  const Candidate *last() const { return full ? &worst : nullptr; }
+
   /// The first k, in order; returns how many there are.
   int64_t finish() {
     if (count > k)
@@ -78,6 +82,16 @@ private:
   Candidate worst = {};
 };
 
+/// Whether none of `count` values comes before `bar` or with it, several at a
+/// time. A NaN comes before everything.
+template <typename T>
+bool allBelow(const T *values, int64_t count, decltype(widen<T>(T())) bar) {
+  int below = 1;
+  for (int64_t i = 0; i < count; ++i)
+    below &= int(widen<T>(values[i]) < bar);
+  return below;
+}
+
 template <typename T>
 void topK(const tprt_top_k_desc &desc, Scratch &scratch, const T *values,
           const int32_t *ids, int64_t start, T *outValues, int32_t *outIds) {
@@ -89,10 +103,18 @@ void topK(const tprt_top_k_desc &desc, Scratch &scratch, const T *values,
     // An element's number counts from the start of its row, not its segment.
     const int64_t first = start + o % desc.segments * desc.extent;
     Selection selection(buffer, k);
-    for (int64_t j = 0; j < desc.extent; ++j) {
-      int64_t id = ids ? ids[base + j] : first + j;
-      if (id >= 0 && id < desc.size)
-        selection.add({orderKey(values[base + j]), int32_t(id), uint32_t(j)});
+    constexpr int64_t block = 64;
+    for (int64_t begin = 0; begin < desc.extent; begin += block) {
+      const int64_t end = std::min(begin + block, desc.extent);
+      const T *some = values + base + begin;
+      if (const Candidate *last = selection.last())
+        if (allBelow(some, end - begin, widen<T>(values[base + last->place])))
+          continue;
+      for (int64_t j = begin; j < end; ++j) {
+        int64_t id = ids ? ids[base + j] : first + j;
+        if (id >= 0 && id < desc.size)
+          selection.add({orderKey(values[base + j]), int32_t(id), uint32_t(j)});
+      }
     }
     const int64_t found = selection.finish();
     for (int64_t i = 0; i < desc.k; ++i) {

@@ -29,14 +29,15 @@ int runMachine(const MachineOptions &options);
 
 struct StepOptions {
   std::string program;
+  std::string entry; ///< empty: all of them
   /// What elements of inputs are; 0 if nothing is said of one.
   std::vector<std::pair<std::string, int64_t>> inputs;
   int64_t repetitions = 10;
 };
 
-/// Times the entries of a program of tp-compile, with its own weights or, if it
-/// names none, random ones. A line for each on standard output. Returns the
-/// exit status.
+/// Times the entries, or one of them, of a program of tp-compile, with its own
+/// weights or, if it names none, random ones. A line for each on standard
+/// output. Returns the exit status.
 int runSteps(const StepOptions &options);
 
 } // namespace mlir::tp::bench

@@ -30,9 +30,10 @@ namespace {
 
 /// One rank's numbers.
 struct Rates {
-  double matmul = 0; ///< TFLOP/s
-  double read = 0;   ///< GB/s
-  double copy = 0;   ///< GB/s, what is read and what is written
+  double matmul = 0;    ///< TFLOP/s
+  double read = 0;      ///< GB/s
+  double copy = 0;      ///< GB/s, what is read and what is written
+  double attention = 0; ///< GB/s, keys and values that are read
   std::vector<std::pair<StringRef, double>> stored; ///< GB/s read, by type
 };
 
@@ -88,6 +89,28 @@ static Ranks::Work makeStoredProduct(int64_t type, int64_t lines,
   auto c = std::make_shared<Floats>(lines);
   return [=](tprt_rank *rank) {
     tprt_contract(rank, &desc, a->data(), b->data(), c->data());
+  };
+}
+
+/// One query of each sequence over its cache, four heads to a head of keys:
+/// `elements` keys and values in all.
+static Ranks::Work makeAttention(int64_t elements) {
+  tprt_attention_desc desc = {};
+  desc.dtype = TPRT_F32;
+  desc.queries = 1;
+  desc.keys = desc.capacity = 512;
+  desc.kv_heads = desc.groups = 4;
+  desc.head_dim = 64;
+  const int64_t width = desc.kv_heads * desc.head_dim;
+  desc.batch = elements / (2 * desc.keys * width);
+  const int64_t half = desc.batch * desc.keys * width;
+  auto q = std::make_shared<Floats>(desc.batch * desc.groups * width, 0.01f);
+  auto k = std::make_shared<Floats>(half, 0.5f);
+  auto v = std::make_shared<Floats>(half, 0.25f);
+  auto out = std::make_shared<Floats>(q->size());
+  return [=](tprt_rank *rank) {
+    tprt_attention(rank, &desc, q->data(), k->data(), v->data(), nullptr, 0,
+                   out->data());
   };
 }
 
@@ -162,12 +185,16 @@ static std::optional<Rates> measureRates(Ranks &ranks) {
                   : std::nullopt;
   auto copy = read ? ranks.measure(1, [&](int64_t) { return makeCopy(large); })
                    : std::nullopt;
-  if (!copy)
+  auto attention =
+      copy ? ranks.measure(1, [&](int64_t) { return makeAttention(large); })
+           : std::nullopt;
+  if (!attention)
     return std::nullopt;
   const double bytes = double(large) * sizeof(float);
   Rates rates{2.0 * rows * columns * inner / product->median / 1e12,
               bytes / read->median / 1e9,
               2 * bytes / copy->median / 1e9,
+              bytes / attention->median / 1e9,
               {}};
   return measureStored(ranks, large / 4, rates) ? std::optional(rates)
                                                 : std::nullopt;
@@ -276,6 +303,7 @@ int bench::runMachine(const MachineOptions &options) {
         for (const auto &[type, rate] : rates->stored)
           writeNumber(json, type, rate);
       });
+      writeNumber(json, "attention_gb_per_s", rates->attention);
       json.attributeArray("links", [&] {
         json.object([&] {
           json.attribute("name", "threads");

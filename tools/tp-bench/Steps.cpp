@@ -8,6 +8,7 @@
 #include "tp/Support/Tool.h"
 #include "tprt/Dtype.h"
 #include "tprt/tprt.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Format.h"
 #include <algorithm>
 #include <chrono>
@@ -134,6 +135,17 @@ static bool checkInputs(tprt_session *session, const StepOptions &options) {
   return true;
 }
 
+static bool checkEntry(tprt_session *session, const StepOptions &options) {
+  SmallVector<StringRef> names;
+  for (size_t i = 0; const char *entry = tprt_session_entry(session, i); ++i)
+    names.push_back(entry);
+  if (options.entry.empty() || llvm::is_contained(names, options.entry))
+    return true;
+  printError("no entry is called \"" + options.entry +
+             "\"; there is: " + llvm::join(names, ", "));
+  return false;
+}
+
 int bench::runSteps(const StepOptions &options) {
   tprt_error error = {};
   auto fail = [&] {
@@ -159,9 +171,11 @@ int bench::runSteps(const StepOptions &options) {
   tprt_free(weights);
   if (status != TPRT_OK)
     return fail();
-  if (!checkInputs(created, options))
+  if (!checkInputs(created, options) || !checkEntry(created, options))
     return 1;
   for (size_t i = 0; const char *entry = tprt_session_entry(created, i); ++i) {
+    if (!options.entry.empty() && options.entry != entry)
+      continue;
     std::optional<Seconds> seconds = timeEntry(created, entry, options);
     if (!seconds)
       return 1;

@@ -36,6 +36,8 @@ static cl::opt<bool>
 
 static cl::opt<std::string> program(cl::Positional, cl::Required,
                                     cl::sub(steps), cl::desc("<program>"));
+static cl::opt<std::string> entry("entry", cl::sub(steps),
+                                  cl::desc("time this entry alone"));
 static cl::list<std::string>
     inputs("input", cl::sub(steps), cl::value_desc("NAME=NUMBER"),
            cl::desc("what all elements of an integer input are; 0 else"));
@@ -66,6 +68,7 @@ static int runMachine() {
 static int runSteps() {
   bench::StepOptions options;
   options.program = program;
+  options.entry = entry;
   options.repetitions = repetitions;
   if (repetitions < 1) {
     printError("--repetitions must be positive");

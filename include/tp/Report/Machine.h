@@ -38,6 +38,9 @@ struct Machine {
   /// Contractions' traffic with weights that stay as they are stored, GB/s by
   /// the stored type's name; of other types as the model's.
   llvm::StringMap<double> storedGigabytes;
+  /// Traffic with memory of ops that contract more than once, as attention
+  /// does, GB/s; 0: as the model's.
+  double attentionGigabytes = 0;
   MachineModel model;           ///< of a device and the first level of links
   std::vector<LinkLevel> links; ///< from the nearest on; at least one
 
