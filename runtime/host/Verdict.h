@@ -34,6 +34,7 @@ struct Notice {
   int64_t rank = 0;
   int64_t cause = Told;
   int64_t status = TPRT_FAILED;
+  int64_t isLast = 0; ///< of an alarm: this rank will find no other error
   /// Of a Status: how many waits lead from here to a rank that is busy.
   int64_t distance = 0;
   Progress progress;

@@ -169,14 +169,27 @@ void World::alarm(Notice::Cause cause, tprt_status status,
     attached->fail(status, message);
 }
 
-/// Whether nobody has more to say: one that was told while it was busy may find
-/// an error of its own.
+/// Whether nobody has more to say: one that was told while it was busy, or at
+/// the end of a meeting, may find an error of its own.
 bool World::heardAll() const {
   for (const std::optional<Notice> &alarm : alarms)
-    if (!alarm || (alarm->cause == Notice::Told &&
-                   alarm->progress.phase == Progress::Host))
+    if (!alarm || (alarm->cause == Notice::Told && !alarm->isLast &&
+                   (alarm->progress.phase == Progress::Host ||
+                    alarm->progress.phase == Progress::Meeting)))
       return false;
   return true;
+}
+
+/// The host has come to its end without an error of its own.
+void World::tellLast() {
+  std::lock_guard<std::mutex> lock(io);
+  if (own.cause != Notice::Told || own.isLast || isSettled)
+    return;
+  own.isLast = 1;
+  alarms[size_t(rank())] = own;
+  for (int64_t to = 0; to < size(); ++to)
+    if (to != rank())
+      post(Notice::Alarm, to);
 }
 
 void World::watchFailure() {
@@ -241,6 +254,7 @@ void World::settle() {
 }
 
 const Verdict &World::verdict() {
+  tellLast();
   std::unique_lock<std::mutex> lock(mutex);
   changed.wait(lock, [this] { return outcome != nullptr; });
   told = true;

@@ -425,8 +425,9 @@ void World::giveUp(const std::vector<Transfers::Open> &open) {
   ranks.erase(std::unique(ranks.begin(), ranks.end()), ranks.end());
   std::string message =
       join("waited ", timeoutSeconds, " s for ranks ", joinSizes(ranks));
+  // The run may have failed elsewhere meanwhile: either way all is said.
   alarm(Notice::Waited, TPRT_FAILED, message);
-  raise(TPRT_FAILED, message);
+  raise(TPRT_ELSEWHERE, message);
 }
 
 //===----------------------------------------------------------------------===//
