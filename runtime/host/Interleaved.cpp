@@ -26,14 +26,18 @@ constexpr int64_t groupLines = interleavedLines;
 /// since less time is spent on each.
 constexpr int64_t prefetchDistance = 8192;
 
-/// Numbers have `Planes` planes of four bits. Fields are `halves` of two bytes,
-/// in front or at the end, and words of four.
+/// Numbers have `Planes` planes of at most five bits. Fields are `halves` of
+/// two bytes, in front or at the end, and words of four.
 template <int64_t Type, int64_t Halves, int Planes> struct BlockOf {
   static constexpr int64_t type = Type, bytes = kStored[Type].bytes,
                            elements = kStored[Type].elements, halves = Halves;
   static constexpr int planes = Planes;
   static constexpr bool halvesAtEnd = false;
   static constexpr bool hasHalves = false; ///< of a part, with own scales
+  /// Words of a part whose products a sum of 16 bits holds: eight if numbers
+  /// are at most 15, since 16 of their products with 2^7 and two of those fit;
+  /// four if they are at most 31.
+  static constexpr int wordsOfSum = 8;
 };
 
 /// Blocks of 32 with a scale, and a minimum too or numbers that are `Bias` too
@@ -41,9 +45,14 @@ template <int64_t Type, int64_t Halves, int Planes> struct BlockOf {
 template <int64_t Type, int64_t Halves, int Planes, int Bias>
 struct SmallBlock : BlockOf<Type, Halves, Planes> {};
 
+/// Likewise, whose fifth bits are a word in front of the low four.
+template <int64_t Type, int64_t Halves, int Bias>
+struct FifthBitBlock : SmallBlock<Type, Halves, 1, Bias> {
+  static constexpr int wordsOfSum = 4;
+};
+
 /// Blocks of 256 whose parts have scales and minima of six bits.
-template <int64_t Type, int Planes>
-struct LargeBlock : BlockOf<Type, 2, Planes> {};
+template <int64_t Type> struct LargeBlock : BlockOf<Type, 2, 1> {};
 
 template <int64_t Type> struct Block;
 template <>
@@ -51,9 +60,15 @@ struct Block<TPRT_STORED_Q4_0> : SmallBlock<TPRT_STORED_Q4_0, 1, 1, 8> {};
 template <>
 struct Block<TPRT_STORED_Q4_1> : SmallBlock<TPRT_STORED_Q4_1, 2, 1, 0> {};
 template <>
+struct Block<TPRT_STORED_Q5_0> : FifthBitBlock<TPRT_STORED_Q5_0, 1, 16> {};
+template <>
+struct Block<TPRT_STORED_Q5_1> : FifthBitBlock<TPRT_STORED_Q5_1, 2, 0> {};
+template <>
 struct Block<TPRT_STORED_Q8_0> : SmallBlock<TPRT_STORED_Q8_0, 1, 2, 128> {};
-template <> struct Block<TPRT_STORED_Q4_K> : LargeBlock<TPRT_STORED_Q4_K, 1> {};
-template <> struct Block<TPRT_STORED_Q5_K> : LargeBlock<TPRT_STORED_Q5_K, 2> {};
+template <> struct Block<TPRT_STORED_Q4_K> : LargeBlock<TPRT_STORED_Q4_K> {};
+template <> struct Block<TPRT_STORED_Q5_K> : LargeBlock<TPRT_STORED_Q5_K> {
+  static constexpr int wordsOfSum = 4;
+};
 template <> struct Block<TPRT_STORED_Q6_K> : BlockOf<TPRT_STORED_Q6_K, 1, 2> {
   static constexpr bool halvesAtEnd = true, hasHalves = true;
 };
@@ -64,6 +79,10 @@ template <typename Body> void dispatch(int64_t stored, const Body &body) {
     return body(Block<TPRT_STORED_Q4_0>());
   case TPRT_STORED_Q4_1:
     return body(Block<TPRT_STORED_Q4_1>());
+  case TPRT_STORED_Q5_0:
+    return body(Block<TPRT_STORED_Q5_0>());
+  case TPRT_STORED_Q5_1:
+    return body(Block<TPRT_STORED_Q5_1>());
   case TPRT_STORED_Q8_0:
     return body(Block<TPRT_STORED_Q8_0>());
   case TPRT_STORED_Q4_K:

@@ -52,8 +52,8 @@ TPRT_TARGET TPRT_INLINE ByteLanes broadcast(const int8_t *from) {
   return loadLanes<ByteLanes>(&words);
 }
 
-/// A digit's sum over `Words` words of a part, from word `first` on: `numbers`
-/// are at most 15, so that 16 products of 2^7 and two of them fit a short.
+/// A digit's sum over `Words` words of a part, from word `first` on, no more
+/// than a block's wordsOfSum.
 template <int Words>
 TPRT_TARGET TPRT_INLINE ShortLanes multiplyDigit(const ByteLanes numbers[8],
                                                  const int8_t digits[32],
@@ -79,6 +79,13 @@ TPRT_TARGET TPRT_INLINE void loadPlane(const uint8_t *words, int shift,
         bitsOf(loadLanes<ByteLanes>(words + 32 * word), shift, mask);
 }
 
+/// Bits `at` to `at + 3` of each line's word as fifth bits of the line's bytes.
+TPRT_TARGET TPRT_INLINE ByteLanes spreadBits(const IntLanes &words, int at) {
+  // A copy of the four for each byte, shifted so that the byte's own is lowest.
+  const IntLanes spread = ((words >> at & 15) * 0x00204081 & 0x01010101) << 4;
+  return loadLanes<ByteLanes>(&spread);
+}
+
 //===----------------------------------------------------------------------===//
 // One overload for each family of types, or for one type: plane `plane` of a
 // part's numbers, and the lines' scales and minima. `block` is eight blocks,
@@ -96,6 +103,17 @@ TPRT_TARGET TPRT_INLINE void loadNumbers(SmallBlock<Type, Halves, 1, Bias>,
     numbers[word] = bitsOf(bytes, 0, 15);
     numbers[word + 4] = bitsOf(bytes, 4, 15);
   }
+}
+
+template <int64_t Type, int64_t Halves, int Bias>
+TPRT_TARGET TPRT_INLINE void loadNumbers(FifthBitBlock<Type, Halves, Bias>,
+                                         const uint8_t *block, int64_t part,
+                                         int plane, ByteLanes numbers[8]) {
+  const uint8_t *fifth = block + 16 * Halves;
+  loadNumbers(SmallBlock<Type, Halves, 1, Bias>(), block + 32, part, plane,
+              numbers);
+  for (int word = 0; word < 8; ++word)
+    numbers[word] |= spreadBits(loadLanes<IntLanes>(fifth), 4 * word);
 }
 
 /// Signed bytes, which become unsigned.
@@ -119,10 +137,10 @@ loadFactors(SmallBlock<Type, Halves, Planes, Bias>, const uint8_t *block,
 
 /// Six bits each for a part's scale and minimum, in three words
 /// (StoredBlocks.h).
-template <int64_t Type, int Planes>
-TPRT_TARGET TPRT_INLINE void
-loadFactors(LargeBlock<Type, Planes>, const uint8_t *block, int64_t part,
-            FloatLanes *scales, FloatLanes &minimum) {
+template <int64_t Type>
+TPRT_TARGET TPRT_INLINE void loadFactors(LargeBlock<Type>, const uint8_t *block,
+                                         int64_t part, FloatLanes *scales,
+                                         FloatLanes &minimum) {
   const IntLanes first = loadLanes<IntLanes>(block + 32),
                  second = loadLanes<IntLanes>(block + 64),
                  third = loadLanes<IntLanes>(block + 96);
@@ -148,11 +166,12 @@ TPRT_TARGET TPRT_INLINE void loadNumbers(Block<TPRT_STORED_Q4_K>,
 
 TPRT_TARGET TPRT_INLINE void loadNumbers(Block<TPRT_STORED_Q5_K>,
                                          const uint8_t *block, int64_t part,
-                                         int plane, ByteLanes numbers[8]) {
-  if (plane == 0)
-    loadPlane(block + 384 + part / 2 * 256, int(part % 2) * 4, 15, numbers);
-  else
-    loadPlane(block + 128, int(part), 1, numbers);
+                                         int, ByteLanes numbers[8]) {
+  ByteLanes fifth[8];
+  loadPlane(block + 384 + part / 2 * 256, int(part % 2) * 4, 15, numbers);
+  loadPlane(block + 128, int(part), 1, fifth);
+  for (int word = 0; word < 8; ++word)
+    numbers[word] |= fifth[word] << 4;
 }
 
 TPRT_TARGET TPRT_INLINE void loadNumbers(Block<TPRT_STORED_Q6_K>,
@@ -184,16 +203,17 @@ TPRT_TARGET TPRT_INLINE void loadFactors(Block<TPRT_STORED_Q6_K>,
 //===----------------------------------------------------------------------===//
 
 /// Adds the products of a part's halves, or of the whole, with one row to
-/// `upper` (in units of 2^8) and `lower`.
-template <int Halves>
+/// `upper` (in units of 2^8) and `lower`; so many words go into one sum.
+template <int Halves, int WordsOfSum>
 TPRT_TARGET TPRT_INLINE void addPlane(const ByteLanes numbers[8], int plane,
                                       const FixedPart &row, IntLanes *upper,
                                       IntLanes *lower) {
-  constexpr int words = 8 / Halves;
+  constexpr int words = WordsOfSum < 8 / Halves ? WordsOfSum : 8 / Halves;
   const ShortLanes weight = ShortLanes{} + int16_t(1 << 4 * plane);
-  for (int half = 0; half < Halves; ++half) {
+  for (int word = 0; word < 8; word += words) {
+    const int half = word * Halves / 8;
     auto digit = [&](int number) TPRT_TARGET __attribute__((always_inline)) {
-      return multiplyDigit<words>(numbers, row.digits[number], half * words);
+      return multiplyDigit<words>(numbers, row.digits[number], word);
     };
     upper[half] += multiplyShorts(digit(2), weight * 256) +
                    multiplyShorts(digit(1), weight);
@@ -227,8 +247,8 @@ TPRT_TARGET TPRT_INLINE void multiplyRows(const uint8_t *group, int64_t parts,
       ByteLanes numbers[8];
       loadNumbers(Block(), block, part, plane, numbers);
       for (int r = 0; r < Rows; ++r)
-        addPlane<halves>(numbers, plane, rows[r * parts + i], upper[r],
-                         lower[r]);
+        addPlane<halves, Block::wordsOfSum>(numbers, plane, rows[r * parts + i],
+                                            upper[r], lower[r]);
     }
     FloatLanes scales[2], minimum;
     loadFactors(Block(), block, part, scales, minimum);

@@ -246,7 +246,7 @@ TEST(Manifest, interleaved) {
                   "a multiple of 8 lines of a type that may be interleaved");
   };
   expectRefused(8, "Q4_1", 128);
-  expectRefused(16, "Q5_0", 128);
+  expectRefused(16, "F16", 128);
   expectRefused(16, "Q4_1", 96);
   expectRefused(16, "Q4_1", int64_t(1) << 60);
 }

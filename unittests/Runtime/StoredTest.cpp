@@ -323,6 +323,29 @@ TEST_P(StoredTest, interleavedProductsAreAsGoodAsFloats) {
   }
 }
 
+/// The largest numbers that there are with the largest digits: no sum of 16
+/// bits overflows.
+TEST_P(StoredTest, interleavedProductsHoldTheLargest) {
+  if (!mayInterleave(stored))
+    GTEST_SKIP() << "is not interleaved";
+  const int64_t inner = 256, columns = 16;
+  Contraction of({1, 4, columns, inner, false});
+  std::vector<uint8_t> b = makeTensor(columns * inner);
+  for (size_t at = 0; at < b.size(); at += size_t(kStored[stored].bytes)) {
+    std::fill_n(b.data() + at, kStored[stored].bytes, uint8_t(0xff));
+    for (size_t half : scales())
+      b[at + half + 1] = 0x24;
+  }
+  std::vector<float> wide = decode(b, columns * inner);
+  interleave(of, b);
+  // Two digits of -128 each, or of 127, below an upper one of 100 or -100.
+  std::vector<float> a;
+  for (int32_t row : {100 * 65536 - 128 * 256 - 128, 100 * 65536 + 32639,
+                      -100 * 65536 - 32896, -100 * 65536 + 32639})
+    a.insert(a.end(), size_t(inner), float(row) * 0x1p-20f);
+  expectNear(of, a, b, of.expected(a, wide));
+}
+
 TEST_P(StoredTest, embeds) {
   const int64_t rows = 5, width = 512;
   std::vector<uint8_t> table = makeTensor(rows * width);

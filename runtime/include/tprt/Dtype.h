@@ -70,16 +70,7 @@ inline int64_t interleavedStored(int64_t type, int64_t line) {
 
 /// Whether blocks of the type may be interleaved.
 inline bool mayInterleave(int64_t type) {
-  switch (type) {
-  case TPRT_STORED_Q4_0:
-  case TPRT_STORED_Q4_1:
-  case TPRT_STORED_Q8_0:
-  case TPRT_STORED_Q4_K:
-  case TPRT_STORED_Q5_K:
-  case TPRT_STORED_Q6_K:
-    return true;
-  }
-  return false;
+  return type >= TPRT_STORED_Q4_0 && type <= TPRT_STORED_Q6_K;
 }
 
 /// Lines of whole blocks, whose size has its place in tprt_stored.

@@ -56,12 +56,12 @@ typedef enum tprt_dtype {
 } tprt_dtype;
 
 /// How a weight lies in memory when not as its dtype, f32: the 16-bit floats,
-/// and the block-quantised types of GGUF files. To those, but for Q5_0 and
-/// Q5_1, the size of a line in elements may be added, times 256: lines of so
-/// many elements, a multiple of eight of them, are then interleaved in groups
-/// of eight, block by block and in a block field by field: the scales of eight
-/// lines' first blocks, their minima, the first four bytes of their numbers,
-/// and so on; fields are of two bytes for a scale or a minimum, else of four.
+/// and the block-quantised types of GGUF files. To those the size of a line in
+/// elements may be added, times 256: lines of so many elements, a multiple of
+/// eight of them, are then interleaved in groups of eight, block by block and in
+/// a block field by field: the scales of eight lines' first blocks, their
+/// minima, the first four bytes of their numbers, and so on; fields are of two
+/// bytes for a scale or a minimum, else of four.
 typedef enum tprt_stored {
   TPRT_STORED_AS_DTYPE = 0,
   TPRT_STORED_F16 = 1,

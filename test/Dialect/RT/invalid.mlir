@@ -420,8 +420,8 @@ func.func @stored(%w: memref<8x64x!rt.stored<"Q3_7">>)
 
 // -----
 
-// expected-error @+1 {{the runtime does not interleave lines of 64 elements of "Q5_0", whose blocks are 32}}
-func.func @stored(%w: memref<8x64x!rt.stored<"Q5_0" interleaved 64>>)
+// expected-error @+1 {{the runtime does not interleave lines of 64 elements of "Q5_K", whose blocks are 256}}
+func.func @stored(%w: memref<8x64x!rt.stored<"Q5_K" interleaved 64>>)
 
 // -----
 
