@@ -15,6 +15,7 @@
 #include "Checked.h"
 #include "Convert.h"
 #include "Rank.h"
+#include "Simd.h"
 
 #include <algorithm>
 #include <limits>
@@ -68,18 +69,18 @@ public:
         for (int64_t i = 0; i < desc.queries; i += queryBlock) {
           const int64_t atQuery = ((b * desc.queries + i) * desc.kv_heads + h) *
                                   desc.groups * desc.head_dim;
-          Block block{i, std::min(queryBlock, desc.queries - i),
-                      std::min(headBlock, desc.kv_heads - h)};
+          Block block{i, std::min(queryBlock, desc.queries - i)};
           runBlock(block, q + atQuery, k + atKey, v + atKey, out + atQuery);
         }
       }
   }
 
 private:
-  /// Queries [begin, begin + queries) of some neighbouring heads of keys. Its
-  /// rows are those of the first head, of the first query, of its groups, ...
+  /// Queries [begin, begin + queries) of headBlock neighbouring heads of keys.
+  /// Its rows are those of the first head, of the first query, of its groups,
+  /// ...
   struct Block {
-    int64_t begin, queries, heads;
+    int64_t begin, queries;
   };
   int64_t rowsOfHead(Block block) const { return block.queries * desc.groups; }
   int64_t queryOf(Block block, int64_t row) const {
@@ -109,7 +110,7 @@ private:
   }
 
   void runBlock(Block block, const T *q, const T *k, const T *v, T *out) {
-    const int64_t rows = block.heads * rowsOfHead(block);
+    const int64_t rows = headBlock * rowsOfHead(block);
     loadQueries(block, q);
     std::fill_n(outputs, rows * desc.head_dim, A(0));
     std::fill_n(maxima, rows, -std::numeric_limits<A>::infinity());
@@ -129,7 +130,7 @@ private:
   /// caller, which row is the first, and of how many elements they are.
   template <typename Visit> void visitRows(Block block, Visit &&visit) const {
     const int64_t width = desc.groups * desc.head_dim;
-    for (int64_t h = 0; h < block.heads; ++h)
+    for (int64_t h = 0; h < headBlock; ++h)
       for (int64_t i = 0; i < block.queries; ++i)
         visit((i * desc.kv_heads + h) * width,
               (h * block.queries + i) * desc.groups, width);
@@ -139,13 +140,13 @@ private:
     visitRows(block, [&](int64_t at, int64_t row, int64_t width) {
       widenMany(q + at, queries + row * desc.head_dim, width);
     });
-    const int64_t rows = block.heads * rowsOfHead(block);
+    const int64_t rows = headBlock * rowsOfHead(block);
     for (int64_t i = 0; i < rows * desc.head_dim; ++i)
       queries[i] *= scale;
   }
 
   void storeOutputs(Block block, T *out) {
-    for (int64_t r = 0; r < block.heads * rowsOfHead(block); ++r) {
+    for (int64_t r = 0; r < headBlock * rowsOfHead(block); ++r) {
       // A query that saw no key has sum 0 and output 0.
       const A factor = sums[r] == A(0) ? A(0) : A(1) / sums[r];
       for (int64_t d = 0; d < desc.head_dim; ++d)
@@ -156,22 +157,16 @@ private:
     });
   }
 
-  /// `count` keys or values from `first` on, of some neighbouring heads.
-  Rows<const A> load(const T *source, int64_t first, int64_t count,
-                     int64_t heads) const {
+  /// `count` keys or values from `first` on, of headBlock neighbouring heads.
+  Rows<const A> load(const T *source, int64_t first, int64_t count) const {
     const int64_t stride = desc.kv_heads * desc.head_dim;
     source += first * stride;
     if constexpr (std::is_same<T, A>::value)
       return {source, stride};
-    const int64_t width = heads * desc.head_dim;
+    const int64_t width = headBlock * desc.head_dim;
     for (int64_t j = 0; j < count; ++j)
       widenMany(source + j * stride, wide + j * width, width);
     return {wide, width};
-  }
-
-  static void fetch(const T *begin, const T *end) {
-    for (; begin < end; begin += 64 / sizeof(T)) // a line of the cache
-      __builtin_prefetch(begin);
   }
 
   /// Calls visit(first, count, head, keys or values of that head) for tiles of
@@ -183,11 +178,11 @@ private:
     for (int64_t j = 0; j < count; j += keyTile) {
       const int64_t some = std::min(keyTile, count - j);
       const int64_t left = std::min(keyTile, count - j - some);
-      const Rows<const A> tile = load(source, begin + j, some, desc.kv_heads);
+      const Rows<const A> tile = load(source, begin + j, some);
       const T *next = source + (begin + j + some) * stride;
       for (int64_t h = 0; h < desc.kv_heads; ++h) {
         const int64_t share = left * desc.head_dim; // of the next tile
-        fetch(next + h * share, next + (h + 1) * share);
+        prefetch(next + h * share, share * int64_t(sizeof(T)));
         visit(j, some, h,
               Rows<const A>{tile.data + h * desc.head_dim, tile.stride});
       }
@@ -197,7 +192,7 @@ private:
   void scoreRows(Block block, int64_t begin, int64_t count, const T *k) {
     const int64_t width = desc.head_dim, rows = rowsOfHead(block);
     if (!isFew) {
-      const Rows<const A> keys = load(k, begin, count, 1);
+      const Rows<const A> keys = load(k, begin, count);
       return gemm(CblasNoTrans, CblasTrans, int(rows), int(count), int(width),
                   queries, int(width), keys.data, int(keys.stride), A(0),
                   scores, int(keyBlock));
@@ -246,7 +241,7 @@ private:
     const int64_t last = block.begin + block.queries - 1;
     const bool allSeen = seenKeys(block.begin, begin, count).end == count &&
                          seenKeys(last, begin, count).first == 0;
-    const Rows<const A> values = load(v, begin, count, 1);
+    const Rows<const A> values = load(v, begin, count);
     if (!allSeen && !areFinite(values, count))
       return addSeen(block, 0, begin, 0, count, values);
     gemm(CblasNoTrans, CblasNoTrans, int(rowsOfHead(block)), int(width),

@@ -135,39 +135,20 @@ TPRT_INLINE void scoreSome(Rows<const A> queries, Rows<const A> keys,
     }
 }
 
-template <typename A, int Count>
-TPRT_INLINE void scoreMany(Rows<const A> queries, Rows<const A> keys,
-                           int64_t count, int64_t width, Rows<A> scores) {
-  constexpr int together = 4 / Count;
-  int64_t j = 0;
-  for (; j + together <= count; j += together)
-    scoreSome<A, Count, together>(queries,
-                                  {keys.data + j * keys.stride, keys.stride},
-                                  width, {scores.data + j, scores.stride});
-  for (; j < count; ++j)
-    scoreSome<A, Count, 1>(queries, {keys.data + j * keys.stride, keys.stride},
-                           width, {scores.data + j, scores.stride});
-}
-
-template <typename A>
-TPRT_INLINE void scoreBody(Rows<const A> queries, int64_t rows,
-                           Rows<const A> keys, int64_t count, int64_t width,
-                           Rows<A> scores) {
-  for (; rows >= 4; rows -= 4) {
-    scoreMany<A, 4>(queries, keys, count, width, scores);
-    queries.data += 4 * queries.stride;
-    scores.data += 4 * scores.stride;
+template <typename A, int Count> struct Score {
+  TPRT_INLINE static void run(Rows<const A> queries, Rows<const A> keys,
+                              int64_t count, int64_t width, Rows<A> scores) {
+    constexpr int together = 4 / Count;
+    int64_t j = 0;
+    for (; j + together <= count; j += together)
+      scoreSome<A, Count, together>(queries,
+                                    {keys.data + j * keys.stride, keys.stride},
+                                    width, {scores.data + j, scores.stride});
+    for (; j < count; ++j)
+      scoreSome<A, Count, 1>(queries,
+                             {keys.data + j * keys.stride, keys.stride}, width,
+                             {scores.data + j, scores.stride});
   }
-  if (rows == 3)
-    scoreMany<A, 3>(queries, keys, count, width, scores);
-  else if (rows == 2)
-    scoreMany<A, 2>(queries, keys, count, width, scores);
-  else if (rows == 1)
-    scoreMany<A, 1>(queries, keys, count, width, scores);
-}
-
-template <typename A> struct ScoreKernel {
-  TPRT_MULTIVERSION(scoreBody<A>)
 };
 
 /// `Vectors` neighbouring vectors of the outputs of `Count` rows.
@@ -190,44 +171,46 @@ TPRT_INLINE void addSome(Rows<const A> weights, Rows<const A> values,
       storeVector(outputs.data + r * outputs.stride + v * lanes<A>, sums[r][v]);
 }
 
-template <typename A, int Count>
-TPRT_INLINE void addMany(Rows<const A> weights, Rows<const A> values,
-                         int64_t count, int64_t width, Rows<A> outputs) {
-  constexpr int together = 4 / Count;
-  int64_t d = 0;
-  for (; d + together * lanes<A> <= width; d += together * lanes<A>)
-    addSome<A, Count, together>(weights, {values.data + d, values.stride},
-                                count, {outputs.data + d, outputs.stride});
-  for (; d + lanes<A> <= width; d += lanes<A>)
-    addSome<A, Count, 1>(weights, {values.data + d, values.stride}, count,
-                         {outputs.data + d, outputs.stride});
-  for (int64_t j = 0; d < width && j < count; ++j)
-    for (int r = 0; r < Count; ++r)
-      for (int64_t i = d; i < width; ++i)
-        outputs.data[r * outputs.stride + i] +=
-            weights.data[r * weights.stride + j] *
-            values.data[j * values.stride + i];
-}
-
-template <typename A>
-TPRT_INLINE void addBody(Rows<const A> weights, int64_t rows,
-                         Rows<const A> values, int64_t count, int64_t width,
-                         Rows<A> outputs) {
-  for (; rows >= 4; rows -= 4) {
-    addMany<A, 4>(weights, values, count, width, outputs);
-    weights.data += 4 * weights.stride;
-    outputs.data += 4 * outputs.stride;
+template <typename A, int Count> struct Add {
+  TPRT_INLINE static void run(Rows<const A> weights, Rows<const A> values,
+                              int64_t count, int64_t width, Rows<A> outputs) {
+    constexpr int together = 4 / Count;
+    int64_t d = 0;
+    for (; d + together * lanes<A> <= width; d += together * lanes<A>)
+      addSome<A, Count, together>(weights, {values.data + d, values.stride},
+                                  count, {outputs.data + d, outputs.stride});
+    for (; d + lanes<A> <= width; d += lanes<A>)
+      addSome<A, Count, 1>(weights, {values.data + d, values.stride}, count,
+                           {outputs.data + d, outputs.stride});
+    for (int64_t j = 0; d < width && j < count; ++j)
+      for (int r = 0; r < Count; ++r)
+        for (int64_t i = d; i < width; ++i)
+          outputs.data[r * outputs.stride + i] +=
+              weights.data[r * weights.stride + j] *
+              values.data[j * values.stride + i];
   }
-  if (rows == 3)
-    addMany<A, 3>(weights, values, count, width, outputs);
-  else if (rows == 2)
-    addMany<A, 2>(weights, values, count, width, outputs);
-  else if (rows == 1)
-    addMany<A, 1>(weights, values, count, width, outputs);
-}
+};
 
-template <typename A> struct AddKernel {
-  TPRT_MULTIVERSION(addBody<A>)
+/// Runs Kernel for all rows, four at a time and then what is left. `shared` are
+/// the keys or values, the same for all rows.
+template <typename A, template <typename, int> class Kernel> struct InRows {
+  TPRT_INLINE static void body(Rows<const A> from, int64_t rows,
+                               Rows<const A> shared, int64_t count,
+                               int64_t width, Rows<A> to) {
+    for (; rows >= 4; rows -= 4) {
+      Kernel<A, 4>::run(from, shared, count, width, to);
+      from.data += 4 * from.stride;
+      to.data += 4 * to.stride;
+    }
+    if (rows == 3)
+      Kernel<A, 3>::run(from, shared, count, width, to);
+    else if (rows == 2)
+      Kernel<A, 2>::run(from, shared, count, width, to);
+    else if (rows == 1)
+      Kernel<A, 1>::run(from, shared, count, width, to);
+  }
+
+  TPRT_MULTIVERSION(body)
 };
 
 } // namespace
@@ -242,25 +225,25 @@ void tprt::softmaxRow(const SoftmaxRow<double> &row) {
 void tprt::scoreKeys(Rows<const float> queries, int64_t rows,
                      Rows<const float> keys, int64_t count, int64_t width,
                      Rows<float> scores) {
-  runMultiversion<ScoreKernel<float>>(queries, rows, keys, count, width,
-                                      scores);
+  runMultiversion<InRows<float, Score>>(queries, rows, keys, count, width,
+                                        scores);
 }
 void tprt::scoreKeys(Rows<const double> queries, int64_t rows,
                      Rows<const double> keys, int64_t count, int64_t width,
                      Rows<double> scores) {
-  runMultiversion<ScoreKernel<double>>(queries, rows, keys, count, width,
-                                       scores);
+  runMultiversion<InRows<double, Score>>(queries, rows, keys, count, width,
+                                         scores);
 }
 
 void tprt::addValues(Rows<const float> weights, int64_t rows,
                      Rows<const float> values, int64_t count, int64_t width,
                      Rows<float> outputs) {
-  runMultiversion<AddKernel<float>>(weights, rows, values, count, width,
-                                    outputs);
+  runMultiversion<InRows<float, Add>>(weights, rows, values, count, width,
+                                      outputs);
 }
 void tprt::addValues(Rows<const double> weights, int64_t rows,
                      Rows<const double> values, int64_t count, int64_t width,
                      Rows<double> outputs) {
-  runMultiversion<AddKernel<double>>(weights, rows, values, count, width,
-                                     outputs);
+  runMultiversion<InRows<double, Add>>(weights, rows, values, count, width,
+                                       outputs);
 }

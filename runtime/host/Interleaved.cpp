@@ -159,14 +159,6 @@ void widenLine(const uint8_t *group, int64_t line, int64_t first, int64_t count,
 
 typedef int8_t DigitVector __attribute__((vector_size(lanes<float>)));
 
-TPRT_INLINE int32_t sumOf(IntVector vector) {
-  int32_t lane[lanes<float>], sum = 0;
-  __builtin_memcpy(lane, &vector, sizeof vector);
-  for (int32_t value : lane)
-    sum += value;
-  return sum;
-}
-
 TPRT_INLINE bool fixPart(const float *from, FixedPart &part) {
   constexpr int32_t bias = 127, fraction = 23;
   // The bits of magnitudes are ordered as they are, an infinity's and a NaN's
@@ -193,7 +185,7 @@ TPRT_INLINE bool fixPart(const float *from, FixedPart &part) {
     const FloatVector scaled = loadVector(from + h * half) * multiplier;
     IntVector value = __builtin_convertvector(
         scaled + (scaled < 0.0f ? splat(-0.5f) : splat(0.5f)), IntVector);
-    part.sums[h] = part.unit * float(sumOf(value));
+    part.sums[h] = part.unit * float(sumLanes<int32_t>(value));
     for (int64_t digit = 0; digit < 3; ++digit) {
       const DigitVector low = __builtin_convertvector(value, DigitVector);
       __builtin_memcpy(part.digits[digit] + h * half, &low, sizeof low);

@@ -238,10 +238,8 @@ TPRT_TARGET TPRT_INLINE void multiplyRows(const uint8_t *group, int64_t parts,
   for (int64_t i = 0; i < parts; ++i) {
     const uint8_t *block = group + i / inBlock * groupLines * Block::bytes;
     const int64_t part = i % inBlock;
-    // What a part has of so many bytes, a cache line each.
-    for (int64_t at = 0; at < groupLines * Block::bytes / inBlock; at += 64)
-      __builtin_prefetch(block + prefetchDistance + at +
-                         part * groupLines * Block::bytes / inBlock);
+    constexpr int64_t partBytes = groupLines * Block::bytes / inBlock;
+    prefetch(block + prefetchDistance + part * partBytes, partBytes);
     IntLanes upper[Rows][halves] = {}, lower[Rows][halves] = {};
     for (int plane = 0; plane < Block::planes; ++plane) {
       ByteLanes numbers[8];

@@ -77,6 +77,9 @@ template <> struct VectorOf<float> {
 template <> struct VectorOf<double> {
   using Type = DoubleVector;
 };
+template <> struct VectorOf<int32_t> {
+  using Type = IntVector;
+};
 template <typename T> using Vector = typename VectorOf<T>::Type;
 template <typename T> constexpr int64_t lanes = 64 / sizeof(T);
 
@@ -102,6 +105,12 @@ template <typename T> TPRT_INLINE T sumLanes(Vector<T> vector) {
     for (int64_t i = 0; i < half; ++i)
       lane[i] += lane[i + half];
   return lane[0];
+}
+
+/// Asks for memory that is read soon.
+TPRT_INLINE void prefetch(const void *from, int64_t bytes) {
+  for (int64_t at = 0; at < bytes; at += 64) // a line of the cache
+    __builtin_prefetch(static_cast<const char *>(from) + at);
 }
 
 /// Of the neighbouring groups of `Group` lanes of x, then of y, the halves of

@@ -147,6 +147,14 @@ void World::watchBlocking() {
 // Alarms
 //===----------------------------------------------------------------------===//
 
+/// To all, with `io` held.
+void World::tellOwn() {
+  alarms[size_t(rank())] = own;
+  for (int64_t to = 0; to < size(); ++to)
+    if (to != rank())
+      post(Notice::Alarm, to);
+}
+
 void World::alarm(Notice::Cause cause, tprt_status status,
                   const std::string &message) {
   std::lock_guard<std::mutex> lock(io);
@@ -161,12 +169,9 @@ void World::alarm(Notice::Cause cause, tprt_status status,
   own.cause = cause;
   own.status = status;
   message.copy(own.message, sizeof own.message - 1);
-  alarms[size_t(rank())] = own;
   if (!failed())
     alarmedAt = Clock::now();
-  for (int64_t to = 0; to < size(); ++to)
-    if (to != rank())
-      post(Notice::Alarm, to);
+  tellOwn();
   alarmed.store(true, std::memory_order_release);
   if (attached)
     attached->fail(status, message);
@@ -190,10 +195,7 @@ void World::tellLast() {
   if (own.cause != Notice::Told || own.isLast || isSettled)
     return;
   own.isLast = 1;
-  alarms[size_t(rank())] = own;
-  for (int64_t to = 0; to < size(); ++to)
-    if (to != rank())
-      post(Notice::Alarm, to);
+  tellOwn();
 }
 
 void World::watchFailure() {

@@ -171,6 +171,7 @@ private:
   void watchBlocking();
   void watchFailure();
   bool heardAll() const;
+  void tellOwn();
   void tellLast();
   void settle();
   std::string writeRecorder() const;

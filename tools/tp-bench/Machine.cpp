@@ -80,8 +80,7 @@ static Ranks::Work makeStoredProduct(int64_t type, int64_t lines,
   desc.num_dims = 2;
   desc.dims[0] = {2, lines, 0, inner, 1};
   desc.dims[1] = {3, inner, 1, 1, 0};
-  desc.stored_b =
-      tprt::mayInterleave(type) ? tprt::interleavedStored(type, inner) : type;
+  desc.stored_b = tprt::interleavedStored(type, inner);
   auto a = std::make_shared<Floats>(inner, 0.5f);
   // Any bytes will do whose pairs are ordinary 16-bit floats.
   auto b = std::make_shared<std::vector<uint8_t>>(
