@@ -9,14 +9,10 @@
 
 #include "tprt/cuda/Vector.h"
 
-#ifndef TPRT_WARP
-#define TPRT_WARP 32 // a simulation on a CPU has threads by themselves
-#endif
-
 namespace tprt_cuda {
 
 /// Threads that run in step; blocks are a multiple of it.
-constexpr int kWarp = TPRT_WARP;
+constexpr int kWarp = 32;
 constexpr int kMostWarps = 32;
 
 #define TPRT_REDUCTION(Name, expression)                                       \
@@ -45,6 +41,11 @@ TPRT_DEVICE T reduceLanes(Vector<T, N> value) {
 
 template <typename T> TPRT_DEVICE T shuffle(T value, int distance) {
   return __shfl_xor_sync(0xffffffffu, value, distance);
+}
+
+/// What lane `from` has; all lanes of the warp say so together.
+template <typename T> TPRT_DEVICE T shuffleFrom(T value, int from) {
+  return __shfl_sync(0xffffffffu, value, from);
 }
 
 /// Over the threads of a warp; every thread gets the same bits.

@@ -1,4 +1,5 @@
-//===- cuda_runtime.h - a GPU of one thread, simulated --------------------===//
+//===- cuda_runtime.h - a GPU, simulated
+//-----------------------------------===//
 //
 // Part of tp-mlir, under the Apache License v2.0.
 //
@@ -6,8 +7,7 @@
 //
 // Stands in for CUDA's header, so that programs and the plugin that runs them
 // can be compiled for a CPU and held against the CPU backend. A launch runs its
-// blocks one after the other, with one thread each: kernels are written for any
-// number of threads.
+// blocks one after the other, each with all of its threads (Threads.h).
 //
 // Streams are as lazy as CUDA allows: what is queued runs when somebody asks
 // for the end of its stream, after what its stream waits for and after nothing
@@ -22,6 +22,8 @@
 
 #ifndef SIMULATION_CUDA_RUNTIME_H
 #define SIMULATION_CUDA_RUNTIME_H
+
+#include "Threads.h"
 
 #include <atomic>
 #include <cmath>
@@ -41,13 +43,8 @@
 #define __host__
 #define __global__
 #define __forceinline__ inline
+#define __launch_bounds__(...)
 #define __shared__ static thread_local
-#define TPRT_WARP 1
-
-struct Dim3 {
-  unsigned x = 0, y = 0, z = 0;
-};
-inline thread_local Dim3 threadIdx, blockIdx, blockDim, gridDim;
 
 /// All streams of a process.
 inline std::recursive_mutex simulatedMutex;
@@ -96,32 +93,30 @@ typedef SimulatedStream *cudaStream_t;
 
 template <typename Kernel> struct Launch {
   Kernel *kernel;
-  unsigned blocks;
+  unsigned blocks, threads;
   cudaStream_t stream;
   template <typename... Arguments> void operator()(Arguments... arguments) {
-    auto run = [kernel = kernel, blocks = blocks, arguments...] {
+    auto run = [kernel = kernel, blocks = blocks, threads = threads,
+                arguments...] {
       gridDim = {blocks, 1, 1};
-      blockDim = {1, 1, 1};
+      blockDim = {threads, 1, 1};
+      const std::function<void()> body = [&] { kernel(arguments...); };
       for (unsigned block = 0; block < blocks; ++block) {
         blockIdx = {block, 0, 0};
-        kernel(arguments...);
+        simulatedBlock.run(body);
       }
     };
     stream->push(run);
   }
 };
 template <typename Kernel>
-Launch<Kernel> simulateLaunch(Kernel *kernel, int64_t blocks,
+Launch<Kernel> simulateLaunch(Kernel *kernel, int64_t blocks, int64_t threads,
                               cudaStream_t stream) {
-  return {kernel, unsigned(blocks), stream};
+  return {kernel, unsigned(blocks), unsigned(threads), stream};
 }
 #define TPRT_LAUNCH(kernel, blocks, threads, stream)                           \
-  simulateLaunch(kernel, blocks, stream)
+  simulateLaunch(kernel, blocks, threads, stream)
 
-inline void __syncthreads() {}
-template <typename T> T __shfl_xor_sync(unsigned, T value, int) {
-  return value;
-}
 inline int atomicCAS(int *address, int compare, int value) {
   int old = *address;
   if (old == compare)

@@ -1,0 +1,187 @@
+//===- Threads.h - the threads of a block, simulated ----------------------===//
+//
+// Part of tp-mlir, under the Apache License v2.0.
+//
+//===----------------------------------------------------------------------===//
+//
+// A block's threads run one at a time, on one thread of the CPU. One that waits
+// for others (__syncthreads, a shuffle) leaves its stack as it is, and another
+// one goes on: first those that may, then one that has not begun. Between two
+// barriers threads run first to last, then last to first, and so on, so that a
+// barrier that is missing shows as a wrong number whichever of two threads is
+// ahead. What a GPU leaves undefined ends the process: threads that end, or
+// wait for something else, while others wait for them.
+//
+// A kernel without barriers runs all of its threads on the caller's own stack.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SIMULATION_THREADS_H
+#define SIMULATION_THREADS_H
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <ucontext.h>
+#include <vector>
+
+struct Dim3 {
+  unsigned x = 0, y = 0, z = 0;
+};
+inline thread_local Dim3 threadIdx, blockIdx, blockDim, gridDim;
+
+class SimulatedBlock {
+public:
+  static constexpr unsigned kWarp = 32;
+
+  /// Calls `body` as each of blockDim.x threads.
+  void run(const std::function<void()> &body) {
+    threads = blockDim.x;
+    if (threads == 0 || threads > 1024 || threads % kWarp)
+      fail("a block has whole warps, and at most 1024 threads");
+    this->body = &body;
+    begun = ended = 0;
+    all = {threads, 0, {}};
+    warps.assign(threads / kWarp, {kWarp, 0, {}});
+    shown.resize(threads);
+    stack = nullptr;
+    work();
+    while (ended < threads)
+      goOn();
+  }
+
+  void syncThreads() { wait(all); }
+
+  /// Of the same warp, whose threads all call this.
+  template <typename T> T exchange(T value, unsigned lane) {
+    static_assert(sizeof(T) <= sizeof(Shown::turns[0]));
+    const unsigned first = threadIdx.x / kWarp * kWarp;
+    Barrier &warp = warps[first / kWarp];
+    // Who comes here again may do so before others have read, but not twice.
+    const unsigned turn = warp.passed % 2;
+    std::memcpy(shown[threadIdx.x].turns[turn], &value, sizeof value);
+    wait(warp);
+    std::memcpy(&value, shown[first + lane].turns[turn], sizeof value);
+    return value;
+  }
+
+private:
+  static constexpr size_t kStackBytes = 64 << 10;
+  /// What a thread shows the others of its warp, this time and the next.
+  struct Shown {
+    alignas(16) unsigned char turns[2][16];
+  };
+
+  /// A stack on which threads run, and the one that is on it.
+  struct Stack {
+    ucontext_t context;
+    std::unique_ptr<unsigned char[]> memory;
+    unsigned thread = 0;
+  };
+  struct Barrier {
+    unsigned wanted = 0, passed = 0;
+    std::vector<Stack *> waiting;
+  };
+
+  [[noreturn]] static void fail(const char *what) {
+    std::fprintf(stderr, "simulated: %s\n", what);
+    std::abort();
+  }
+
+  /// Threads that have not begun, until one waits.
+  void work() {
+    while (begun < threads) {
+      threadIdx.x = current().thread = begun++;
+      (*body)();
+      ++ended;
+    }
+  }
+
+  Stack &current() { return stack ? *stack : own; }
+
+  void wait(Barrier &barrier) {
+    barrier.waiting.push_back(&current());
+    if (barrier.waiting.size() == barrier.wanted) {
+      std::vector<Stack *> &come = barrier.waiting;
+      if (++barrier.passed % 2)
+        ready.insert(ready.end(), come.rbegin(), come.rend());
+      else
+        ready.insert(ready.end(), come.begin(), come.end());
+      come.clear();
+    }
+    goOn();
+  }
+
+  /// Leaves this stack for another one; returns when somebody comes back.
+  void goOn() {
+    Stack *from = &current(), *to = nullptr;
+    if (!ready.empty()) {
+      to = ready.front();
+      ready.pop_front();
+    } else if (begun < threads) {
+      to = fresh();
+    } else if (ended == threads) {
+      to = &own;
+    } else {
+      fail("threads wait for threads that have ended or wait elsewhere");
+    }
+    if (to != from) {
+      stack = to == &own ? nullptr : to;
+      swapcontext(&from->context, &to->context);
+    }
+    threadIdx.x = from->thread;
+  }
+
+  /// A stack on which nothing runs.
+  Stack *fresh() {
+    if (idle.empty()) {
+      stacks.push_back(std::make_unique<Stack>());
+      stacks.back()->memory.reset(new unsigned char[kStackBytes]);
+      idle.push_back(stacks.back().get());
+    }
+    Stack *result = idle.back();
+    idle.pop_back();
+    getcontext(&result->context);
+    result->context.uc_stack.ss_sp = result->memory.get();
+    result->context.uc_stack.ss_size = kStackBytes;
+    const auto address = reinterpret_cast<uintptr_t>(this);
+    makecontext(&result->context, reinterpret_cast<void (*)()>(&enter), 2,
+                unsigned(address >> 32), unsigned(address));
+    return result;
+  }
+
+  static void enter(unsigned high, unsigned low) {
+    auto *block = reinterpret_cast<SimulatedBlock *>(uintptr_t(high) << 32 |
+                                                     uintptr_t(low));
+    block->work();
+    block->idle.push_back(&block->current());
+    block->goOn(); // for good
+  }
+
+  const std::function<void()> *body = nullptr;
+  unsigned threads = 0, begun = 0, ended = 0;
+  Barrier all;
+  std::vector<Barrier> warps;
+  std::vector<Shown> shown;
+  Stack own;              ///< the caller's
+  Stack *stack = nullptr; ///< another one, if one is in use
+  std::deque<Stack *> ready;
+  std::vector<Stack *> idle;
+  std::vector<std::unique_ptr<Stack>> stacks;
+};
+inline thread_local SimulatedBlock simulatedBlock;
+
+inline void __syncthreads() { simulatedBlock.syncThreads(); }
+template <typename T> T __shfl_sync(unsigned, T value, int lane) {
+  return simulatedBlock.exchange(value, unsigned(lane));
+}
+template <typename T> T __shfl_xor_sync(unsigned, T value, int distance) {
+  return simulatedBlock.exchange(value, (threadIdx.x % SimulatedBlock::kWarp) ^
+                                            unsigned(distance));
+}
+
+#endif // SIMULATION_THREADS_H
