@@ -91,18 +91,54 @@ struct Sizes {
   int64_t side;   ///< of the square product
   int64_t heads, kvHeads, headDim, hidden;
   int64_t tokens, keys; ///< of a prefill, and that a decode step sees
-  int64_t width() const { return heads * headDim; }
+  constexpr int64_t width() const { return heads * headDim; }
 };
-/// Llama-3-8B's.
-constexpr Sizes kLlama = {
-    int64_t(1) << 28, 8192, 32, 8, 128, 14336, 2048, 8192};
-constexpr Sizes kTiny = {1 << 16, 32, 4, 2, 8, 64, 8, 16};
+struct Llama3 { // 8B
+  static constexpr Sizes sizes = {
+      int64_t(1) << 28, 8192, 32, 8, 128, 14336, 2048, 8192};
+};
+struct Tiny {
+  static constexpr Sizes sizes = {1 << 16, 32, 4, 2, 8, 64, 8, 16};
+};
 
-int64_t bitsOf(double value) {
-  int64_t bits;
-  std::memcpy(&bits, &value, sizeof bits);
-  return bits;
-}
+/// What programs have of the calls of a layer, see tprt/cuda/Kernels.h.
+template <typename Model, int64_t tokens> struct Layer {
+  static constexpr Sizes sizes = Model::sizes;
+  static constexpr int64_t keys = tokens == 1 ? sizes.keys : tokens;
+
+  struct Rotary {
+    static constexpr tprt_rotary_desc desc = {
+        TPRT_BF16, 1, tokens, sizes.heads, sizes.headDim, sizes.headDim, 0};
+    static constexpr int64_t alignment = 64;
+  };
+  struct HeadsFirst {
+    static constexpr tprt_copy_desc desc = {
+        2,
+        3,
+        0,
+        0,
+        {tokens, sizes.heads, sizes.headDim},
+        {sizes.width(), sizes.headDim, 1},
+        {sizes.headDim, tokens * sizes.headDim, 1}};
+    static constexpr int64_t alignment = 64;
+  };
+  struct Attention {
+    static constexpr tprt_attention_desc desc = {
+        TPRT_BF16,
+        1,
+        tokens,
+        keys,
+        keys,
+        sizes.kvHeads,
+        sizes.heads / sizes.kvHeads,
+        sizes.headDim,
+        1,
+        0,
+        0x3fb6a09e667f3bcd, // 1 / sqrt(128)
+        0};
+    static constexpr int64_t alignment = 64;
+  };
+};
 
 /// A row of the table: `bytes` are moved and `flops` done at least.
 void print(const char *name, double microseconds, double bytes, double flops,
@@ -138,8 +174,10 @@ using Row = std::function<void(const std::string &name, double microseconds,
                                double bytes, double flops)>;
 
 /// What a layer is made of at tp=1. Both buffers hold `copied` bytes.
-void timeLayer(Bench &bench, const Sizes &sizes, int64_t tokens, Element *x,
-               Element *out, const Row &row) {
+template <typename Model, int64_t tokens>
+void timeLayer(Bench &bench, Element *x, Element *out, const Row &row) {
+  using Calls = Layer<Model, tokens>;
+  constexpr Sizes sizes = Model::sizes;
   const std::string suffix =
       ", " + std::to_string(tokens) + (tokens == 1 ? " token" : " tokens");
   const int64_t width = sizes.width(), hidden = sizes.hidden;
@@ -150,43 +188,30 @@ void timeLayer(Bench &bench, const Sizes &sizes, int64_t tokens, Element *x,
       2.0 * double(width * hidden + tokens * (width + hidden)),
       2.0 * double(tokens * width * hidden));
 
-  const tprt_rotary_desc rotary = {TPRT_BF16, 1, tokens, heads, dim, dim, 0};
   Element *cosine = make<Element>(tokens * dim / 2),
           *sine = make<Element>(tokens * dim / 2);
   row("rotary, " + std::to_string(heads) + " heads of " + std::to_string(dim) +
           suffix,
       bench.time([&] {
-        return tprt_cuda::rotary(&bench.rank, rotary, x, cosine, sine, out);
+        return tprt_cuda::rotary<typename Calls::Rotary>(
+            &bench.rank, static_cast<const Element *>(x),
+            static_cast<const Element *>(cosine),
+            static_cast<const Element *>(sine), out);
       }),
       2.0 * 2.0 * double(tokens * width), 0);
 
-  const tprt_copy_desc transpose = {2,
-                                    3,
-                                    0,
-                                    0,
-                                    {tokens, heads, dim},
-                                    {width, dim, 1},
-                                    {dim, tokens * dim, 1}};
   row("copy, heads first" + suffix, bench.time([&] {
-    return tprt_cuda::copy(&bench.rank, transpose, x, out);
+    return tprt_cuda::copy<typename Calls::HeadsFirst>(
+        &bench.rank, static_cast<const Element *>(x), out);
   }),
       2.0 * 2.0 * double(tokens * width), 0);
 
-  const int64_t keys = tokens == 1 ? sizes.keys : tokens;
+  constexpr int64_t keys = Calls::keys;
   Element *k = makeNumbers(bench, keys * sizes.kvHeads * dim),
           *v = makeNumbers(bench, keys * sizes.kvHeads * dim);
-  const tprt_attention_desc attention = {TPRT_BF16,
-                                         1,
-                                         tokens,
-                                         keys,
-                                         keys,
-                                         sizes.kvHeads,
-                                         heads / sizes.kvHeads,
-                                         dim,
-                                         1,
-                                         0,
-                                         bitsOf(0.088),
-                                         0};
+  using Call = typename Calls::Attention;
+  void *workspace = make<char>(workspaceBytesOf(Call::desc));
+  bench.rank.workspace = workspace;
   const double pairs = tokens == 1 ? double(keys) : double(keys) * keys / 2;
   const std::string name = "attention, " + std::to_string(heads) +
                            " heads on " + std::to_string(sizes.kvHeads) + ", " +
@@ -195,13 +220,14 @@ void timeLayer(Bench &bench, const Sizes &sizes, int64_t tokens, Element *x,
       2.0 * double(2 * keys * sizes.kvHeads * dim + 2 * tokens * width);
   const double flops = 4.0 * pairs * double(width);
   row(name, bench.time([&] {
-    return tprt_cuda::attention(&bench.rank, attention, x, k, v,
-                                static_cast<const int32_t *>(nullptr),
-                                keys - tokens, out);
+    return tprt_cuda::attention<Call>(
+        &bench.rank, static_cast<const Element *>(x),
+        static_cast<const Element *>(k), static_cast<const Element *>(v),
+        static_cast<const int32_t *>(nullptr), keys - tokens, out);
   }),
       bytes, flops);
   Attentions library;
-  const Attention call = {attention, x, k, v, nullptr, keys - tokens, out};
+  const Attention call = {Call::desc, x, k, v, nullptr, keys - tokens, out};
   bool isQueued = false;
   if (library.queue(&bench.rank, call, &isQueued) != TPRT_OK)
     raise(bench.rank.status, bench.rank.message);
@@ -212,9 +238,11 @@ void timeLayer(Bench &bench, const Sizes &sizes, int64_t tokens, Element *x,
   TPRT_CHECK(cudaStreamSynchronize(bench.rank.compute));
   for (Element *buffer : {cosine, sine, k, v})
     cudaFree(buffer);
+  cudaFree(workspace);
 }
 
-void run(const Sizes &sizes) {
+template <typename Model> void run() {
+  constexpr Sizes sizes = Model::sizes;
   Bench bench;
   cudaDeviceProp properties = {};
   TPRT_CHECK(cudaGetDeviceProperties(&properties, 0));
@@ -245,9 +273,10 @@ void run(const Sizes &sizes) {
                  double flops) {
     print(name.c_str(), time, bytes, flops, copyRate, productRate);
   };
-  for (int64_t tokens : {int64_t(1), sizes.tokens})
-    timeLayer(bench, sizes, tokens, reinterpret_cast<Element *>(from),
-              reinterpret_cast<Element *>(to), row);
+  auto *x = reinterpret_cast<Element *>(from),
+       *out = reinterpret_cast<Element *>(to);
+  timeLayer<Model, 1>(bench, x, out, row);
+  timeLayer<Model, sizes.tokens>(bench, x, out, row);
 }
 
 } // namespace
@@ -260,7 +289,7 @@ int main(int argc, char **argv) {
   if (cudaGetDeviceCount(&count) != cudaSuccess || count == 0)
     return std::printf("no GPU: nothing to measure\n"), 77;
   try {
-    run(isTiny ? kTiny : kLlama);
+    isTiny ? run<Tiny>() : run<Llama3>();
   } catch (const std::exception &error) {
     return std::printf("error: %s\n", error.what()), 1;
   }

@@ -97,22 +97,23 @@ struct LaunchSource : Base<LaunchSource, rt::LaunchOp> {
   }
 };
 
-/// `callee(rank, descriptor, operands...)`: the functions of
+/// `callee<calls::callee_0>(rank, operands...)`: the functions of
 /// tprt/cuda/Kernels.h have the names, without their prefix, and the
-/// descriptors of tprt.h.
+/// descriptors of tprt.h, which are constants here.
 template <typename Op> struct CallSource : Base<CallSource<Op>, Op> {
   LogicalResult printSource(Operation *op, SourcePrinter &printer) const {
     auto call = cast<rt::RuntimeCallOpInterface>(op);
-    StringRef callee = call.getCallee();
+    StringRef callee = call.getCallee().drop_front(strlen("tprt_"));
     SmallVector<int64_t> words = call.getDescriptor();
     while (!words.empty() && words.back() == 0)
       words.pop_back();
-    std::string text;
-    llvm::raw_string_ostream os(text);
-    os << "TPRT_TRY(tprt_cuda::" << callee.drop_front(strlen("tprt_"))
-       << "(rank, " << callee << "_desc{";
-    llvm::interleaveComma(words, os);
-    os << "}";
+    std::string list, text;
+    llvm::raw_string_ostream listOs(list), os(text);
+    llvm::interleaveComma(words, listOs);
+    os << "TPRT_TRY(tprt_cuda::" << callee << "<"
+       << printer.tables.addCall(callee, list,
+                                 alignmentOf(call.getCallOperands()), op)
+       << ">(rank";
     for (Value operand : call.getCallOperands())
       os << ", " << (operand ? printer.nameOf(operand) : "nullptr");
     os << "));";

@@ -80,7 +80,7 @@ public:
 private:
   LogicalResult plan(unsigned index);
   std::string copyBlocks(StringRef from, StringRef to, Type element,
-                         int64_t outer, int64_t inner, bool gathered) const;
+                         int64_t outer, int64_t inner, bool gathered);
   std::string reserveScratch(int64_t bytes, StringRef elementType);
   void planScatter(Transfer &transfer, MemRefType type, StringRef name,
                    int64_t dim);
@@ -101,19 +101,21 @@ private:
 /// inner is all of a member's part of a row.
 std::string CollectiveWriter::copyBlocks(StringRef from, StringRef to,
                                          Type element, int64_t outer,
-                                         int64_t inner, bool gathered) const {
+                                         int64_t inner, bool gathered) {
   int64_t apart[] = {outer * inner, inner},
           together[] = {inner, members * inner};
   int64_t *source = gathered ? apart : together;
   int64_t *target = gathered ? together : apart;
-  std::string text;
-  llvm::raw_string_ostream os(text);
-  os << "TPRT_TRY(tprt_cuda::copy(rank, tprt_copy_desc{"
-     << rt::getElementBytes(element) << ", 3, 0, 0, {" << members << ", "
+  std::string words;
+  llvm::raw_string_ostream os(words);
+  os << rt::getElementBytes(element) << ", 3, 0, 0, {" << members << ", "
      << outer << ", " << inner << "}, {" << source[0] << ", " << source[1]
-     << ", 1}, {" << target[0] << ", " << target[1] << ", 1}}, " << from << ", "
-     << to << "));";
-  return text;
+     << ", 1}, {" << target[0] << ", " << target[1] << ", 1}";
+  std::string call =
+      printer.tables.addCall("copy", words, alignmentOf(op->getOperands()), op);
+  return ("TPRT_TRY(tprt_cuda::copy<" + call + ">(rank, " + from + ", " + to +
+          "));")
+      .str();
 }
 
 std::string CollectiveWriter::reserveScratch(int64_t bytes,

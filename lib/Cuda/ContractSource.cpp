@@ -12,7 +12,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "SourceModels.h"
-#include "tp/Conversion/MemoryPlan.h"
 #include "tp/Cuda/SourcePrinter.h"
 #include "tp/Dialect/RT/IR/RT.h"
 #include <numeric>
@@ -187,13 +186,7 @@ static StringRef cudaTypeOf(Type element) {
 /// The multiple of bytes at which the buffers of every call begin.
 static int64_t alignmentOf(rt::ContractOp op, const Product &product) {
   int64_t bytes = rt::getElementBytes(op.getOut().getType().getElementType());
-  int64_t alignment = kBufferAlignment;
-  for (Value buffer : op->getOperands())
-    while (auto view = buffer.getDefiningOp<rt::ViewOp>()) {
-      if (view.getStart())
-        alignment = bytes;
-      buffer = view.getSource();
-    }
+  int64_t alignment = tp::alignmentOf(op->getOperands());
   for (const Dims *loops : {&product.loops, &product.innerLoops})
     for (const Dim &dim : *loops)
       for (int64_t stride : {dim.a, dim.b, dim.c})

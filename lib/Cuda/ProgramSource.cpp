@@ -81,9 +81,9 @@ namespace {
 
 class ProgramWriter {
 public:
-  ProgramWriter(ModuleOp module, raw_ostream &os) : module(module), os(os) {}
+  explicit ProgramWriter(ModuleOp module) : module(module), os(text) {}
 
-  LogicalResult write();
+  LogicalResult write(raw_ostream &to);
 
 private:
   LogicalResult findMesh();
@@ -96,10 +96,12 @@ private:
   LogicalResult writeArguments(func::FuncOp entry, SourcePrinter &printer);
   LogicalResult writeBody(func::FuncOp entry, SourcePrinter &printer);
   std::string placementOf(DictionaryAttr slot, MemRefType local) const;
+  void writeCalls();
   void writeTable();
 
   ModuleOp module;
-  raw_ostream &os;
+  std::string text;
+  llvm::raw_string_ostream os;
   MeshAttr mesh;
   SourceTables tables;
   SmallVector<Axes> groups;
@@ -379,6 +381,32 @@ LogicalResult ProgramWriter::writeEntry(func::FuncOp entry) {
 }
 
 //===----------------------------------------------------------------------===//
+// Calls
+//===----------------------------------------------------------------------===//
+
+/// What entries are written with.
+void ProgramWriter::writeCalls() {
+  os << "\nnamespace calls {\n";
+  for (const SourceTables::Call &call : tables.calls) {
+    SourcePrinter printer(os, tables);
+    os << "\n";
+    printer.comment(Twine(call.count) + " call" + (call.count == 1 ? "" : "s") +
+                    (call.firstModule.empty()
+                         ? ""
+                         : ", the first for " + call.firstModule));
+    os << "struct " << call.name << " {\n" << call.text << "};\n";
+  }
+  os << "\nconstexpr int64_t workspaceBytes = mostOf({";
+  llvm::interleave(
+      tables.calls, os,
+      [&](const SourceTables::Call &call) {
+        os << "\n    workspaceBytesOf(" << call.name << "::desc)";
+      },
+      ",");
+  os << "});\n\n} // namespace calls\n";
+}
+
+//===----------------------------------------------------------------------===//
 // The table
 //===----------------------------------------------------------------------===//
 
@@ -424,12 +452,12 @@ void ProgramWriter::writeTable() {
   os << "\n} // namespace program\n\nusing namespace program;\nextern \"C\" "
         "{\nextern const Program "
         "tp_cuda_program;\nconst Program tp_cuda_program = {kVersion, "
-     << ranks << ", " << tables.scratchBytes << ", " << tables.events << ", "
-     << groups.size() << ", " << tables.matmuls.size() << ", " << entries.size()
-     << ", groups, matmuls, entries};\n}\n";
+     << ranks << ", " << tables.scratchBytes << ", calls::workspaceBytes, "
+     << tables.events << ", " << groups.size() << ", " << tables.matmuls.size()
+     << ", " << entries.size() << ", groups, matmuls, entries};\n}\n";
 }
 
-LogicalResult ProgramWriter::write() {
+LogicalResult ProgramWriter::write(raw_ostream &to) {
   if (failed(findMesh()))
     return failure();
   findGroups();
@@ -444,19 +472,25 @@ LogicalResult ProgramWriter::write() {
   for (auto function : module.getOps<func::FuncOp>())
     if (isKernel(function) && failed(writeKernel(function)))
       return failure();
-  title("Entries");
+  std::string kernels = std::exchange(text, "");
   for (func::FuncOp entry : entriesOf(module))
     if (failed(writeEntry(entry)))
       return failure();
+  std::string entries = std::exchange(text, "");
+  title("Calls");
+  writeCalls();
+  title("Entries");
+  os << entries;
   title("What the runtime is told");
   writeTable();
+  to << kernels << text;
   return success();
 }
 
 LogicalResult tp::emitCuda(ModuleOp module, raw_ostream &os) {
   if (failed(prepare(module)))
     return failure();
-  return ProgramWriter(module, os).write();
+  return ProgramWriter(module).write(os);
 }
 
 //===----------------------------------------------------------------------===//

@@ -7,12 +7,45 @@
 #include "tp/Cuda/SourcePrinter.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/TypeUtilities.h"
+#include "tp/Conversion/MemoryPlan.h"
+#include "tp/Dialect/RT/IR/RT.h"
+#include "tp/Interfaces/ShardingRule.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 using namespace mlir::tp;
 
 #include "tp/Cuda/SourceOpInterface.cpp.inc"
+
+std::string SourceTables::addCall(StringRef callee, StringRef words,
+                                  int64_t alignment, Operation *op) {
+  std::string text =
+      ("  static constexpr tprt_" + callee + "_desc desc = {" + words +
+       "};\n  static constexpr int64_t alignment = " + Twine(alignment) + ";\n")
+          .str();
+  auto [it, isNew] = callNumbers.try_emplace(text, unsigned(calls.size()));
+  if (isNew)
+    calls.push_back({(callee + "_" + Twine(calleeCounts[callee]++)).str(), text,
+                     moduleOf(op->getLoc()).str()});
+  Call &call = calls[it->second];
+  ++call.count;
+  return "calls::" + call.name;
+}
+
+int64_t tp::alignmentOf(ValueRange values) {
+  int64_t alignment = kBufferAlignment;
+  for (Value buffer : values)
+    while (auto view =
+               buffer ? buffer.getDefiningOp<rt::ViewOp>() : rt::ViewOp()) {
+      if (view.getStart())
+        alignment = std::min<int64_t>(
+            alignment,
+            rt::getElementBytes(
+                cast<MemRefType>(buffer.getType()).getElementType()));
+      buffer = view.getSource();
+    }
+  return alignment;
+}
 
 void SourcePrinter::line(const Twine &text) {
   std::string whole = text.str();

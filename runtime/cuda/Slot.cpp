@@ -100,9 +100,11 @@ static int64_t roundUp(int64_t bytes, int64_t multiple) {
   return (bytes + multiple - 1) / multiple * multiple;
 }
 
-/// Beside the session's block: the scratch buffer and the exchange's word.
+/// Beside the session's block: the workspace, the scratch buffer and the
+/// exchange's word.
 int64_t Slot::extraBytes() const {
-  return roundUp(program.scratchBytes, 256) + Exchange::kWordBytes;
+  return roundUp(program.workspaceBytes, 256) +
+         roundUp(program.scratchBytes, 256) + Exchange::kWordBytes;
 }
 
 int64_t Slot::freeBytes() {
@@ -115,13 +117,15 @@ int64_t Slot::freeBytes() {
 /// One piece, so that all that collectives touch lies in it.
 void *Slot::reserve(int64_t bytes) {
   select();
-  const int64_t scratchAt = roundUp(bytes, 256);
-  blockBytes = roundUp(scratchAt + extraBytes(), 4096);
+  const int64_t workspaceAt = roundUp(bytes, 256);
+  const int64_t scratchAt = workspaceAt + roundUp(program.workspaceBytes, 256);
+  blockBytes = roundUp(workspaceAt + extraBytes(), 4096);
   block = exchange ? exchange->reserve(blockBytes) : nullptr;
   if (!block) {
     TPRT_CHECK(cudaMalloc(&own, size_t(blockBytes)));
     block = own;
   }
+  rank.workspace = static_cast<char *>(block) + workspaceAt;
   rank.scratch = static_cast<char *>(block) + scratchAt;
   fill(block, 0, bytes);
   return block;

@@ -103,7 +103,7 @@ private:
   std::unique_ptr<Exchange> exchange;
   std::deque<EntryGraph> graphs; ///< of each entry, or none
   EntryGraph *current = nullptr;
-  /// The session's, the scratch buffer and the exchange's word.
+  /// The session's, the workspace, the scratch buffer and the exchange's word.
   void *block = nullptr;
   int64_t blockBytes = 0;
   void *own = nullptr; ///< the block, if it is not the exchange's

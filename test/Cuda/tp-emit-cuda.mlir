@@ -67,4 +67,4 @@ func.func @forward(
 // CHECK-NEXT: };
 // CHECK: const Entry entries[] = {
 // CHECK-NEXT: {"forward", run_forward, {{[0-9]+}}, 3, 1},
-// CHECK: const Program tp_cuda_program = {kVersion, 2, 0, 0, 1, 2, 1, groups, matmuls, entries};
+// CHECK: const Program tp_cuda_program = {kVersion, 2, 0, calls::workspaceBytes, 0, 1, 2, 1, groups, matmuls, entries};

@@ -20,6 +20,14 @@ struct SourceTables {
   /// Initialisers of tprt_cuda::MatmulShape, each once, and their numbers.
   SmallVector<std::string> matmuls;
   llvm::StringMap<unsigned> matmulNumbers;
+  /// Descriptors of calls of the runtime, each once, with the C++ name of the
+  /// type that has it, how many calls there are, and the module of the first.
+  struct Call {
+    std::string name, text, firstModule;
+    unsigned count = 0;
+  };
+  SmallVector<Call> calls;
+  llvm::StringMap<unsigned> callNumbers, calleeCounts;
   int64_t scratchBytes = 0; ///< of collectives that pack what they send
   int64_t events = 0;       ///< of collectives that are awaited later
   /// The collectives of the current entry that are started, and whether there
@@ -38,7 +46,16 @@ struct SourceTables {
       matmuls.push_back(initialiser);
     return it->second;
   }
+
+  /// The type that describes a call of `callee`, "copy", by `op`: `words` are
+  /// the initialisers of its descriptor, and all buffers begin at multiples of
+  /// `alignment` bytes. "calls::copy_0".
+  std::string addCall(StringRef callee, StringRef words, int64_t alignment,
+                      Operation *op);
 };
+
+/// The multiple of bytes at which all buffers among `values` begin.
+int64_t alignmentOf(ValueRange values);
 
 /// Writes the statements of one function. Every value has a name, which is an
 /// expression: a variable, a literal, a pointer.

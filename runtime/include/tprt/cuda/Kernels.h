@@ -7,6 +7,15 @@
 // What tprt.h says of each function holds here: the same descriptors, shapes
 // and errors. They queue on the rank's compute stream; buffers are the GPU's.
 //
+// A program knows its sizes: descriptors are part of a function's type, so that
+// the compiler divides by constants and chooses loads of up to 16 bytes.
+//
+//     struct copy_0 {
+//       static constexpr tprt_copy_desc desc = {4, 3, 0, 0, {8, 2, 64}, ...};
+//       static constexpr int64_t alignment = 64; // of all buffers, in bytes
+//     };
+//     copy<copy_0>(rank, x, out);
+//
 //===----------------------------------------------------------------------===//
 
 #ifndef TPRT_CUDA_KERNELS_H
@@ -16,6 +25,8 @@
 #include "tprt/cuda/Reduce.h"
 
 #include <climits>
+#include <initializer_list>
+#include <type_traits>
 
 namespace tprt_cuda {
 
@@ -28,10 +39,28 @@ inline int64_t blocksFor(int64_t count) {
   return blocks<1 ? 1 : blocks>(1 << 16) ? 1 << 16 : blocks;
 }
 
-/// Goes through [0, count) with all threads of the grid.
-#define TPRT_FOR_EACH(i, count)                                                \
-  for (int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;             \
-       i < (count); i += int64_t(gridDim.x) * blockDim.x)
+/// What counts up to `count`: numbers of 32 bits are divided faster.
+template <int64_t count>
+using Index =
+    std::conditional_t<(count <= INT32_MAX), uint32_t, unsigned long long>;
+
+/// Goes through [0, count) with all threads of the grid; `type` is an Index.
+#define TPRT_FOR_EACH(type, i, count)                                          \
+  for (type i = type(blockIdx.x) * blockDim.x + threadIdx.x; i < type(count);  \
+       i += type(gridDim.x) * blockDim.x)
+
+/// The bytes that a function needs on the compute stream beside its buffers.
+template <typename Desc> TPRT_CONSTEXPR int64_t workspaceBytesOf(const Desc &) {
+  return 0;
+}
+
+/// 0 of none.
+constexpr int64_t mostOf(std::initializer_list<int64_t> values) {
+  int64_t most = 0;
+  for (int64_t value : values)
+    most = value > most ? value : most;
+  return most;
+}
 
 /// The first fault of a run stays.
 TPRT_DEVICE void report(Fault *fault, Fault::What what, long long a,
@@ -47,27 +76,32 @@ TPRT_DEVICE void report(Fault *fault, Fault::What what, long long a,
 // Rows by index
 //===----------------------------------------------------------------------===//
 
-template <typename T>
-__global__ void embeddingKernel(tprt_embedding_desc desc, const int32_t *ids,
-                                const T *table, int64_t start, T *out,
-                                Fault *fault) {
-  TPRT_FOR_EACH(i, desc.num_ids * desc.width) {
-    const int64_t id = ids[i / desc.width], row = id - start;
+template <typename Call, typename T>
+__global__ void embeddingKernel(const int32_t *ids, const T *table,
+                                int64_t start, T *out, Fault *fault) {
+  constexpr tprt_embedding_desc desc = Call::desc;
+  constexpr int lanes = lanesOf<T>(Call::alignment, desc.width);
+  using I = Index<desc.num_ids * desc.width>;
+  constexpr I loads = I(desc.width / lanes);
+  TPRT_FOR_EACH(I, i, desc.num_ids * loads) {
+    const int64_t id = ids[i / loads], row = id - start;
     if (id < 0 || id >= desc.vocabulary)
       report(fault, Fault::Token, id, desc.vocabulary);
-    out[i] = row >= 0 && row < desc.rows
-                 ? table[row * desc.width + i % desc.width]
-                 : cast<T>(0.0f);
+    Vector<T, lanes> value = splat<lanes>(cast<T>(0.0f));
+    if (row >= 0 && row < desc.rows)
+      value = load<lanes>(table + row * desc.width + i % loads * lanes);
+    store(out + int64_t(i) * lanes, value);
   }
 }
 
-template <typename T>
-tprt_status embedding(Rank *rank, const tprt_embedding_desc &desc,
-                      const int32_t *ids, const T *table, int64_t start,
-                      T *out) {
-  TPRT_LAUNCH(embeddingKernel<T>, blocksFor(desc.num_ids * desc.width),
-              kThreads, rank->compute)
-  (desc, ids, table, start, out, rank->fault);
+template <typename Call, typename T>
+tprt_status embedding(Rank *rank, const int32_t *ids, const T *table,
+                      int64_t start, T *out) {
+  constexpr int64_t count = Call::desc.num_ids * Call::desc.width /
+                            lanesOf<T>(Call::alignment, Call::desc.width);
+  TPRT_LAUNCH((embeddingKernel<Call, T>), blocksFor(count), kThreads,
+              rank->compute)
+  (ids, table, start, out, rank->fault);
   TPRT_LAUNCHED(rank);
   return TPRT_OK;
 }
@@ -75,14 +109,12 @@ tprt_status embedding(Rank *rank, const tprt_embedding_desc &desc,
 /// The transpose has the same descriptor.
 typedef tprt_embedding_desc tprt_embedding_gradient_desc;
 
-/// A thread has a column of the table: sums go in the order of the ids.
-template <typename T>
-__global__ void embeddingGradientKernel(tprt_embedding_desc desc,
-                                        const int32_t *ids, const T *gradient,
+/// To a table of zeros. A thread has a column: sums go in the order of the ids.
+template <typename Call, typename T>
+__global__ void embeddingGradientKernel(const int32_t *ids, const T *gradient,
                                         int64_t start, T *table, Fault *fault) {
-  TPRT_FOR_EACH(column, desc.width) {
-    for (int64_t row = 0; row < desc.rows; ++row)
-      table[row * desc.width + column] = cast<T>(0.0f);
+  constexpr tprt_embedding_desc desc = Call::desc;
+  TPRT_FOR_EACH(int64_t, column, desc.width) {
     for (int64_t i = 0; i < desc.num_ids; ++i) {
       const int64_t id = ids[i], row = id - start;
       if (id < 0 || id >= desc.vocabulary)
@@ -95,64 +127,77 @@ __global__ void embeddingGradientKernel(tprt_embedding_desc desc,
   }
 }
 
-template <typename T>
-tprt_status embedding_gradient(Rank *rank,
-                               const tprt_embedding_gradient_desc &desc,
-                               const int32_t *ids, const T *gradient,
-                               int64_t start, T *table) {
-  TPRT_LAUNCH(embeddingGradientKernel<T>, blocksFor(desc.width), kThreads,
-              rank->compute)
-  (desc, ids, gradient, start, table, rank->fault);
+template <typename Call, typename T>
+tprt_status embedding_gradient(Rank *rank, const int32_t *ids,
+                               const T *gradient, int64_t start, T *table) {
+  constexpr tprt_embedding_desc desc = Call::desc;
+  TPRT_CUDA(rank, cudaMemsetAsync(table, 0,
+                                  size_t(desc.rows * desc.width) * sizeof(T),
+                                  rank->compute));
+  TPRT_LAUNCH((embeddingGradientKernel<Call, T>), blocksFor(desc.width),
+              kThreads, rank->compute)
+  (ids, gradient, start, table, rank->fault);
   TPRT_LAUNCHED(rank);
   return TPRT_OK;
 }
 
-template <typename T>
-__global__ void takeKernel(tprt_take_desc desc, const T *x,
-                           const int32_t *index, T *out, Fault *fault) {
+template <typename Call, typename T>
+__global__ void takeKernel(const T *x, const int32_t *index, T *out,
+                           Fault *fault) {
+  constexpr tprt_take_desc desc = Call::desc;
+  constexpr int lanes = lanesOf<T>(Call::alignment, desc.inner);
+  using I = Index<desc.outer * desc.inner>;
+  constexpr I loads = I(desc.inner / lanes);
   const int64_t at = *index;
   if (at < 0 || at >= desc.extent)
     return report(fault, Fault::Index, at, desc.extent);
-  TPRT_FOR_EACH(i, desc.outer * desc.inner)
-  out[i] = x[(i / desc.inner * desc.extent + at) * desc.inner + i % desc.inner];
+  TPRT_FOR_EACH(I, i, desc.outer * loads)
+  store(out + int64_t(i) * lanes,
+        load<lanes>(x + (i / loads * desc.extent + at) * desc.inner +
+                    i % loads * lanes));
 }
 
-template <typename T>
-tprt_status take(Rank *rank, const tprt_take_desc &desc, const T *x,
-                 const int32_t *index, T *out) {
-  TPRT_LAUNCH(takeKernel<T>, blocksFor(desc.outer * desc.inner), kThreads,
-              rank->compute)
-  (desc, x, index, out, rank->fault);
+template <typename Call, typename T>
+tprt_status take(Rank *rank, const T *x, const int32_t *index, T *out) {
+  constexpr int64_t count = Call::desc.outer * Call::desc.inner /
+                            lanesOf<T>(Call::alignment, Call::desc.inner);
+  TPRT_LAUNCH((takeKernel<Call, T>), blocksFor(count), kThreads, rank->compute)
+  (x, index, out, rank->fault);
   TPRT_LAUNCHED(rank);
   return TPRT_OK;
 }
 
-template <typename T>
-__global__ void cacheUpdateKernel(tprt_cache_update_desc desc, T *cache,
-                                  const T *update, const int32_t *position,
-                                  const int32_t *length, int64_t start,
-                                  Fault *fault) {
+template <typename Call, typename T>
+__global__ void
+cacheUpdateKernel(T *cache, const T *update, const int32_t *position,
+                  const int32_t *length, int64_t start, Fault *fault) {
+  constexpr tprt_cache_update_desc desc = Call::desc;
+  constexpr int lanes = lanesOf<T>(Call::alignment, desc.inner);
+  using I = Index<desc.outer * desc.extent * desc.inner>;
+  constexpr I loads = I(desc.inner / lanes), extent = I(desc.extent);
   const int64_t first = *position, rows = *length;
   if (first < 0 || rows < 0 || rows > desc.extent ||
       first + rows > desc.capacity)
     return report(fault, Fault::Cache, first, rows, desc.capacity);
-  TPRT_FOR_EACH(i, desc.outer * rows * desc.inner) {
-    const int64_t column = i % desc.inner, row = i / desc.inner % rows;
-    const int64_t outer = i / desc.inner / rows, to = first + row - start;
-    if (to >= 0 && to < desc.rows)
-      cache[(outer * desc.rows + to) * desc.inner + column] =
-          update[(outer * desc.extent + row) * desc.inner + column];
+  TPRT_FOR_EACH(I, i, desc.outer * extent * loads) {
+    const int64_t column = i % loads * lanes, row = i / loads % extent;
+    const int64_t outer = i / loads / extent, to = first + row - start;
+    if (row < rows && to >= 0 && to < desc.rows)
+      store(cache + (outer * desc.rows + to) * desc.inner + column,
+            load<lanes>(update + int64_t(i) * lanes));
   }
 }
 
-template <typename T>
-tprt_status cache_update(Rank *rank, const tprt_cache_update_desc &desc,
-                         T *cache, const T *update, const int32_t *position,
-                         const int32_t *length, int64_t start) {
-  TPRT_LAUNCH(cacheUpdateKernel<T>,
-              blocksFor(desc.outer * desc.extent * desc.inner), kThreads,
+template <typename Call, typename T>
+tprt_status cache_update(Rank *rank, T *cache, const T *update,
+                         const int32_t *position, const int32_t *length,
+                         int64_t start) {
+  constexpr tprt_cache_update_desc desc = Call::desc;
+  constexpr int64_t count = desc.outer * desc.extent * desc.inner /
+                            lanesOf<T>(Call::alignment, desc.inner);
+  TPRT_LAUNCH((cacheUpdateKernel<Call, T>), blocksFor(count), kThreads,
               rank->compute)
-  (desc, cache, update, position, length, start, rank->fault);
+  (cache, update, position, length, start, rank->fault);
   TPRT_LAUNCHED(rank);
   return TPRT_OK;
 }
@@ -161,61 +206,94 @@ tprt_status cache_update(Rank *rank, const tprt_cache_update_desc &desc,
 // Element by element
 //===----------------------------------------------------------------------===//
 
+/// Neighbours that are copied together: of the last dim, if it is contiguous on
+/// both sides and everything else begins at multiples of them.
 template <typename T>
-__global__ void copyKernel(tprt_copy_desc desc, int64_t count, const T *x,
-                           T *out) {
-  TPRT_FOR_EACH(i, count) {
-    int64_t rest = i, from = desc.src_offset, to = desc.dst_offset;
-    for (int64_t dim = desc.num_dims; dim-- > 0;) {
-      const int64_t index = rest % desc.extent[dim];
-      rest /= desc.extent[dim];
-      from += index * desc.src_stride[dim];
-      to += index * desc.dst_stride[dim];
-    }
-    out[to] = x[from];
-  }
+TPRT_CONSTEXPR int lanesOfCopy(const tprt_copy_desc &desc, int64_t alignment) {
+  const int64_t last = desc.num_dims - 1;
+  if (last < 0 || desc.src_stride[last] != 1 || desc.dst_stride[last] != 1)
+    return 1;
+  int lanes = lanesOf<T>(alignment, desc.src_offset, desc.dst_offset,
+                         desc.extent[last]);
+  for (int64_t dim = 0; dim < last; ++dim)
+    while (desc.src_stride[dim] % lanes != 0 ||
+           desc.dst_stride[dim] % lanes != 0)
+      lanes /= 2;
+  return lanes;
 }
 
-template <typename T>
-tprt_status copy(Rank *rank, const tprt_copy_desc &desc, const T *x, T *out) {
+TPRT_CONSTEXPR int64_t elementsOf(const tprt_copy_desc &desc) {
   int64_t count = 1;
   for (int64_t dim = 0; dim < desc.num_dims; ++dim)
     count *= desc.extent[dim];
-  if (count == 0)
-    return TPRT_OK;
-  TPRT_LAUNCH(copyKernel<T>, blocksFor(count), kThreads, rank->compute)
-  (desc, count, x, out);
-  TPRT_LAUNCHED(rank);
+  return count;
+}
+
+template <typename Call, typename T>
+__global__ void copyKernel(const T *x, T *out) {
+  constexpr tprt_copy_desc desc = Call::desc;
+  constexpr int lanes = lanesOfCopy<T>(Call::desc, Call::alignment);
+  using I = Index<elementsOf(Call::desc)>;
+  TPRT_FOR_EACH(I, i, elementsOf(Call::desc) / lanes) {
+    I rest = i;
+    int64_t from = desc.src_offset, to = desc.dst_offset;
+#pragma unroll
+    for (int dim = int(desc.num_dims); dim-- > 0;) {
+      const int step = dim + 1 == desc.num_dims ? lanes : 1;
+      const I extent = I(desc.extent[dim] / step);
+      const int64_t index = int64_t(rest % extent) * step;
+      rest /= extent;
+      from += index * desc.src_stride[dim];
+      to += index * desc.dst_stride[dim];
+    }
+    store(out + to, load<lanes>(x + from));
+  }
+}
+
+template <typename Call, typename T>
+tprt_status copy(Rank *rank, const T *x, T *out) {
+  constexpr int64_t count =
+      elementsOf(Call::desc) / lanesOfCopy<T>(Call::desc, Call::alignment);
+  if constexpr (count > 0) {
+    TPRT_LAUNCH((copyKernel<Call, T>), blocksFor(count), kThreads,
+                rank->compute)
+    (x, out);
+    TPRT_LAUNCHED(rank);
+  }
   return TPRT_OK;
 }
 
-template <typename T>
-__global__ void maskKernel(tprt_mask_desc desc, T *x, int64_t start,
-                           double fill) {
-  TPRT_FOR_EACH(i, desc.outer * desc.extent * desc.inner)
-  if (start + i / desc.inner % desc.extent >= desc.size)
+template <typename Call, typename T>
+__global__ void maskKernel(T *x, int64_t start, double fill) {
+  constexpr tprt_mask_desc desc = Call::desc;
+  using I = Index<desc.outer * desc.extent * desc.inner>;
+  TPRT_FOR_EACH(I, i, desc.outer * desc.extent * desc.inner)
+  if (start + int64_t(i / I(desc.inner) % I(desc.extent)) >= desc.size)
     x[i] = cast<T>(fill);
 }
 
-template <typename T>
-tprt_status mask(Rank *rank, const tprt_mask_desc &desc, T *x, int64_t start) {
+template <typename Call, typename T>
+tprt_status mask(Rank *rank, T *x, int64_t start) {
+  constexpr tprt_mask_desc desc = Call::desc;
   double fill;
   std::memcpy(&fill, &desc.fill_bits, sizeof fill);
-  TPRT_LAUNCH(maskKernel<T>, blocksFor(desc.outer * desc.extent * desc.inner),
-              kThreads, rank->compute)
-  (desc, x, start, fill);
+  TPRT_LAUNCH((maskKernel<Call, T>),
+              blocksFor(desc.outer * desc.extent * desc.inner), kThreads,
+              rank->compute)
+  (x, start, fill);
   TPRT_LAUNCHED(rank);
   return TPRT_OK;
 }
 
 template <typename T>
 __global__ void fillKernel(int64_t count, T *x, float value) {
-  TPRT_FOR_EACH(i, count) x[i] = cast<T>(value);
+  TPRT_FOR_EACH(int64_t, i, count) x[i] = cast<T>(value);
 }
 
-template <typename T>
-tprt_status make_partial(Rank *rank, const tprt_make_partial_desc &desc, T *x) {
-  const bool neutral =
+template <typename Call, typename T>
+tprt_status make_partial(Rank *rank, T *x) {
+  constexpr tprt_make_partial_desc desc = Call::desc;
+  constexpr bool neutral =
       desc.reduction == TPRT_SUM || desc.reduction == TPRT_PRODUCT;
   if (!neutral || rank->coordinates[desc.group] == 0)
     return TPRT_OK;
@@ -225,39 +303,64 @@ tprt_status make_partial(Rank *rank, const tprt_make_partial_desc &desc, T *x) {
   return TPRT_OK;
 }
 
-/// A thread has a pair, or an element that passes.
+/// How many pairs a thread turns, or elements it passes on.
 template <typename T>
-__global__ void rotaryKernel(tprt_rotary_desc desc, const T *x, const T *cosine,
-                             const T *sine, T *out) {
-  const int64_t half = desc.rotary_dim / 2;
-  const int64_t each = half + desc.head_dim - desc.rotary_dim;
-  TPRT_FOR_EACH(i, desc.batch * desc.sequence * desc.heads * each) {
-    const int64_t k = i % each, row = i / each;
-    const int64_t position = row / desc.heads % desc.sequence;
-    const int64_t begin = row * desc.head_dim;
+TPRT_CONSTEXPR int lanesOfRotary(const tprt_rotary_desc &desc,
+                                 int64_t alignment) {
+  const int lanes = lanesOf<T>(alignment, desc.rotary_dim / 2, desc.head_dim);
+  const int most = 16 / int(sizeof(T)) / 2; // a pair's elements are neighbours
+  return desc.interleaved && lanes > most ? most : lanes;
+}
+
+template <typename Call, typename T>
+__global__ void rotaryKernel(const T *x, const T *cosine, const T *sine,
+                             T *out) {
+  constexpr tprt_rotary_desc desc = Call::desc;
+  constexpr int lanes = lanesOfRotary<T>(Call::desc, Call::alignment);
+  constexpr int64_t half = desc.rotary_dim / 2;
+  using I = Index<desc.batch * desc.sequence * desc.heads * desc.head_dim>;
+  constexpr I each = I((desc.head_dim - half) / lanes);
+  TPRT_FOR_EACH(I, i, desc.batch * desc.sequence * desc.heads * each) {
+    const I row = i / each;
+    const int64_t k = int64_t(i % each) * lanes;
+    const int64_t position = row / I(desc.heads) % I(desc.sequence);
+    const int64_t begin = int64_t(row) * desc.head_dim;
     if (k >= half) {
-      const int64_t at = begin + desc.rotary_dim + k - half;
-      out[at] = x[at];
+      const int64_t at = begin + half + k;
+      store(out + at, load<lanes>(x + at));
       continue;
     }
-    const int64_t first = begin + (desc.interleaved ? 2 * k : k);
-    const int64_t second = first + (desc.interleaved ? 1 : half);
-    const Wide<T> c = widen(cosine[position * half + k]);
-    const Wide<T> s = widen(sine[position * half + k]);
-    const Wide<T> a = widen(x[first]), b = widen(x[second]);
-    out[first] = cast<T>(a * c - b * s);
-    out[second] = cast<T>(b * c + a * s);
+    const auto c = cast<Wide<T>>(load<lanes>(cosine + position * half + k));
+    const auto s = cast<Wide<T>>(load<lanes>(sine + position * half + k));
+    if constexpr (desc.interleaved) {
+      const auto pairs = load<2 * lanes>(x + begin + 2 * k);
+      Vector<T, 2 * lanes> turned;
+#pragma unroll
+      for (int j = 0; j < lanes; ++j) {
+        const Wide<T> a = widen(pairs[2 * j]), b = widen(pairs[2 * j + 1]);
+        turned[2 * j] = cast<T>(a * c[j] - b * s[j]);
+        turned[2 * j + 1] = cast<T>(b * c[j] + a * s[j]);
+      }
+      store(out + begin + 2 * k, turned);
+    } else {
+      const auto a = cast<Wide<T>>(load<lanes>(x + begin + k));
+      const auto b = cast<Wide<T>>(load<lanes>(x + begin + half + k));
+      store(out + begin + k, cast<T>(a * c - b * s));
+      store(out + begin + half + k, cast<T>(b * c + a * s));
+    }
   }
 }
 
-template <typename T>
-tprt_status rotary(Rank *rank, const tprt_rotary_desc &desc, const T *x,
-                   const T *cosine, const T *sine, T *out) {
-  const int64_t each = desc.head_dim - desc.rotary_dim / 2;
-  TPRT_LAUNCH(rotaryKernel<T>,
-              blocksFor(desc.batch * desc.sequence * desc.heads * each),
-              kThreads, rank->compute)
-  (desc, x, cosine, sine, out);
+template <typename Call, typename T>
+tprt_status rotary(Rank *rank, const T *x, const T *cosine, const T *sine,
+                   T *out) {
+  constexpr tprt_rotary_desc desc = Call::desc;
+  constexpr int64_t count = desc.batch * desc.sequence * desc.heads *
+                            (desc.head_dim - desc.rotary_dim / 2) /
+                            lanesOfRotary<T>(desc, Call::alignment);
+  TPRT_LAUNCH((rotaryKernel<Call, T>), blocksFor(count), kThreads,
+              rank->compute)
+  (x, cosine, sine, out);
   TPRT_LAUNCHED(rank);
   return TPRT_OK;
 }
@@ -294,47 +397,60 @@ TPRT_DEVICE Candidate<W> shuffle(Candidate<W> value, int distance) {
   return {shuffle(value.value, distance), shuffle(value.id, distance)};
 }
 
-/// A block has a segment; every round finds the first element after the one
-/// before, so that nothing needs to be marked.
-template <typename T>
-__global__ void topKKernel(tprt_top_k_desc desc, const T *values,
-                           const int32_t *ids, int64_t start, T *outValues,
-                           int32_t *outIds) {
-  using W = Wide<T>;
-  const W lowest = cast<W>(-INFINITY);
-  const int64_t width = desc.segments * desc.extent;
+/// Of the elements of a segment that are a thread's, the first one after
+/// `previous`.
+template <typename Call, typename T>
+TPRT_DEVICE Candidate<Wide<T>> firstAfter(const Candidate<Wide<T>> &previous,
+                                          const T *values, const int32_t *ids,
+                                          int64_t begin, int64_t start) {
+  constexpr tprt_top_k_desc desc = Call::desc;
+  Candidate<Wide<T>> best = {cast<Wide<T>>(-INFINITY), INT_MAX};
+#pragma unroll 8
+  for (int64_t i = threadIdx.x; i < desc.extent; i += blockDim.x) {
+    const int64_t id = ids ? ids[begin + i] : start + i;
+    const Candidate<Wide<T>> candidate = {widen(values[begin + i]),
+                                          int32_t(id)};
+    if (id >= 0 && id < desc.size && previous.isBefore(candidate) &&
+        candidate.isBefore(best))
+      best = candidate;
+  }
+  return best;
+}
+
+/// A block has a segment; in every round the thread whose element was taken
+/// looks for its next one.
+template <typename Call, typename T>
+__global__ void topKKernel(const T *values, const int32_t *ids, int64_t start,
+                           T *outValues, int32_t *outIds) {
+  constexpr tprt_top_k_desc desc = Call::desc;
   for (int64_t segment = blockIdx.x; segment < desc.outer * desc.segments;
        segment += gridDim.x) {
-    const int64_t row = segment / desc.segments;
-    const int64_t begin = segment % desc.segments * desc.extent;
-    Candidate<W> previous = {lowest, -1};
+    const int64_t begin = segment * desc.extent;
+    const int64_t first = start + segment % desc.segments * desc.extent;
+    auto own = [&](const Candidate<Wide<T>> &previous) {
+      return firstAfter<Call, T>(previous, values, ids, begin, first);
+    };
+    // Before everything else: NaN, and lower than any id.
+    Candidate<Wide<T>> taken = {cast<Wide<T>>(NAN), -1};
+    Candidate<Wide<T>> mine = own(taken);
     for (int64_t place = 0; place < desc.k; ++place) {
-      Candidate<W> best = {lowest, INT_MAX};
-      for (int64_t i = threadIdx.x; i < desc.extent; i += blockDim.x) {
-        const int64_t j = begin + i;
-        const int64_t id = ids ? ids[row * width + j] : start + j;
-        const Candidate<W> candidate = {widen(values[row * width + j]),
-                                        int32_t(id)};
-        if (id >= 0 && id < desc.size &&
-            (place == 0 || previous.isBefore(candidate)) &&
-            candidate.isBefore(best))
-          best = candidate;
-      }
-      previous = reduceBlock<Foremost>(best);
+      taken = reduceBlock<Foremost>(mine);
       if (threadIdx.x == 0) {
-        outValues[segment * desc.k + place] = cast<T>(previous.value);
-        outIds[segment * desc.k + place] = previous.id;
+        outValues[segment * desc.k + place] = cast<T>(taken.value);
+        outIds[segment * desc.k + place] = taken.id;
       }
+      if (mine.id == taken.id && place + 1 < desc.k)
+        mine = own(taken);
     }
   }
 }
 
-template <typename T>
-tprt_status top_k(Rank *rank, const tprt_top_k_desc &desc, const T *values,
-                  const int32_t *ids, int64_t start, T *outValues,
-                  int32_t *outIds) {
-  TPRT_LAUNCH(topKKernel<T>, desc.outer * desc.segments, 1024, rank->compute)
-  (desc, values, ids, start, outValues, outIds);
+template <typename Call, typename T>
+tprt_status top_k(Rank *rank, const T *values, const int32_t *ids,
+                  int64_t start, T *outValues, int32_t *outIds) {
+  TPRT_LAUNCH((topKKernel<Call, T>), Call::desc.outer * Call::desc.segments,
+              1024, rank->compute)
+  (values, ids, start, outValues, outIds);
   TPRT_LAUNCHED(rank);
   return TPRT_OK;
 }

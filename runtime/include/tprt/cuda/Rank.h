@@ -28,7 +28,7 @@
 namespace tprt_cuda {
 
 /// Version of this header. A program of another version is refused.
-constexpr int64_t kVersion = 2;
+constexpr int64_t kVersion = 3;
 
 //===----------------------------------------------------------------------===//
 // What a program says of itself
@@ -73,7 +73,7 @@ struct Entry {
 
 struct Program {
   int64_t version; ///< kVersion
-  int64_t ranks, scratchBytes, events;
+  int64_t ranks, scratchBytes, workspaceBytes, events;
   int64_t numGroups, numMatmuls, numEntries;
   const Group *groups;
   const MatmulShape *matmuls;
@@ -153,6 +153,7 @@ struct Rank {
   cudaEvent_t computed = nullptr, communicated = nullptr;
   cudaEvent_t *events = nullptr; ///< of collectives that are awaited later
   void *scratch = nullptr;       ///< of collectives that pack
+  void *workspace = nullptr;     ///< of calls, on the compute stream
   /// Within each group.
   const int64_t *coordinates = nullptr;
   Fault *fault = nullptr;

@@ -14,6 +14,8 @@
 #include <math.h>
 
 #define TPRT_DEVICE __device__ __forceinline__
+/// Worked out by the compiler, for the host and for kernels.
+#define TPRT_CONSTEXPR __host__ __device__ constexpr
 
 namespace tprt_cuda {
 
@@ -41,6 +43,17 @@ template <int N, typename T> TPRT_DEVICE Vector<T, N> load(const T *address) {
 template <typename T, int N>
 TPRT_DEVICE void store(T *address, Vector<T, N> value) {
   *reinterpret_cast<Vector<T, N> *>(address) = value;
+}
+
+/// The most elements of a load where all of `multiples` are multiples of it,
+/// and buffers begin at multiples of `alignment` bytes.
+template <typename T, typename... Extents>
+TPRT_CONSTEXPR int lanesOf(int64_t alignment, Extents... multiples) {
+  int lanes = 16 / int(sizeof(T));
+  while (alignment % (lanes * int64_t(sizeof(T))) != 0 ||
+         ((multiples % lanes != 0) || ...))
+    lanes /= 2;
+  return lanes;
 }
 
 //===----------------------------------------------------------------------===//
