@@ -44,7 +44,7 @@ static double numberOf(int64_t bits) {
 std::optional<SdpaShape> sdpaShapeOf(const Attention &what) {
   const tprt_attention_desc &desc = what.desc;
   if ((desc.dtype != TPRT_BF16 && desc.dtype != TPRT_F16) ||
-      numberOf(desc.soft_cap_bits) > 0 || (desc.window > 0 && !desc.causal))
+      (desc.window > 0 && !desc.causal))
     return std::nullopt;
   const int64_t heads = desc.kv_heads * desc.groups, dim = desc.head_dim;
   SdpaShape shape = {
@@ -58,6 +58,7 @@ std::optional<SdpaShape> sdpaShapeOf(const Attention &what) {
       {desc.queries * heads * dim, dim, heads * dim, 1},
       {desc.capacity * desc.kv_heads * dim, dim, desc.kv_heads * dim, 1},
       numberOf(desc.scale_bits),
+      numberOf(desc.soft_cap_bits),
       SdpaShape::Everything,
       desc.window > 0 ? desc.window : 0,
       false};
@@ -125,9 +126,10 @@ tprt_status Attentions::queue(Rank *rank, const Attention &what,
     return TPRT_OK;
   const tprt_attention_desc &desc = what.desc;
   const std::vector<int64_t> key = {
-      desc.dtype,    desc.batch,      desc.queries, desc.keys,
-      desc.capacity, desc.kv_heads,   desc.groups,  desc.head_dim,
-      desc.window,   desc.scale_bits, shape->mask,  shape->hasLengths};
+      desc.dtype,       desc.batch,      desc.queries,       desc.keys,
+      desc.capacity,    desc.kv_heads,   desc.groups,        desc.head_dim,
+      desc.window,      desc.scale_bits, desc.soft_cap_bits, shape->mask,
+      shape->hasLengths};
   auto found = plans.find(key);
   if (found == plans.end())
     found = plans.emplace(key, make(*rank, *shape)).first;

@@ -17,7 +17,7 @@
 namespace tprt_cuda {
 
 /// What cuDNN is asked for, or nothing if the call has what it has not: other
-/// types, a soft cap, a window without causality.
+/// types, a window without causality.
 std::optional<SdpaShape> sdpaShapeOf(const Attention &what);
 
 /// The attention of a program on one rank: a plan for each shape, made at its

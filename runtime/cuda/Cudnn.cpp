@@ -116,6 +116,37 @@ struct Handle {
 
 } // namespace
 
+/// What `shape` makes of scores that are scaled: capped, then masked. cuDNN has
+/// masks of its own only where nothing stands between scale and mask.
+static std::shared_ptr<fe::graph::Tensor_attributes>
+capAndMask(const SdpaShape &shape,
+           const std::shared_ptr<fe::graph::Graph> &graph,
+           std::shared_ptr<fe::graph::Tensor_attributes> score,
+           const std::shared_ptr<fe::graph::Tensor_attributes> &queryLengths,
+           const std::shared_ptr<fe::graph::Tensor_attributes> &keyLengths) {
+  namespace modifiers = fe::graph::attn::score_modifiers;
+  auto times = [&](float factor) {
+    score = graph->pointwise(
+        score, std::make_shared<fe::graph::Tensor_attributes>(factor),
+        fe::graph::Pointwise_attributes().set_mode(fe::PointwiseMode_t::MUL));
+  };
+  times(float(1 / shape.softCap));
+  score = graph->pointwise(score, fe::graph::Pointwise_attributes().set_mode(
+                                      fe::PointwiseMode_t::TANH_FWD));
+  times(float(shape.softCap));
+  if (shape.hasLengths)
+    score = modifiers::padding_mask(graph, score, keyLengths, queryLengths);
+  if (shape.mask != SdpaShape::Everything)
+    score = modifiers::sliding_window_mask(
+        graph, score,
+        shape.mask == SdpaShape::TopLeft
+            ? fe::DiagonalAlignment_t::TOP_LEFT
+            : fe::DiagonalAlignment_t::BOTTOM_RIGHT,
+        shape.window > 0 ? std::optional<int64_t>(shape.window) : std::nullopt,
+        0, shape.queries, shape.keys, queryLengths, keyLengths);
+  return score;
+}
+
 /// Not validated yet.
 static std::shared_ptr<fe::graph::Graph> makeGraph(const SdpaShape &shape) {
   auto graph = std::make_shared<fe::graph::Graph>();
@@ -147,14 +178,7 @@ static std::shared_ptr<fe::graph::Graph> makeGraph(const SdpaShape &shape) {
                      .set_name("attention")
                      .set_generate_stats(false)
                      .set_attn_scale(float(shape.scale));
-  if (shape.mask != SdpaShape::Everything)
-    options
-        .set_diagonal_alignment(shape.mask == SdpaShape::TopLeft
-                                    ? fe::DiagonalAlignment_t::TOP_LEFT
-                                    : fe::DiagonalAlignment_t::BOTTOM_RIGHT)
-        .set_diagonal_band_right_bound(0);
-  if (shape.window > 0)
-    options.set_diagonal_band_left_bound(int(shape.window));
+  std::shared_ptr<fe::graph::Tensor_attributes> queryLengths, keyLengths;
   if (shape.hasLengths) {
     auto makeLengths = [&](const char *name, Tensor tensor) {
       auto made =
@@ -162,9 +186,28 @@ static std::shared_ptr<fe::graph::Graph> makeGraph(const SdpaShape &shape) {
       made->set_data_type(fe::DataType_t::INT32);
       return made;
     };
-    options.set_padding_mask(true)
-        .set_seq_len_q(makeLengths("query lengths", QueryLengths))
-        .set_seq_len_kv(makeLengths("key lengths", KeyLengths));
+    queryLengths = makeLengths("query lengths", QueryLengths);
+    keyLengths = makeLengths("key lengths", KeyLengths);
+  }
+  if (shape.softCap > 0) {
+    options.set_score_mod(
+        [=](std::shared_ptr<fe::graph::Graph> scores,
+            std::shared_ptr<fe::graph::Tensor_attributes> score) {
+          return capAndMask(shape, scores, score, queryLengths, keyLengths);
+        });
+  } else {
+    if (shape.mask != SdpaShape::Everything)
+      options
+          .set_diagonal_alignment(shape.mask == SdpaShape::TopLeft
+                                      ? fe::DiagonalAlignment_t::TOP_LEFT
+                                      : fe::DiagonalAlignment_t::BOTTOM_RIGHT)
+          .set_diagonal_band_right_bound(0);
+    if (shape.window > 0)
+      options.set_diagonal_band_left_bound(int(shape.window));
+    if (shape.hasLengths)
+      options.set_padding_mask(true)
+          .set_seq_len_q(queryLengths)
+          .set_seq_len_kv(keyLengths);
   }
   auto out = graph->sdpa(q, k, v, options)[0];
   out->set_output(true).set_uid(Out).set_dim(queryDims).set_stride(

@@ -18,7 +18,7 @@
 
 namespace tprt_cuda {
 
-/// softmax(scale * Q K^T + mask) V with f32 inside. Heads of Q are those of K
+/// softmax(cap(scale * Q K^T) + mask) V with f32 inside. Heads of Q are those of K
 /// and V, each as often as there are more, one after the other.
 struct SdpaShape {
   tprt_dtype type; ///< of all four, TPRT_BF16 or TPRT_F16
@@ -27,6 +27,7 @@ struct SdpaShape {
   /// V as K does.
   int64_t queryStrides[4], keyStrides[4];
   double scale;
+  double softCap; ///< if c > 0, cap(x) is c tanh(x / c)
   /// Query i sees keys up to i, or up to i plus what there are more keys than
   /// queries.
   enum Mask { Everything, TopLeft, BottomRight } mask;

@@ -78,7 +78,8 @@ int main(int argc, char **argv) {
     std::printf("%s: %s\n", name,
                 takes ? "taken" : reason.substr(0, reason.find('\n')).c_str());
   };
-  // Llama-3-8B at tp=1 and tp=8, SmolLM2-135M, and what else there may be.
+  // Llama-3-8B at tp=1 and tp=8, SmolLM2-135M, Gemma 2, and what else there may
+  // be.
   ask("prefill", TPRT_BF16, 1, 2048, 2048, 2048, 8, 4, 128, true, 0, 0, false);
   ask("chunk", TPRT_BF16, 1, 512, 2048, 2048, 8, 4, 128, true, 0, 0, true);
   ask("chunk of a rank", TPRT_BF16, 1, 512, 2048, 2048, 1, 4, 128, true, 0, 0,
@@ -89,6 +90,14 @@ int main(int argc, char **argv) {
   ask("everything", TPRT_BF16, 2, 512, 512, 512, 8, 1, 64, false, 0, 0, false);
   ask("heads of 36", TPRT_BF16, 1, 512, 512, 512, 8, 1, 36, true, 0, 0, true);
   ask("soft cap", TPRT_BF16, 1, 512, 512, 512, 8, 1, 64, true, 0, 30, true);
+  ask("soft cap, everything", TPRT_F16, 1, 512, 512, 512, 8, 1, 64, false, 0,
+      30, false);
+  ask("soft cap from the first key", TPRT_BF16, 1, 2048, 2048, 2048, 4, 2, 128,
+      true, 0, 50, false);
+  ask("soft cap and window", TPRT_BF16, 1, 512, 8192, 8192, 16, 2, 128, true,
+      4096, 50, true);
+  ask("heads of 256, soft cap", TPRT_BF16, 1, 512, 8192, 8192, 4, 2, 256, true,
+      0, 50, true);
   ask("f32", TPRT_F32, 1, 512, 512, 512, 8, 1, 64, true, 0, 0, true);
   ask("window, not causal", TPRT_F16, 1, 512, 512, 512, 8, 1, 64, false, 9, 0,
       true);

@@ -55,7 +55,9 @@ void attendOne(const SdpaShape &shape, const SdpaPlan::Buffers &buffers,
     float score = 0;
     for (int64_t i = 0; i < shape.headDim; ++i)
       score += widen(q[row + i]) * widen(k[at + i]);
-    scores.push_back(score * float(shape.scale));
+    score *= float(shape.scale);
+    const float cap = float(shape.softCap);
+    scores.push_back(cap > 0 ? cap * std::tanh(score / cap) : score);
     largest = std::max(largest, scores.back());
   }
   for (int64_t key = begin; key < end; ++key) {
@@ -111,6 +113,8 @@ void log(const SdpaShape &shape) {
                           shape.keys, " keys, ", masks[shape.mask]);
   if (shape.window > 0)
     text += join(", window ", shape.window);
+  if (shape.softCap > 0)
+    text += join(", soft cap ", shape.softCap);
   if (shape.hasLengths)
     text += ", with lengths";
   std::fprintf(stderr, "simulated: %s\n", text.c_str());
