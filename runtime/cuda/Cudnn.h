@@ -18,8 +18,8 @@
 
 namespace tprt_cuda {
 
-/// softmax(cap(scale * Q K^T) + mask) V with f32 inside. Heads of Q are those of K
-/// and V, each as often as there are more, one after the other.
+/// softmax(cap(scale * Q K^T) + mask) V with f32 inside. Heads of Q are those
+/// of K and V, each as often as there are more, one after the other.
 struct SdpaShape {
   tprt_dtype type; ///< of all four, TPRT_BF16 or TPRT_F16
   int64_t batch, heads, kvHeads, queries, keys, headDim;

@@ -32,6 +32,10 @@ public:
   virtual void share(Rank &, void *, int64_t) {}
   static constexpr int64_t kWordBytes = 256;
 
+  /// The least of what all ranks say, on the rank's thread, all ranks together,
+  /// after share. `word` is the exchange's part of the rank's memory.
+  virtual int32_t agree(Rank &rank, int32_t mine, void *word) = 0;
+
   /// Queues a collective, of a group of more than one, on the communicate
   /// stream.
   virtual void queue(Rank &rank, const Collective &what) = 0;

@@ -315,7 +315,8 @@ private:
 
 class Loopback {
 public:
-  Loopback(const Program &program, const Watch &watch) : watch(watch) {
+  Loopback(const Program &program, const Watch &watch)
+      : watch(watch), ranks(program.ranks) {
     for (int64_t group = 0; group < program.numGroups; ++group) {
       const int64_t size = sizeOf(program.groups[group]);
       if (size > kMostMembers)
@@ -327,9 +328,48 @@ public:
     }
   }
 
+  /// The least of what all ranks say.
+  int32_t agree(int32_t mine) {
+    std::unique_lock<std::mutex> lock(mutex);
+    least = arrived == 0 || mine < least ? mine : least;
+    const uint64_t turn = turns;
+    if (++arrived == ranks) {
+      agreed = least;
+      arrived = 0;
+      ++turns;
+      changed.notify_all();
+      return agreed;
+    }
+    const Clock::time_point deadline = watch.deadline();
+    while (turns == turn) {
+      changed.wait_for(lock, std::chrono::milliseconds(20));
+      if (turns == turn && watch.failed())
+        raise(TPRT_FAILED, "the run failed on another rank");
+      if (turns == turn && Clock::now() > deadline)
+        raise(TPRT_FAILED, ranks - arrived, " of ", ranks,
+              " ranks did not come in ", watch.timeout(), " s");
+    }
+    return agreed;
+  }
+
+  void reset() {
+    for (auto &group : groups)
+      group.second->reset();
+    std::lock_guard<std::mutex> lock(mutex);
+    arrived = 0;
+  }
+
   /// By the number of its kind and its first member.
   std::map<std::pair<int64_t, int64_t>, std::unique_ptr<LoopbackGroup>> groups;
   const Watch watch;
+
+private:
+  const int64_t ranks;
+  std::mutex mutex;
+  std::condition_variable changed;
+  int64_t arrived = 0;
+  uint64_t turns = 0;
+  int32_t least = 0, agreed = 0; ///< so far; of the last turn
 };
 
 namespace {
@@ -341,6 +381,9 @@ public:
       : shared(std::move(shared)), program(program), me(rank) {}
 
   void connect(const void *) override {}
+  int32_t agree(Rank &, int32_t mine, void *) override {
+    return shared->agree(mine);
+  }
   bool canBeCaptured() const override { return false; }
   void queue(Rank &rank, const Collective &what) override {
     const Group &group = program.groups[what.group];
@@ -351,10 +394,7 @@ public:
   }
   void poll() override {}
   void abandon() override {} // what was queued ends by itself
-  void reset() override {
-    for (auto &group : shared->groups)
-      group.second->reset();
-  }
+  void reset() override { shared->reset(); }
 
 private:
   std::shared_ptr<Loopback> shared;

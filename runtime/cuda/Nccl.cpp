@@ -160,6 +160,7 @@ public:
   void connect(const void *id) override;
   void *reserve(int64_t bytes) override;
   void share(Rank &rank, void *block, int64_t bytes) override;
+  int32_t agree(Rank &rank, int32_t mine, void *word) override;
   void queue(Rank &rank, const Collective &what) override;
   bool canBeCaptured() const override { return true; }
   void poll() override;
@@ -182,7 +183,6 @@ private:
                const Collective::Buffer &buffer);
   void settle(ncclComm_t communicator, const char *call);
   bool communicates() const;
-  int32_t agree(Rank &rank, int32_t mine, void *word);
   void registerMemory(ncclComm_t communicator, void *block, int64_t bytes,
                       int32_t how);
   void deregister();
@@ -291,9 +291,11 @@ bool NcclExchange::communicates() const {
   return false;
 }
 
-/// The least of what all ranks say. Through memory that is pinned: a copy from
-/// or to other memory would wait on the host, without an end.
+/// Through memory that is pinned: a copy from or to other memory would wait on
+/// the host, without an end.
 int32_t NcclExchange::agree(Rank &rank, int32_t mine, void *word) {
+  if (!world)
+    return mine;
   auto *pinned = reinterpret_cast<int32_t *>(rank.fault->values);
   *pinned = mine;
   TPRT_CHECK(cudaMemcpyAsync(word, pinned, sizeof mine, cudaMemcpyHostToDevice,

@@ -103,6 +103,12 @@ static std::string describe(const tprt_device_setup &setup,
   return text;
 }
 
+/// Whether the environment asks for it.
+static bool wants(const char *name) {
+  const char *wish = std::getenv(name);
+  return wish && std::strcmp(wish, "0") != 0;
+}
+
 static std::unique_ptr<tprt_device> open(const tprt_device_setup &setup) {
   const auto *program = static_cast<const Program *>(setup.table);
   if (!program || program->version != kVersion)
@@ -125,8 +131,9 @@ static std::unique_ptr<tprt_device> open(const tprt_device_setup &setup) {
     TPRT_CHECK(cudaSetDevice(0)); // where its events are
     loopback = makeLoopback(*program, watch);
   }
-  const char *wish = std::getenv("TPRT_CUDA_GRAPHS");
-  const bool wantsGraphs = wish && std::strcmp(wish, "0") != 0;
+  Slot::Wishes wishes;
+  wishes.graphs = wants("TPRT_CUDA_GRAPHS");
+  wishes.measures = wants("TPRT_CUBLASLT_MEASURE");
   for (int64_t slot = 0; slot < setup.count; ++slot) {
     const int64_t rank = setup.first + slot;
     const int gpu = int((setup.local_rank + slot) % placement.gpus);
@@ -141,11 +148,11 @@ static std::unique_ptr<tprt_device> open(const tprt_device_setup &setup) {
     Slot::Progress progress = [setup, slot](int64_t begun, int64_t ended) {
       setup.progress(setup.context, slot, begun, ended);
     };
-    const bool captures =
-        wantsGraphs && (!exchange || exchange->canBeCaptured());
-    device->slots.push_back(std::make_unique<Slot>(
-        *program, rank, gpu, watch, std::move(count), std::move(progress),
-        std::move(exchange), captures));
+    Slot::Wishes mine = wishes;
+    mine.graphs &= !exchange || exchange->canBeCaptured();
+    device->slots.push_back(
+        std::make_unique<Slot>(*program, rank, gpu, watch, std::move(count),
+                               std::move(progress), std::move(exchange), mine));
     if (slot == 0)
       device->description = describe(setup, placement, gpu, device->sharers);
   }

@@ -6,7 +6,14 @@
 
 #include "Products.h"
 
+#include "Groups.h"
+
+#include <algorithm>
+
 using namespace tprt_cuda;
+
+/// Algorithms that cuBLASLt is asked for.
+static constexpr int kMostCandidates = 8;
 
 static void check(cublasStatus_t status, const char *call) {
   if (status != CUBLAS_STATUS_SUCCESS)
@@ -48,10 +55,11 @@ void Products::open(const Program &program) {
     return;
   TPRT_CHECK(cudaMalloc(&workspace, workspaceBytes));
   TPRT_CHECK_BLAS(cublasLtCreate(&blas));
+  shapes = program.matmuls;
   matmuls.resize(size_t(program.numMatmuls));
   for (int64_t i = 0; i < program.numMatmuls; ++i) {
     create(program.matmuls[i], matmuls[size_t(i)]);
-    findAlgorithm(program.matmuls[i], matmuls[size_t(i)]);
+    findAlgorithms(program.matmuls[i], matmuls[size_t(i)]);
   }
 }
 
@@ -95,7 +103,7 @@ void Products::create(const MatmulShape &shape, Matmul &product) {
                shape.strideC);
 }
 
-void Products::findAlgorithm(const MatmulShape &shape, Matmul &product) {
+void Products::findAlgorithms(const MatmulShape &shape, Matmul &product) {
   struct Preference {
     cublasLtMatmulPreference_t handle = nullptr;
     ~Preference() {
@@ -114,27 +122,153 @@ void Products::findAlgorithm(const MatmulShape &shape, Matmul &product) {
                      CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES})
     TPRT_CHECK_BLAS(cublasLtMatmulPreferenceSetAttribute(
         preference.handle, which, &alignment, sizeof alignment));
-  cublasLtMatmulHeuristicResult_t found = {};
+  cublasLtMatmulHeuristicResult_t found[kMostCandidates] = {};
   int count = 0;
   cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
       blas, product.operation, product.a, product.b, product.c, product.c,
-      preference.handle, 1, &found, &count);
+      preference.handle, kMostCandidates, found, &count);
   if (status != CUBLAS_STATUS_SUCCESS || count == 0)
     raise(TPRT_UNSUPPORTED, "cuBLASLt has no algorithm for a product of ",
           shape.rows, "x", shape.inner, " and ", shape.inner, "x",
           shape.columns, status != CUBLAS_STATUS_SUCCESS ? ": " : "",
           status != CUBLAS_STATUS_SUCCESS ? cublasLtGetStatusString(status)
                                           : "");
-  product.algorithm = found.algo;
+  for (int i = 0; i < count; ++i)
+    if (i == 0 || found[i].state == CUBLAS_STATUS_SUCCESS)
+      product.candidates.push_back(found[i].algo);
+}
+
+//===----------------------------------------------------------------------===//
+// Choosing
+//===----------------------------------------------------------------------===//
+
+void Products::choose(int64_t number, int64_t candidate) {
+  if (candidate < 0 || candidate >= candidates(number))
+    raise(TPRT_FAILED, "ranks differ: product ", number, " has ",
+          candidates(number), " algorithms here, and number ", candidate,
+          " is the choice of rank 0");
+  matmuls[size_t(number)].chosen = size_t(candidate);
+}
+
+int64_t Products::numOthers() const {
+  return std::count_if(matmuls.begin(), matmuls.end(),
+                       [](const Matmul &each) { return each.chosen != 0; });
+}
+
+/// Of all matrices of a batch, from the first element to the last.
+static int64_t operandBytes(const MatmulShape &shape, int64_t leading,
+                            int64_t columns, int64_t stride) {
+  return (leading * columns + (shape.batch - 1) * stride) * bytesOf(shape.type);
+}
+
+namespace {
+
+/// Memory and events that go with the measurement.
+struct Measurement {
+  std::vector<void *> buffers;
+  cudaEvent_t begin = nullptr, end = nullptr;
+
+  ~Measurement() {
+    for (void *buffer : buffers)
+      cudaFree(buffer);
+    for (cudaEvent_t event : {begin, end})
+      if (event)
+        cudaEventDestroy(event);
+    cudaGetLastError(); // what there was no memory for concerns nobody
+  }
+  /// Null if there is none.
+  void *make(int64_t bytes) {
+    void *buffer = nullptr;
+    if (cudaMalloc(&buffer, size_t(bytes)) != cudaSuccess)
+      return nullptr;
+    buffers.push_back(buffer);
+    return buffer;
+  }
+};
+
+/// Where an operand is read: `turn` by `turn` another part of what there is.
+struct Source {
+  const char *from;
+  int64_t bytes, most;
+
+  const void *at(int64_t turn) const {
+    const int64_t places = (most - bytes) / 256 + 1;
+    return from + turn * ((bytes + 255) / 256) % places * 256;
+  }
+};
+
+} // namespace
+
+int64_t Products::measure(Rank &rank, int64_t number, const void *block,
+                          int64_t blockBytes,
+                          const std::function<void()> &finish) {
+  constexpr int64_t many = 5;
+  const MatmulShape &shape = shapes[number];
+  Matmul &product = matmuls[size_t(number)];
+  Measurement measurement;
+  TPRT_CHECK(cudaEventCreate(&measurement.begin));
+  TPRT_CHECK(cudaEventCreate(&measurement.end));
+  auto makeSource = [&](int64_t bytes) -> Source {
+    if (bytes <= blockBytes)
+      return {static_cast<const char *>(block), bytes, blockBytes};
+    return {static_cast<const char *>(measurement.make(bytes)), bytes, bytes};
+  };
+  const Source a = makeSource(
+      operandBytes(shape, shape.leadingA,
+                   shape.transposeA ? shape.rows : shape.inner, shape.strideA));
+  const Source b = makeSource(operandBytes(
+      shape, shape.leadingB, shape.transposeB ? shape.inner : shape.columns,
+      shape.strideB));
+  void *c = measurement.make(
+      operandBytes(shape, shape.leadingC, shape.columns, shape.strideC));
+  if (!a.from || !b.from || !c)
+    return 0;
+  const size_t before = product.chosen;
+  double first = 0, best = 0;
+  int64_t choice = 0, turn = 0;
+  for (int64_t candidate = 0; candidate < candidates(number); ++candidate) {
+    choose(number, candidate);
+    bool works = true;
+    for (int64_t i = -1; i < many && works; ++i, ++turn) {
+      if (i == 0) // the one before has warmed up
+        TPRT_CHECK(cudaEventRecord(measurement.begin, rank.compute));
+      works = multiply(rank, product, a.at(turn), b.at(turn), false, c) ==
+              CUBLAS_STATUS_SUCCESS;
+    }
+    TPRT_CHECK(cudaEventRecord(measurement.end, rank.compute));
+    finish();
+    float milliseconds = 0;
+    if (works)
+      TPRT_CHECK(cudaEventElapsedTime(&milliseconds, measurement.begin,
+                                      measurement.end));
+    if (candidate == 0)
+      first = best = milliseconds;
+    if (works && milliseconds < 0.98 * first && milliseconds < best) {
+      best = milliseconds;
+      choice = candidate;
+    }
+  }
+  product.chosen = before;
+  return choice;
+}
+
+//===----------------------------------------------------------------------===//
+// Calling
+//===----------------------------------------------------------------------===//
+
+cublasStatus_t Products::multiply(const Rank &rank, const Matmul &plan,
+                                  const void *a, const void *b, bool adds,
+                                  void *c) const {
+  return cublasLtMatmul(blas, plan.operation, plan.one, a, plan.a, b, plan.b,
+                        adds ? plan.one : plan.zero, c, plan.c, c, plan.c,
+                        &plan.candidates[plan.chosen], workspace,
+                        workspaceBytes, rank.compute);
 }
 
 tprt_status Products::queue(Rank *rank, int64_t number, const void *a,
                             const void *b, bool adds, void *c) const {
-  const Matmul &plan = matmuls[size_t(number)];
-  cublasStatus_t status =
-      cublasLtMatmul(blas, plan.operation, plan.one, a, plan.a, b, plan.b,
-                     adds ? plan.one : plan.zero, c, plan.c, c, plan.c,
-                     &plan.algorithm, workspace, workspaceBytes, rank->compute);
+  const cublasStatus_t status =
+      multiply(*rank, matmuls[size_t(number)], a, b, adds, c);
   return status == CUBLAS_STATUS_SUCCESS
              ? TPRT_OK
              : rank->fail(TPRT_FAILED, "cublasLtMatmul",

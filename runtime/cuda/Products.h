@@ -10,11 +10,13 @@
 #include "Support.h"
 
 #include <cublasLt.h>
+#include <functional>
 #include <vector>
 
 namespace tprt_cuda {
 
-/// The products of a program on one rank, each with its algorithm.
+/// The products of a program on one rank, each with its algorithm: the one that
+/// cuBLASLt holds best, unless another one is chosen.
 class Products {
 public:
   Products() = default;
@@ -23,6 +25,23 @@ public:
 
   /// Finds an algorithm for each, on the current GPU. An Error if one has none.
   void open(const Program &program);
+
+  int64_t size() const { return int64_t(matmuls.size()); }
+  /// How many algorithms there are to choose from, at least one.
+  int64_t candidates(int64_t number) const {
+    return int64_t(matmuls[size_t(number)].candidates.size());
+  }
+  void choose(int64_t number, int64_t candidate);
+  /// Products whose algorithm is not cuBLASLt's first.
+  int64_t numOthers() const;
+
+  /// The candidate that takes the least time on the rank's compute stream,
+  /// which `finish` waits for; one that gains less than 2 % on the first does
+  /// not count. Operands are what lies in `block`, another part of it each
+  /// time, so that they are not in caches. What memory there is none for is not
+  /// measured: the first.
+  int64_t measure(Rank &rank, int64_t number, const void *block,
+                  int64_t blockBytes, const std::function<void()> &finish);
 
   /// See Host::multiply.
   tprt_status queue(Rank *rank, int64_t number, const void *a, const void *b,
@@ -33,13 +52,17 @@ private:
   struct Matmul {
     cublasLtMatmulDesc_t operation = nullptr;
     cublasLtMatrixLayout_t a = nullptr, b = nullptr, c = nullptr;
-    cublasLtMatmulAlgo_t algorithm = {};
+    std::vector<cublasLtMatmulAlgo_t> candidates; ///< the likely best first
+    size_t chosen = 0;
     /// In the type that the product is accumulated in.
     alignas(8) unsigned char one[8] = {}, zero[8] = {};
   };
   void create(const MatmulShape &shape, Matmul &product);
-  void findAlgorithm(const MatmulShape &shape, Matmul &product);
+  void findAlgorithms(const MatmulShape &shape, Matmul &product);
+  cublasStatus_t multiply(const Rank &rank, const Matmul &plan, const void *a,
+                          const void *b, bool adds, void *c) const;
 
+  const MatmulShape *shapes = nullptr;
   cublasLtHandle_t blas = nullptr;
   std::vector<Matmul> matmuls;
   void *workspace = nullptr;

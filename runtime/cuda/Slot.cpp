@@ -14,20 +14,22 @@
 #include "Groups.h"
 
 #include <algorithm>
+#include <limits>
 #include <thread>
 
 using namespace tprt_cuda;
 
 Slot::Slot(const Program &program, int64_t index, int gpu, const Watch &watch,
            Count count, Progress progress, std::unique_ptr<Exchange> exchange,
-           bool capturesEntries)
+           const Wishes &wishes)
     : program(program), gpu(gpu), watch(watch),
       count([this, tell = std::move(count)](int64_t id, int64_t bytes) {
         ++numCollectives;
         tell(id, bytes);
       }),
       progress(std::move(progress)), exchange(std::move(exchange)),
-      graphs(capturesEntries ? size_t(program.numEntries) : 0) {
+      graphs(wishes.graphs ? size_t(program.numEntries) : 0),
+      measures(wishes.measures) {
   rank.index = index;
   rank.host = this;
   for (int64_t i = 0; i < program.numGroups; ++i)
@@ -186,9 +188,8 @@ void Slot::run(int64_t entry, void *arena, void *const *arguments,
   numMarks = numCollectives = begun = ended = 0;
   waits = false;
   try {
-    if (exchange && !isShared)
-      exchange->share(rank, block, blockBytes);
-    isShared = true;
+    if (!hasBegun)
+      begin();
     if (queue(entry, arena, arguments, results) != TPRT_OK)
       raise(rank.status, rank.message);
     finish();
@@ -201,6 +202,38 @@ void Slot::run(int64_t entry, void *arena, void *const *arguments,
   }
   progress(int64_t(numCollectives), int64_t(numCollectives));
   checkFault();
+}
+
+/// Before the first entry, all ranks together.
+void Slot::begin() {
+  if (exchange)
+    exchange->share(rank, block, blockBytes);
+  if (measures)
+    chooseAlgorithms();
+  hasBegun = true;
+}
+
+/// Rank 0's choice is that of all: what is computed on several ranks has the
+/// same bits.
+void Slot::chooseAlgorithms() {
+  for (int64_t number = 0; number < products->size(); ++number) {
+    int64_t choice = std::numeric_limits<int32_t>::max();
+    if (rank.index == 0)
+      choice = products->measure(rank, number, block, blockBytes, [&] {
+        awaitStream(rank.compute, watch, watch.deadline(), [] {});
+      });
+    if (exchange)
+      choice = exchange->agree(rank, int32_t(choice),
+                               static_cast<char *>(block) + blockBytes -
+                                   Exchange::kWordBytes);
+    products->choose(number, choice);
+  }
+  if (rank.index == 0)
+    std::fprintf(stderr,
+                 "remark: %lld of %lld products by a faster algorithm than "
+                 "cuBLASLt's first\n",
+                 static_cast<long long>(products->numOthers()),
+                 static_cast<long long>(products->size()));
 }
 
 tprt_status Slot::queue(int64_t entry, void *arena, void *const *arguments,

@@ -27,10 +27,15 @@ public:
   /// How many of the run's collectives have begun and ended on the GPU.
   using Progress = std::function<void(int64_t begun, int64_t ended)>;
 
-  /// With `capturesEntries` an entry that runs again is one launch.
+  /// What a user may ask for.
+  struct Wishes {
+    bool graphs = false;   ///< an entry that runs again is one launch
+    bool measures = false; ///< algorithms of products, before the first run
+  };
+
   Slot(const Program &program, int64_t rank, int gpu, const Watch &watch,
        Count count, Progress progress, std::unique_ptr<Exchange> exchange,
-       bool capturesEntries);
+       const Wishes &wishes);
   Slot(const Slot &) = delete;
   ~Slot();
 
@@ -71,6 +76,8 @@ private:
   void select() { TPRT_CHECK(cudaSetDevice(gpu)); }
   tprt_status queue(int64_t entry, void *arena, void *const *arguments,
                     void *const *results);
+  void begin();
+  void chooseAlgorithms();
   void finish();
   void mark(size_t number);
   void lookAtCollectives();
@@ -107,7 +114,7 @@ private:
   void *block = nullptr;
   int64_t blockBytes = 0;
   void *own = nullptr; ///< the block, if it is not the exchange's
-  bool isShared = false;
+  bool measures, hasBegun = false;
 };
 
 } // namespace tprt_cuda

@@ -16,6 +16,7 @@
 #include "cuda_fp16.h"
 #include "cuda_runtime.h"
 
+#include <cstdlib>
 #include <cstring>
 
 typedef enum { CUDA_R_32F, CUDA_R_64F, CUDA_R_16BF, CUDA_R_16F } cudaDataType_t;
@@ -55,9 +56,12 @@ typedef SimulatedProduct *cublasLtMatmulDesc_t;
 typedef SimulatedLayout *cublasLtMatrixLayout_t;
 typedef struct Simulated *cublasLtHandle_t;
 typedef struct Simulated *cublasLtMatmulPreference_t;
-struct cublasLtMatmulAlgo_t {};
+struct cublasLtMatmulAlgo_t {
+  int number;
+};
 struct cublasLtMatmulHeuristicResult_t {
   cublasLtMatmulAlgo_t algo;
+  cublasStatus_t state;
 };
 
 inline const char *cublasLtGetStatusString(cublasStatus_t) {
@@ -127,14 +131,27 @@ cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t,
                                      const void *, size_t) {
   return CUBLAS_STATUS_SUCCESS;
 }
-inline cublasStatus_t
-cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t,
-                               cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
-                               cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
-                               cublasLtMatmulPreference_t, int,
-                               cublasLtMatmulHeuristicResult_t *, int *count) {
-  *count = 1;
+inline cublasStatus_t cublasLtMatmulAlgoGetHeuristic(
+    cublasLtHandle_t, cublasLtMatmulDesc_t, cublasLtMatrixLayout_t,
+    cublasLtMatrixLayout_t, cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
+    cublasLtMatmulPreference_t, int wanted,
+    cublasLtMatmulHeuristicResult_t *results, int *count) {
+  *count = wanted < 3 ? wanted : 3;
+  for (int i = 0; i < *count; ++i)
+    results[i] = {{i}, CUBLAS_STATUS_SUCCESS};
   return CUBLAS_STATUS_SUCCESS;
+}
+
+/// SIMULATED_FASTEST=n: algorithm n takes the least time, others more the
+/// further they are from it. SIMULATED_PRODUCT_LOG=1 tells which are used.
+inline void useAlgorithm(const cublasLtMatmulAlgo_t *algorithm,
+                         cudaStream_t stream) {
+  const char *fastest = std::getenv("SIMULATED_FASTEST");
+  stream->cost +=
+      1 + std::abs(algorithm->number - (fastest ? std::atoi(fastest) : 0));
+  if (std::getenv("SIMULATED_PRODUCT_LOG"))
+    std::fprintf(stderr, "simulated: a product by algorithm %d\n",
+                 algorithm->number);
 }
 
 inline float wide(float x) { return x; }
@@ -184,8 +201,8 @@ cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t product,
                const void *alpha, const void *a, cublasLtMatrixLayout_t la,
                const void *b, cublasLtMatrixLayout_t lb, const void *beta,
                const void *c, cublasLtMatrixLayout_t lc, void *d,
-               cublasLtMatrixLayout_t ld, const cublasLtMatmulAlgo_t *, void *,
-               size_t, cudaStream_t stream) {
+               cublasLtMatrixLayout_t ld, const cublasLtMatmulAlgo_t *algorithm,
+               void *, size_t, cudaStream_t stream) {
   bool ta = product->transposes[0] == CUBLAS_OP_T,
        tb = product->transposes[1] == CUBLAS_OP_T;
   bool agrees =
@@ -195,6 +212,7 @@ cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t product,
       c == d && lc == ld && la->batch == ld->batch && lb->batch == ld->batch;
   if (!agrees)
     return CUBLAS_STATUS_INVALID_VALUE;
+  useAlgorithm(algorithm, stream);
   const int64_t ones[2] = {load64(alpha, ld->type), load64(beta, ld->type)};
   auto run = [&](auto type, auto accumulator) {
     using T = decltype(type);

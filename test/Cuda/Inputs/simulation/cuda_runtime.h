@@ -63,6 +63,7 @@ struct SimulatedStream {
   int device = 0;
   std::deque<std::function<void()>> queue;
   int64_t queued = 0, done = 0;
+  int64_t cost = 0; ///< of the products that were queued, in milliseconds
   bool asked = false;
   bool hangs = false;              ///< what is first has no end
   SimulatedGraph *graph = nullptr; ///< that captures it
@@ -201,6 +202,7 @@ struct SimulatedEvent {
   cudaStream_t stream = nullptr;
   int64_t position = 0;
   SimulatedGraph *graph = nullptr;
+  int64_t cost = 0;
 };
 typedef SimulatedEvent *cudaEvent_t;
 
@@ -216,10 +218,11 @@ inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned) {
 inline cudaError_t cudaEventCreate(cudaEvent_t *event) {
   return cudaEventCreateWithFlags(event, 0);
 }
-/// Nobody believes the speed of what is simulated.
-inline cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t,
-                                        cudaEvent_t) {
-  *milliseconds = 1;
+/// Products take what the simulated cuBLASLt says, all else nothing.
+inline cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t begin,
+                                        cudaEvent_t end) {
+  const int64_t cost = end->cost - begin->cost;
+  *milliseconds = cost > 0 ? float(cost) : 1;
   return cudaSuccess;
 }
 inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
@@ -237,9 +240,9 @@ inline cudaError_t cudaStreamQuery(cudaStream_t stream) {
 inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   std::lock_guard<std::recursive_mutex> lock(stream->mutex);
   if (stream->graph)
-    *event = {stream, stream->graph->streams[stream].first, stream->graph};
+    *event = {stream, stream->graph->streams[stream].first, stream->graph, 0};
   else
-    *event = {stream, stream->queued, nullptr};
+    *event = {stream, stream->queued, nullptr, stream->cost};
   return cudaSuccess;
 }
 inline cudaError_t cudaEventSynchronize(cudaEvent_t event) {
