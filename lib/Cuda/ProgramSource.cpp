@@ -262,7 +262,9 @@ LogicalResult ProgramWriter::writeKernel(func::FuncOp kernel) {
                   "; its buffers have " + Twine(bytes) +
                   (bytes == 1 ? " byte" : " bytes"));
   return printer.braces(
-      "__global__ void " + kernel.getName() + "(" + parameters + ")",
+      // Else it may take more registers than so many threads have.
+      "__global__ void __launch_bounds__(" + Twine(grid[1]) + ") " +
+          kernel.getName() + "(" + parameters + ")",
       [&] { return printer.printOps(kernel.getBody().front()); });
 }
 

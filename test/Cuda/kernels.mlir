@@ -4,7 +4,7 @@
 
 // A reduced row has a block: threads go through it in vectors, reduce, and go
 // through it again. What is stored to is not const.
-// CHECK-LABEL: __global__ void norm(const float *in0, const float *in1, float *out0, float *out1) {
+// CHECK-LABEL: __global__ void __launch_bounds__(32) norm(const float *in0, const float *in1, float *out0, float *out1) {
 // CHECK-NEXT: for (int64_t [[ROW:i.*]] = int64_t(blockIdx.x); [[ROW]] < 6; [[ROW]] += int64_t(gridDim.x)) {
 // CHECK-NEXT: Vector<float, 4> [[SUM:v[0-9]+]] = splat<4>(0.0f);
 // CHECK-NEXT: for (int64_t [[I:i.*]] = int64_t(threadIdx.x); [[I]] < 8; [[I]] += int64_t(blockDim.x)) {
@@ -35,7 +35,7 @@ func.func private @norm(%x: tensor<6x32xf32>, %w: tensor<32xf32>) -> (tensor<6x3
 
 // bf16 is computed in f32 and rounded after every operation, as on CPUs; eight of
 // them would fit a load, but their f32 do not.
-// CHECK-LABEL: __global__ void narrow(const __nv_bfloat16 *in0, __nv_bfloat16 *out0) {
+// CHECK-LABEL: __global__ void __launch_bounds__(256) narrow(const __nv_bfloat16 *in0, __nv_bfloat16 *out0) {
 // CHECK: const Vector<__nv_bfloat16, 8> [[X:v[0-9]+]] = load<8>(in0 + {{v[0-9]+}});
 // CHECK-NEXT: const Vector<float, 8> [[WIDE:v[0-9]+]] = cast<float>([[X]]);
 // CHECK-NEXT: const Vector<float, 8> [[Y:v[0-9]+]] = [[WIDE]] * [[WIDE]];
@@ -46,7 +46,7 @@ func.func private @narrow(%x: tensor<64xbf16>) -> tensor<64xbf16> attributes {rt
 }
 
 // 7 elements have no vectors. Comparisons that NaN passes are negations.
-// CHECK-LABEL: __global__ void choose(
+// CHECK-LABEL: __global__ void __launch_bounds__(256) choose(
 // CHECK: const float [[A:v[0-9]+]] = in0[
 // CHECK: const float [[B:v[0-9]+]] = in1[
 // CHECK-NEXT: const bool [[C:v[0-9]+]] = !([[A]] >= [[B]]);
@@ -61,7 +61,7 @@ func.func private @choose(%a: tensor<7xf32>, %b: tensor<7xf32>) -> tensor<7xf32>
 }
 
 // Positions: lanes count up; literals of integers have a type where it matters.
-// CHECK-LABEL: __global__ void positions(
+// CHECK-LABEL: __global__ void __launch_bounds__(256) positions(
 // CHECK: Vector<int64_t, 4>{{[{][{]}}0, 1, 2, 3}};
 // CHECK: cast<int32_t>(
 // CHECK: splat<4>(int32_t(5))
@@ -75,7 +75,7 @@ func.func private @positions() -> tensor<8xf32> attributes {rt.kernel} {
 }
 
 // Data of the program is aligned for whole loads.
-// CHECK-LABEL: __global__ void data(
+// CHECK-LABEL: __global__ void __launch_bounds__(256) data(
 // CHECK: load<4>(data_constant_0 + {{v[0-9]+}});
 func.func private @data(%x: tensor<2x4xf32>) -> tensor<2x4xf32> attributes {rt.kernel} {
   %cst = arith.constant dense<[1.0, 2.0, 0.5, -3.25]> : tensor<4xf32>

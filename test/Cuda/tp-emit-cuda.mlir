@@ -23,7 +23,7 @@ func.func @forward(
   return %7 : tensor<4x8xf32>
 }
 // CHECK: // 2 launches, the first for layers.0; its buffers have 512 bytes
-// CHECK-NEXT: __global__ void kernel_0(const float *in0, float *out0) {
+// CHECK-NEXT: __global__ void __launch_bounds__(256) kernel_0(const float *in0, float *out0) {
 // CHECK: tprt_cuda::tanh(
 // CHECK-NOT: __global__
 

@@ -68,7 +68,7 @@ def specs(is_tiny):
 
 def kernels_of(source):
     """Of each kernel in a program's source the bytes of its buffers and the module that it is for first."""
-    pattern = r"// \d+ launch(?:es)?(?:, the first for (\S+))?; its buffers have (\d+) bytes?\n__global__ void (kernel_\d+)\("
+    pattern = r"// \d+ launch(?:es)?(?:, the first for (\S+))?; its buffers have (\d+) bytes?\n__global__ void __launch_bounds__\(\d+\) (kernel_\d+)\("
     return {name: [int(size), first] for first, size, name in re.findall(pattern, source)}
 
 

@@ -30,7 +30,7 @@
 
 namespace tprt_cuda {
 
-constexpr int kThreads = 256;
+constexpr int kThreads = 256, kTopKThreads = 1024;
 
 /// Blocks for `count` elements, one a thread; threads go round if they are
 /// more.
@@ -420,8 +420,9 @@ TPRT_DEVICE Candidate<Wide<T>> firstAfter(const Candidate<Wide<T>> &previous,
 /// A block has a segment; in every round the thread whose element was taken
 /// looks for its next one.
 template <typename Call, typename T>
-__global__ void topKKernel(const T *values, const int32_t *ids, int64_t start,
-                           T *outValues, int32_t *outIds) {
+__global__ void __launch_bounds__(kTopKThreads)
+    topKKernel(const T *values, const int32_t *ids, int64_t start, T *outValues,
+               int32_t *outIds) {
   constexpr tprt_top_k_desc desc = Call::desc;
   for (int64_t segment = blockIdx.x; segment < desc.outer * desc.segments;
        segment += gridDim.x) {
@@ -449,7 +450,7 @@ template <typename Call, typename T>
 tprt_status top_k(Rank *rank, const T *values, const int32_t *ids,
                   int64_t start, T *outValues, int32_t *outIds) {
   TPRT_LAUNCH((topKKernel<Call, T>), Call::desc.outer * Call::desc.segments,
-              1024, rank->compute)
+              kTopKThreads, rank->compute)
   (values, ids, start, outValues, outIds);
   TPRT_LAUNCHED(rank);
   return TPRT_OK;
