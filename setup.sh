@@ -20,7 +20,7 @@ tp_packages=(
   clang-22 lld-22 libclang-rt-22-dev clang-tidy-22 clang-format-22
   ccache cmake ninja-build
   libgtest-dev libbenchmark-dev nlohmann-json3-dev libopenblas-pthread-dev libopenmpi-dev openmpi-bin
-  zlib1g-dev python3 python3-venv ca-certificates
+  zlib1g-dev python3 python3-venv ca-certificates iproute2
 )
 
 tp_die() {

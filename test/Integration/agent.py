@@ -5,7 +5,8 @@
 Listens on MASTER_PORT itself, as torchrun's agent may, so that nobody else can; sets the environment of each rank; and
 when a process fails ends the others, first by SIGTERM. Process ids go to pid.RANK. With TP_TEST_NEIGHBOUR in the
 environment a stranger, who never says a word, listens on the port after MASTER_PORT. With TP_TEST_SLURM processes have srun's variables
-for their number and rank, and torchrun's for where they meet.
+for their number and rank, and torchrun's for where they meet. With TP_TEST_MACHINES, names of network namespaces, ranks are spread over
+these, and MASTER_ADDR and MASTER_PORT are the environment's.
 """
 
 from __future__ import annotations
@@ -50,17 +51,18 @@ def listen() -> list[socket.socket]:
 
 def main() -> int:
     commands = json.loads(sys.argv[1])
-    listeners = listen()
+    machines = os.environ.get("TP_TEST_MACHINES", "").split()
+    listeners = [] if machines else listen()
     size = str(len(commands))
-    shared = {
-        "MASTER_ADDR": "localhost",
-        "MASTER_PORT": str(listeners[0].getsockname()[1]),
-        "TORCHELASTIC_RUN_ID": f"run-{os.getpid()}",
-        "TORCHELASTIC_RESTART_COUNT": "0",
-    }
+    each = len(commands) // max(len(machines), 1)
+    shared = {"TORCHELASTIC_RUN_ID": f"run-{os.getpid()}", "TORCHELASTIC_RESTART_COUNT": "0"}
+    if listeners:
+        shared |= {"MASTER_ADDR": "localhost", "MASTER_PORT": str(listeners[0].getsockname()[1])}
     processes = []
     for rank, command in enumerate(commands):
-        own = {"WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, "RANK": str(rank), "LOCAL_RANK": str(rank)}
+        if machines:
+            command = ["ip", "netns", "exec", machines[rank // each], *command]
+        own = {"WORLD_SIZE": size, "LOCAL_WORLD_SIZE": str(each), "RANK": str(rank), "LOCAL_RANK": str(rank % each)}
         if "TP_TEST_SLURM" in os.environ:
             own = {"SLURM_STEP_NUM_TASKS": size, "SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank), "SLURM_JOB_ID": "7"}
         process = subprocess.Popen(command, env=os.environ | shared | own, stdin=subprocess.DEVNULL)

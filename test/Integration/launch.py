@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +50,15 @@ def long_model(directory: Path) -> Path:
 
 
 MPIRUN, TORCHRUN = "mpirun", "torchrun"
+# One of these, or what makes a command line of those of the ranks.
+Launcher = str | Callable[[Sequence[Sequence[str]]], list[str]]
 
 
 class Job:
     """tp-run, launched. `commands` are the arguments of each rank."""
 
     def __init__(
-        self, tools: Tools, commands: Sequence[Sequence[str | Path]], launcher: str = MPIRUN, **environment: str
+        self, tools: Tools, commands: Sequence[Sequence[str | Path]], launcher: Launcher = MPIRUN, **environment: str
     ) -> None:
         self.tools, self.size = tools, len(commands)
         self.flight = tools.work / "flight"
@@ -64,7 +66,8 @@ class Job:
         for old in tools.work.glob("pid.*"):
             old.unlink()
         lines = [[str(tools.bin / "tp-run"), *map(str, command)] for command in commands]
-        line = self.mpirun(lines) if launcher == MPIRUN else self.torchrun(lines)
+        own = {MPIRUN: self.mpirun, TORCHRUN: self.torchrun}
+        line = (own[launcher] if isinstance(launcher, str) else launcher)(lines)
         self.began = time.monotonic()
         with open(tools.work / "out", "wb") as out, open(tools.work / "err", "wb") as err:
             self.process = subprocess.Popen(
@@ -159,7 +162,7 @@ class Job:
 
 
 def run_processes(
-    tools: Tools, ranks: int, *command: str | Path, launcher: str = MPIRUN, seconds: float = 240, **environment: Any
+    tools: Tools, ranks: int, *command: str | Path, launcher: Launcher = MPIRUN, seconds: float = 240, **environment: Any
 ) -> Run:
     """A run that must succeed."""
     result = Job(tools, [command] * ranks, launcher, **environment).wait(seconds)
