@@ -161,7 +161,7 @@ ProductTimes timeProduct(Bench &bench, int64_t rows, int64_t columns,
                          int64_t inner) {
   const MatmulShape shape = {TPRT_BF16, true,  false, rows, columns,
                              inner,     inner, inner, rows, 1,
-                             0,         0,     0,     64};
+                             0,         0,     0,     64,   false};
   Program program = {};
   program.numMatmuls = 1;
   program.matmuls = &shape;
@@ -173,8 +173,9 @@ ProductTimes timeProduct(Bench &bench, int64_t rows, int64_t columns,
   ProductTimes times = {0, 1e30, products.candidates(0)};
   for (int64_t candidate = 0; candidate < times.candidates; ++candidate) {
     products.choose(0, candidate);
-    const double time = bench.time(
-        [&] { return products.queue(&bench.rank, 0, a, b, false, c); });
+    const double time = bench.time([&] {
+      return products.queue(&bench.rank, 0, a, b, false, nullptr, c);
+    });
     times.first = candidate == 0 ? time : times.first;
     times.best = std::min(times.best, time);
   }

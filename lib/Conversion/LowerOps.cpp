@@ -27,7 +27,8 @@ struct LowerContract : RuntimePattern<nn::ContractOp> {
     if (failed(out))
       return failure();
     rt::ContractOp::create(rewriter, op.getLoc(), adaptor.getLhs(),
-                           adaptor.getRhs(), out->front(), op.getEquation());
+                           adaptor.getRhs(), /*bias=*/Value(), out->front(),
+                           op.getEquation());
     rewriter.replaceOp(op, *out);
     return success();
   }

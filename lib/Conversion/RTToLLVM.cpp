@@ -503,7 +503,7 @@ struct RTToLLVMPass : public tp::impl::RTToLLVMBase<RTToLLVMPass> {
     }
     for (func::FuncOp function : entries) {
       if (failed(checkBuffers(function)) || failed(checkHalves(function)) ||
-          failed(checkMarks(function)) ||
+          failed(checkMarks(function)) || failed(checkBiases(function)) ||
           failed(convertEntry(makeEntry(function), symbols)))
         return signalPassFailure();
     }
@@ -520,6 +520,14 @@ struct RTToLLVMPass : public tp::impl::RTToLLVMBase<RTToLLVMPass> {
     kernel->setAttr("passthrough",
                     Builder(kernel).getStrArrayAttr({"noinline"}));
     kernel->removeAttr(rt::kKernelName);
+  }
+
+  static LogicalResult checkBiases(func::FuncOp function) {
+    for (auto contract : function.getOps<rt::ContractOp>())
+      if (contract.getBias())
+        return contract.emitOpError("adds a bias, which only programs for GPUs "
+                                    "do; leave out rt-fold-bias");
+    return success();
   }
 
   /// What is started is waited for, later and by nothing else.

@@ -196,7 +196,7 @@ static int64_t alignmentOf(rt::ContractOp op, const Product &product) {
 
 /// The initialiser of its tprt_cuda::MatmulShape.
 static std::string shapeOf(const Product &product, StringRef type,
-                           int64_t alignment) {
+                           int64_t alignment, bool addsBias) {
   const Dim &batch = product.batch;
   bool exchanged = product.exchanged;
   std::string text;
@@ -210,8 +210,15 @@ static std::string shapeOf(const Product &product, StringRef type,
         product.c.leading, batch.extent, exchanged ? batch.b : batch.a,
         exchanged ? batch.a : batch.b, batch.c, alignment})
     os << ", " << number;
-  os << "}";
+  os << (addsBias ? ", true}" : ", false}");
   return text;
+}
+
+/// Whether a bias of so many elements is along the columns that cuBLASLt sees,
+/// and all is added at once.
+static bool takesBias(const Product &product, int64_t elements) {
+  return product.exchanged && product.column.extent == elements &&
+         product.column.c == 1 && product.innerLoops.empty();
 }
 
 namespace {
@@ -236,19 +243,26 @@ struct ContractSource
                              "contracted dims are no one dim in memory, and "
                              "sums would be rounded to ")
              << element << " on the way";
+    Value bias = contract.getBias();
+    if (bias &&
+        !takesBias(*product, cast<MemRefType>(bias.getType()).getNumElements()))
+      return op->emitOpError("cannot be written as CUDA source: cuBLASLt adds "
+                             "a bias to whole rows only");
     unsigned number = printer.tables.addMatmul(
-        ::shapeOf(*product, type, alignmentOf(contract, *product)));
+        ::shapeOf(*product, type, alignmentOf(contract, *product), bool(bias)));
     printer.comment("\"" + contract.getEquation() + "\"");
     Pointers pointers{printer.nameOf(contract.getLhs()),
                       printer.nameOf(contract.getRhs()),
-                      printer.nameOf(contract.getOut()), ""};
+                      printer.nameOf(contract.getOut()),
+                      bias ? printer.nameOf(bias) : "", ""};
     return printLoops(printer, *product, number, 0, pointers);
   }
 
 private:
-  /// The operands at the point of the loops, and whether it is their first.
+  /// The operands at the point of the loops, the bias if there is one, and
+  /// whether it is their first.
   struct Pointers {
-    std::string a, b, c, isFirst;
+    std::string a, b, c, bias, isFirst;
   };
 
   static LogicalResult printLoops(SourcePrinter &printer,
@@ -256,7 +270,9 @@ private:
                                   size_t depth, const Pointers &at) {
     size_t numLoops = product.loops.size();
     if (depth == numLoops + product.innerLoops.size()) {
-      std::string adds = at.isFirst.empty() ? "" : ", !(" + at.isFirst + ")";
+      std::string adds = !at.bias.empty()     ? ", false, " + at.bias
+                         : at.isFirst.empty() ? ""
+                                              : ", !(" + at.isFirst + ")";
       printer.line("TPRT_TRY(multiply(rank, " + Twine(number) + ", " +
                    (product.exchanged ? at.b : at.a) + ", " +
                    (product.exchanged ? at.a : at.b) + ", " + at.c + adds +
@@ -272,7 +288,7 @@ private:
                          : (pointer + " + " + i + " * " + Twine(stride)).str();
     };
     Pointers next{step(at.a, dim.a), step(at.b, dim.b), step(at.c, dim.c),
-                  at.isFirst};
+                  at.bias, at.isFirst};
     if (isInner)
       next.isFirst += (at.isFirst.empty() ? "" : " && ") + i + " == 0";
     return printer.braces(

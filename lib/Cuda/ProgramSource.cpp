@@ -47,6 +47,7 @@ static LogicalResult prepare(ModuleOp module) {
   if (failed(lowerToRuntimeLevel(module)))
     return failure();
   PassManager manager(module.getContext());
+  manager.addPass(createRTFoldBias());
   RTEmitKernelsOptions kernels;
   kernels.threads = true;
   manager.addPass(createRTEmitKernels(kernels));

@@ -81,6 +81,12 @@ void Products::create(const MatmulShape &shape, Matmul &product) {
   };
   setTranspose(CUBLASLT_MATMUL_DESC_TRANSA, shape.transposeA);
   setTranspose(CUBLASLT_MATMUL_DESC_TRANSB, shape.transposeB);
+  product.addsBias = shape.addsBias;
+  const auto epilogue =
+      shape.addsBias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
+  TPRT_CHECK_BLAS(cublasLtMatmulDescSetAttribute(product.operation,
+                                                 CUBLASLT_MATMUL_DESC_EPILOGUE,
+                                                 &epilogue, sizeof epilogue));
   auto createLayout = [&](cublasLtMatrixLayout_t *layout, bool transposed,
                           int64_t rows, int64_t columns, int64_t leading,
                           int64_t stride) {
@@ -130,7 +136,8 @@ void Products::findAlgorithms(const MatmulShape &shape, Matmul &product) {
   if (status != CUBLAS_STATUS_SUCCESS || count == 0)
     raise(TPRT_UNSUPPORTED, "cuBLASLt has no algorithm for a product of ",
           shape.rows, "x", shape.inner, " and ", shape.inner, "x",
-          shape.columns, status != CUBLAS_STATUS_SUCCESS ? ": " : "",
+          shape.columns, shape.addsBias ? " with a bias" : "",
+          status != CUBLAS_STATUS_SUCCESS ? ": " : "",
           status != CUBLAS_STATUS_SUCCESS ? cublasLtGetStatusString(status)
                                           : "");
   for (int i = 0; i < count; ++i)
@@ -232,8 +239,8 @@ int64_t Products::measure(Rank &rank, int64_t number, const void *block,
     for (int64_t i = -1; i < many && works; ++i, ++turn) {
       if (i == 0) // the one before has warmed up
         TPRT_CHECK(cudaEventRecord(measurement.begin, rank.compute));
-      works = multiply(rank, product, a.at(turn), b.at(turn), false, c) ==
-              CUBLAS_STATUS_SUCCESS;
+      works = multiply(rank, product, a.at(turn), b.at(turn), false, block,
+                       c) == CUBLAS_STATUS_SUCCESS;
     }
     TPRT_CHECK(cudaEventRecord(measurement.end, rank.compute));
     finish();
@@ -258,7 +265,13 @@ int64_t Products::measure(Rank &rank, int64_t number, const void *block,
 
 cublasStatus_t Products::multiply(const Rank &rank, const Matmul &plan,
                                   const void *a, const void *b, bool adds,
-                                  void *c) const {
+                                  const void *bias, void *c) const {
+  if (plan.addsBias) { // the description is this rank's own
+    const cublasStatus_t status = cublasLtMatmulDescSetAttribute(
+        plan.operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias);
+    if (status != CUBLAS_STATUS_SUCCESS)
+      return status;
+  }
   return cublasLtMatmul(blas, plan.operation, plan.one, a, plan.a, b, plan.b,
                         adds ? plan.one : plan.zero, c, plan.c, c, plan.c,
                         &plan.candidates[plan.chosen], workspace,
@@ -266,9 +279,10 @@ cublasStatus_t Products::multiply(const Rank &rank, const Matmul &plan,
 }
 
 tprt_status Products::queue(Rank *rank, int64_t number, const void *a,
-                            const void *b, bool adds, void *c) const {
+                            const void *b, bool adds, const void *bias,
+                            void *c) const {
   const cublasStatus_t status =
-      multiply(*rank, matmuls[size_t(number)], a, b, adds, c);
+      multiply(*rank, matmuls[size_t(number)], a, b, adds, bias, c);
   return status == CUBLAS_STATUS_SUCCESS
              ? TPRT_OK
              : rank->fail(TPRT_FAILED, "cublasLtMatmul",

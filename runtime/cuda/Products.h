@@ -45,7 +45,7 @@ public:
 
   /// See Host::multiply.
   tprt_status queue(Rank *rank, int64_t number, const void *a, const void *b,
-                    bool adds, void *c) const;
+                    bool adds, const void *bias, void *c) const;
 
 private:
   /// A product ready to be called.
@@ -54,13 +54,15 @@ private:
     cublasLtMatrixLayout_t a = nullptr, b = nullptr, c = nullptr;
     std::vector<cublasLtMatmulAlgo_t> candidates; ///< the likely best first
     size_t chosen = 0;
+    bool addsBias = false;
     /// In the type that the product is accumulated in.
     alignas(8) unsigned char one[8] = {}, zero[8] = {};
   };
   void create(const MatmulShape &shape, Matmul &product);
   void findAlgorithms(const MatmulShape &shape, Matmul &product);
   cublasStatus_t multiply(const Rank &rank, const Matmul &plan, const void *a,
-                          const void *b, bool adds, void *c) const;
+                          const void *b, bool adds, const void *bias,
+                          void *c) const;
 
   const MatmulShape *shapes = nullptr;
   cublasLtHandle_t blas = nullptr;

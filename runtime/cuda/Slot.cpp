@@ -338,8 +338,9 @@ void Slot::checkFault() {
 //===----------------------------------------------------------------------===//
 
 tprt_status Slot::multiply(Rank *from, int64_t number, const void *a,
-                           const void *b, bool adds, void *c) {
-  return products->queue(from, number, a, b, adds, c);
+                           const void *b, bool adds, const void *bias,
+                           void *c) {
+  return products->queue(from, number, a, b, adds, bias, c);
 }
 
 tprt_status Slot::attend(Rank *from, const Attention &what, bool *isQueued) {

@@ -55,7 +55,7 @@ public:
   void reset();
 
   tprt_status multiply(Rank *rank, int64_t number, const void *a, const void *b,
-                       bool adds, void *c) override;
+                       bool adds, const void *bias, void *c) override;
   tprt_status communicate(Rank *rank, const Collective &what) override;
   tprt_status attend(Rank *rank, const Attention &what,
                      bool *isQueued) override;

@@ -44,3 +44,11 @@ func.func @no_such_collective(%x: memref<8xf32>) {
   rt.mark "tp.all_reduce" of "mlp" collective 3
   return
 }
+
+// -----
+
+func.func @bias(%x: memref<4x8xf32>, %w: memref<6x8xf32>, %b: memref<6xf32>, %y: memref<4x6xf32>) {
+  // expected-error @+1 {{'rt.contract' op adds a bias, which only programs for GPUs do; leave out rt-fold-bias}}
+  rt.contract %x, %w plus %b into %y "mk,nk->mn" : memref<4x8xf32>, memref<6x8xf32>, memref<6xf32>, memref<4x6xf32>
+  return
+}

@@ -38,6 +38,22 @@ func.func @products(%q: memref<2x4x3x8xf32>, %k: memref<2x8x3x8xf32>, %s: memref
   return
 }
 
+// A bias is added to all rows, which are cuBLASLt's columns; a kernel that adds one is
+// gone.
+// CHECK-LABEL: tprt_status run_bias(
+// CHECK: multiply(rank, 1, argument_1, argument_0, argument_3, false, argument_2)
+// CHECK-NEXT: return TPRT_OK;
+func.func @bias(%x: memref<2x4x8xbf16>, %w: memref<2x3x8xbf16>, %b: memref<2x3xbf16>, %y: memref<2x4x2x3xbf16>) {
+  rt.contract %x, %w into %y "bsk,hdk->bshd" : memref<2x4x8xbf16>, memref<2x3x8xbf16>, memref<2x4x2x3xbf16>
+  rt.launch @add(%y, %b) into (%y) : (memref<2x4x2x3xbf16>, memref<2x3xbf16>) -> memref<2x4x2x3xbf16>
+  return
+}
+func.func private @add(%x: tensor<2x4x2x3xbf16>, %b: tensor<2x3xbf16>) -> tensor<2x4x2x3xbf16> attributes {rt.kernel} {
+  %0 = nn.broadcast %b dims [2, 3] : (tensor<2x3xbf16>) -> tensor<2x4x2x3xbf16>
+  %1 = arith.addf %x, %0 : tensor<2x4x2x3xbf16>
+  return %1 : tensor<2x4x2x3xbf16>
+}
+
 // A dim that is not the first one goes through the scratch buffer.
 // CHECK-LABEL: tprt_status run_collectives(
 // CHECK: // all_gather over tp: model.norm
@@ -120,5 +136,6 @@ func.func @packed(%x: memref<2x3xf32>, %y: memref<2x6xf32>) {
 // CHECK-NEXT: {1, {{[{][{]}}1, 4{{[}][}]}}} /* tp */,
 // CHECK-NEXT: {2, {{[{][{]}}4, 2}, {1, 4{{[}][}]}}} /* dp x tp */,
 // CHECK-NEXT: {2, {{[{][{]}}1, 4}, {4, 2{{[}][}]}}} /* tp x dp */,
-// CHECK: {TPRT_F32, true, false, 8, 4, 8, 24, 24, 8, 3, 8, 8, 32, 64},
-// CHECK: const Program tp_cuda_program = {kVersion, 8, 1536, calls::workspaceBytes, 4, 4, 1, 6, groups, matmuls, entries};
+// CHECK: {TPRT_F32, true, false, 8, 4, 8, 24, 24, 8, 3, 8, 8, 32, 64, false},
+// CHECK-NEXT: {TPRT_BF16, true, false, 6, 8, 8, 8, 8, 6, 1, 0, 0, 0, 64, true},
+// CHECK: const Program tp_cuda_program = {kVersion, 8, 1536, calls::workspaceBytes, 4, 4, 2, 7, groups, matmuls, entries};

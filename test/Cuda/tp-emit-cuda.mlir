@@ -62,8 +62,8 @@ func.func @forward(
 // CHECK: const Group groups[] = {
 // CHECK-NEXT: {1, {{[{][{]}}1, 2{{[}][}]}}} /* tp */,
 // CHECK: const MatmulShape matmuls[] = {
-// CHECK-NEXT: {TPRT_F32, true, false, 16, 4, 8, 8, 8, 16, 1, 0, 0, 0, 64},
-// CHECK-NEXT: {TPRT_F32, true, false, 8, 4, 16, 16, 16, 8, 1, 0, 0, 0, 64},
+// CHECK-NEXT: {TPRT_F32, true, false, 16, 4, 8, 8, 8, 16, 1, 0, 0, 0, 64, false},
+// CHECK-NEXT: {TPRT_F32, true, false, 8, 4, 16, 16, 16, 8, 1, 0, 0, 0, 64, false},
 // CHECK-NEXT: };
 // CHECK: const Entry entries[] = {
 // CHECK-NEXT: {"forward", run_forward, {{[0-9]+}}, 3, 1},

@@ -177,6 +177,37 @@ def RTMarkOps : Pass<"rt-mark-ops", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::rt::RTDialect"];
 }
 
+def RTFoldBias : Pass<"rt-fold-bias", "::mlir::ModuleOp"> {
+  let summary = "lets a contraction add its bias";
+  let description = [{
+    For GPUs, whose library adds a bias to a product before it is stored: a kernel
+    that does nothing but add a broadcast buffer to what a contraction has just
+    written, in place, goes into the contraction. The sum is rounded once where it was
+    rounded twice. A kernel that nobody launches any more goes.
+
+    Before:
+    ```mlir
+    rt.contract %x, %w into %0 "mk,nk->mn"
+        : memref<8x64xbf16>, memref<32x64xbf16>, memref<8x32xbf16>
+    rt.launch @kernel_0(%0, %b) into (%0)
+        : (memref<8x32xbf16>, memref<32xbf16>) -> memref<8x32xbf16>
+    ...
+    func.func private @kernel_0(%x: tensor<8x32xbf16>, %b: tensor<32xbf16>)
+        -> tensor<8x32xbf16> attributes {rt.kernel} {
+      %0 = nn.broadcast %b dims [1] : (tensor<32xbf16>) -> tensor<8x32xbf16>
+      %1 = arith.addf %x, %0 : tensor<8x32xbf16>
+      return %1 : tensor<8x32xbf16>
+    }
+    ```
+    After:
+    ```mlir
+    rt.contract %x, %w plus %b into %0 "mk,nk->mn"
+        : memref<8x64xbf16>, memref<32x64xbf16>, memref<32xbf16>, memref<8x32xbf16>
+    ```
+  }];
+  let dependentDialects = ["::mlir::rt::RTDialect"];
+}
+
 def RTEmitKernels : Pass<"rt-emit-kernels", "::mlir::ModuleOp"> {
   let summary = "writes kernels as vectorised loops, or for threads of a GPU";
   let description = [{

@@ -1,10 +1,10 @@
 #!/bin/sh
-# check-simulation.sh NAME TOLERANCE SHARD-OPTIONS PASSES IMPORT-OPTIONS...: a
-# model's logits on a simulated GPU against the CPU backend's.
+# check-simulation.sh NAME TOLERANCE SHARD-OPTIONS PASSES IMPORT-OPTIONS...: the tiny
+# model (or MODEL), its logits on a simulated GPU against the CPU backend's.
 set -e
 name=$1 tolerance=$2 shard=$3 passes=$4
 shift 4
-tp-import "$INPUTS/tiny" --batch=2 --seq=6 "$@" -o "$name.mlir"
+tp-import "${MODEL:-$INPUTS/tiny}" --batch=2 --seq=6 "$@" -o "$name.mlir"
 tp-opt "$name.mlir" --tp-shard="$shard" --mlir-print-debuginfo -o "$name.sharded.mlir" 2> "$name.log"
 # shellcheck disable=SC2086 # several passes, or none
 tp-opt "$name.sharded.mlir" $passes --mlir-print-debuginfo -o "$name.local.mlir"

@@ -138,6 +138,70 @@ func.func @contract(%x: memref<2x2xf32>) {
 
 // -----
 
+func.func @contract(%x: memref<4x8xf32>, %w: memref<6x8xf32>, %b: memref<6xbf16>, %y: memref<4x6xf32>) {
+  // expected-error @+1 {{adds a bias of its own type, f32, bf16 or f16}}
+  rt.contract %x, %w plus %b into %y "mk,nk->mn" : memref<4x8xf32>, memref<6x8xf32>, memref<6xbf16>, memref<4x6xf32>
+  return
+}
+
+// -----
+
+func.func @contract(%x: memref<4x8xf32>, %w: memref<6x8xf32>, %b: memref<1x4x6xf32>, %y: memref<4x6xf32>) {
+  // expected-error @+1 {{has a bias of one element, or of more dims than the result}}
+  rt.contract %x, %w plus %b into %y "mk,nk->mn" : memref<4x8xf32>, memref<6x8xf32>, memref<1x4x6xf32>, memref<4x6xf32>
+  return
+}
+
+// -----
+
+func.func @contract(%x: memref<4x8xf32>, %w: memref<1x8xf32>, %b: memref<1xf32>, %y: memref<4x1xf32>) {
+  // expected-error @+1 {{has a bias of one element, or of more dims than the result}}
+  rt.contract %x, %w plus %b into %y "mk,nk->mn" : memref<4x8xf32>, memref<1x8xf32>, memref<1xf32>, memref<4x1xf32>
+  return
+}
+
+// -----
+
+func.func @contract(%x: memref<4x8xf32>, %w: memref<6x8xf32>, %b: memref<4xf32>, %y: memref<4x6xf32>) {
+  // expected-error @+1 {{has a bias that is not as the result's last dims}}
+  rt.contract %x, %w plus %b into %y "mk,nk->mn" : memref<4x8xf32>, memref<6x8xf32>, memref<4xf32>, memref<4x6xf32>
+  return
+}
+
+// -----
+
+func.func @contract(%x: memref<4x8xf32>, %w: memref<6x8xf32>, %b: memref<4x6xf32>, %y: memref<4x6xf32>) {
+  // expected-error @+1 {{has a bias that is not as the right operand's own dims}}
+  rt.contract %x, %w plus %b into %y "mk,nk->mn" : memref<4x8xf32>, memref<6x8xf32>, memref<4x6xf32>, memref<4x6xf32>
+  return
+}
+
+// -----
+
+func.func @contract(%x: memref<4x8xf32>, %w: memref<3x2x8xf32>, %b: memref<2x3xf32>, %y: memref<4x2x3xf32>) {
+  // expected-error @+1 {{has a bias that is not as the right operand's own dims}}
+  rt.contract %x, %w plus %b into %y "mk,dhk->mhd" : memref<4x8xf32>, memref<3x2x8xf32>, memref<2x3xf32>, memref<4x2x3xf32>
+  return
+}
+
+// -----
+
+func.func @contract(%x: memref<2x4x8xf32>, %w: memref<2x6x8xf32>, %b: memref<6xf32>, %y: memref<2x4x6xf32>) {
+  // expected-error @+1 {{has a bias that is not as the right operand's own dims}}
+  rt.contract %x, %w plus %b into %y "bmk,bnk->bmn" : memref<2x4x8xf32>, memref<2x6x8xf32>, memref<6xf32>, memref<2x4x6xf32>
+  return
+}
+
+// -----
+
+func.func @contract(%x: memref<4x8x2xf32>, %w: memref<6x2x8xf32>, %b: memref<6xf32>, %y: memref<4x6xf32>) {
+  // expected-error @+1 {{has a bias that is not as the right operand's own dims}}
+  rt.contract %x, %w plus %b into %y "mkj,njk->mn" : memref<4x8x2xf32>, memref<6x2x8xf32>, memref<6xf32>, memref<4x6xf32>
+  return
+}
+
+// -----
+
 func.func @contract(%x: memref<2x2xi16>) {
   // expected-error @+1 {{the runtime has no element type 'i16'}}
   rt.contract %x, %x into %x "mk,nk->mn" : memref<2x2xi16>, memref<2x2xi16>, memref<2x2xi16>

@@ -46,6 +46,9 @@ func.func @calls(%x: memref<8x4xf32>, %w: memref<6x4xf32>, %q: memref<1x2x1x3x4x
   %part = rt.view %x from %c : memref<8x4xf32> to memref<30xf32>
   // CHECK: rt.contract %arg0, %arg1 into %{{.*}} "mk,nk->mn" : memref<8x4xf32>, memref<6x4xf32>, memref<8x6xf32>
   rt.contract %x, %w into %y "mk,nk->mn" : memref<8x4xf32>, memref<6x4xf32>, memref<8x6xf32>
+  %b = rt.buffer 3072 : memref<6xf32>
+  // CHECK: rt.contract %arg0, %arg1 plus %{{.*}} into %{{.*}} "mk,nk->mn" : memref<8x4xf32>, memref<6x4xf32>, memref<6xf32>, memref<8x6xf32>
+  rt.contract %x, %w plus %b into %y "mk,nk->mn" : memref<8x4xf32>, memref<6x4xf32>, memref<6xf32>, memref<8x6xf32>
   // CHECK: rt.attention %arg2, %arg3, %arg3 at %arg4 from %[[C]] into %{{.*}} scale 5.000000e-01 causal window 3 soft_cap 2.000000e+01 of 4
   rt.attention %q, %k, %k at %p from %c into %o scale 0.5 causal window 3 soft_cap 20.0 of 4
       : memref<1x2x1x3x4xf32>, memref<1x5x1x4xf32>, memref<1x5x1x4xf32>, memref<i32>, index, memref<1x2x1x3x4xf32>

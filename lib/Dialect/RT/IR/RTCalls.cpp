@@ -135,7 +135,36 @@ LogicalResult rt::ContractOp::verify() {
     for (char letter : letters)
       if (counts[letter] < 2)
         return emitOpError("dim '") << letter << "' occurs in one tensor only";
-  return success();
+  if (!getBias())
+    return success();
+  std::string reason = whyNotBias(getBias());
+  return reason.empty() ? LogicalResult(success()) : emitOpError(reason);
+}
+
+std::string rt::ContractOp::whyNotBias(Value bias) {
+  auto type = cast<MemRefType>(bias.getType());
+  auto out = cast<MemRefType>(getOut().getType());
+  Type element = out.getElementType();
+  if (type.getElementType() != element ||
+      !(element.isF32() || element.isBF16() || element.isF16()))
+    return "adds a bias of its own type, f32, bf16 or f16";
+  if (type.getRank() > out.getRank() || type.getNumElements() == 1)
+    return "has a bias of one element, or of more dims than the result";
+  nn::Equation equation = *nn::parseEquation(getEquation());
+  StringRef letters = equation.result.take_back(type.getRank());
+  if (type.getShape() != out.getShape().take_back(type.getRank()) ||
+      !type.getLayout().isIdentity())
+    return "has a bias that is not as the result's last dims";
+  // What is left of the right operand are dims that the left one has as well,
+  // in the order in which it has them.
+  auto [before, after] = equation.rhs.split(letters);
+  StringRef contracted = before.empty() ? after : before;
+  if (!equation.rhs.contains(letters) || !(before.empty() || after.empty()) ||
+      !equation.lhs.contains(contracted) ||
+      llvm::any_of(contracted,
+                   [&](char c) { return equation.result.contains(c); }))
+    return "has a bias that is not as the right operand's own dims";
+  return "";
 }
 
 LogicalResult rt::AttentionOp::verify() {

@@ -47,7 +47,7 @@ struct Group {
 
 /// C = A * B of column-major matrices, C: rows x columns. A batch has as many,
 /// `stride` elements apart. All matrices begin at multiples of `alignment`
-/// bytes.
+/// bytes. With a bias, an element for each row is added to all columns.
 struct MatmulShape {
   tprt_dtype type;
   bool transposeA, transposeB;
@@ -55,6 +55,7 @@ struct MatmulShape {
   int64_t leadingA, leadingB, leadingC;
   int64_t batch, strideA, strideB, strideC;
   int64_t alignment;
+  bool addsBias;
 };
 
 struct Rank;
@@ -118,9 +119,10 @@ struct Attention {
 class Host {
 public:
   /// Queues product `number` of the program on the compute stream; `adds` to
-  /// what is in C.
+  /// what is in C. `bias` is null unless the product adds one.
   virtual tprt_status multiply(Rank *rank, int64_t number, const void *a,
-                               const void *b, bool adds, void *c) = 0;
+                               const void *b, bool adds, const void *bias,
+                               void *c) = 0;
   /// Queues it on the communicate stream.
   virtual tprt_status communicate(Rank *rank, const Collective &what) = 0;
   /// Queues it on the compute stream if the host has a library that takes it;
@@ -193,10 +195,12 @@ template <typename T> T *at(void *arena, int64_t offset) {
   return reinterpret_cast<T *>(static_cast<char *>(arena) + offset);
 }
 
-/// C = A * B, or C += A * B, by the number of its shape in the table.
+/// C = A * B, C += A * B or C = A * B + bias, by the number of its shape in the
+/// table.
 inline tprt_status multiply(Rank *rank, int64_t number, const void *a,
-                            const void *b, void *c, bool adds = false) {
-  return rank->host->multiply(rank, number, a, b, adds, c);
+                            const void *b, void *c, bool adds = false,
+                            const void *bias = nullptr) {
+  return rank->host->multiply(rank, number, a, b, adds, bias, c);
 }
 
 inline tprt_status communicate(Rank *rank, const Collective &what) {

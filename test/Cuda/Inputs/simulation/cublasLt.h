@@ -28,8 +28,14 @@ typedef enum {
 enum { CUBLAS_OP_N, CUBLAS_OP_T };
 typedef enum {
   CUBLASLT_MATMUL_DESC_TRANSA,
-  CUBLASLT_MATMUL_DESC_TRANSB
+  CUBLASLT_MATMUL_DESC_TRANSB,
+  CUBLASLT_MATMUL_DESC_EPILOGUE,
+  CUBLASLT_MATMUL_DESC_BIAS_POINTER
 } cublasLtMatmulDescAttributes_t;
+typedef enum {
+  CUBLASLT_EPILOGUE_DEFAULT = 1,
+  CUBLASLT_EPILOGUE_BIAS = 4
+} cublasLtEpilogue_t;
 typedef enum {
   CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT,
   CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET
@@ -45,6 +51,8 @@ typedef enum {
 struct SimulatedProduct {
   cublasComputeType_t compute;
   int32_t transposes[2];
+  cublasLtEpilogue_t epilogue;
+  const void *bias; ///< an element for each row of the result
 };
 struct SimulatedLayout {
   cudaDataType_t type;
@@ -76,7 +84,8 @@ inline cublasStatus_t cublasLtDestroy(cublasLtHandle_t) {
 inline cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *product,
                                                cublasComputeType_t compute,
                                                cudaDataType_t) {
-  *product = new SimulatedProduct{compute, {}};
+  *product =
+      new SimulatedProduct{compute, {}, CUBLASLT_EPILOGUE_DEFAULT, nullptr};
   return CUBLAS_STATUS_SUCCESS;
 }
 inline cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t product) {
@@ -87,9 +96,15 @@ inline cublasStatus_t
 cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t product,
                                cublasLtMatmulDescAttributes_t which,
                                const void *value, size_t bytes) {
-  if (bytes != sizeof(int32_t))
+  const bool isPointer = which == CUBLASLT_MATMUL_DESC_BIAS_POINTER;
+  if (bytes != (isPointer ? sizeof product->bias : sizeof(int32_t)))
     return CUBLAS_STATUS_INVALID_VALUE;
-  std::memcpy(&product->transposes[which], value, bytes);
+  if (isPointer)
+    std::memcpy(&product->bias, value, bytes);
+  else if (which == CUBLASLT_MATMUL_DESC_EPILOGUE)
+    std::memcpy(&product->epilogue, value, bytes);
+  else
+    std::memcpy(&product->transposes[which], value, bytes);
   return CUBLAS_STATUS_SUCCESS;
 }
 inline cublasStatus_t
@@ -184,8 +199,10 @@ void simulateProduct(const SimulatedProduct &product, const void *alpha,
         for (int64_t k = 0; k < inner; ++k)
           sum += wide(left[k * leftStep]) * wide(right[k * rightStep]);
         T &target = d[batch * ld.stride + j * ld.leading + i];
-        narrow(scale * sum + (keep == 0 ? W(0) : keep * W(wide(target))),
-               target);
+        W result = scale * sum + (keep == 0 ? W(0) : keep * W(wide(target)));
+        if (product.epilogue == CUBLASLT_EPILOGUE_BIAS)
+          result += W(wide(static_cast<const T *>(product.bias)[i]));
+        narrow(result, target);
       }
 }
 
@@ -209,7 +226,8 @@ cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t product,
       (ta ? la->columns : la->rows) == ld->rows &&
       (tb ? lb->rows : lb->columns) == ld->columns &&
       (ta ? la->rows : la->columns) == (tb ? lb->columns : lb->rows) &&
-      c == d && lc == ld && la->batch == ld->batch && lb->batch == ld->batch;
+      c == d && lc == ld && la->batch == ld->batch && lb->batch == ld->batch &&
+      (product->epilogue == CUBLASLT_EPILOGUE_DEFAULT) == !product->bias;
   if (!agrees)
     return CUBLAS_STATUS_INVALID_VALUE;
   useAlgorithm(algorithm, stream);

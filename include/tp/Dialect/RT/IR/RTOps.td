@@ -160,12 +160,25 @@ def RT_ContractOp : RT_CallOp<"contract"> {
     rt.contract %a, %b into %c "bsk,nk->bsn"
         : memref<1x8x64xf32>, memref<32x64xf32>, memref<1x8x32xf32>
     ```
+    With `plus` a bias is added to all rows of the result: it has the result's last
+    dims, which are all that the right operand has beside the contracted ones, in
+    their order. So it is what cuBLASLt adds; `rt-fold-bias` makes it.
+    ```mlir
+    rt.contract %a, %b plus %d into %c "bsk,nk->bsn"
+        : memref<1x8x64xf32>, memref<32x64xf32>, memref<32xf32>, memref<1x8x32xf32>
+    ```
   }];
-  let arguments = (ins RT_In<>:$lhs, RT_In<>:$rhs, RT_Out<>:$out,
-                       StrAttr:$equation);
+  let arguments = (ins RT_In<>:$lhs, RT_In<>:$rhs,
+                       Arg<Optional<RT_Buffer>, "", [MemRead]>:$bias,
+                       RT_Out<>:$out, StrAttr:$equation);
   let assemblyFormat = [{
-    $lhs `,` $rhs `into` $out $equation attr-dict
-    `:` type($lhs) `,` type($rhs) `,` type($out)
+    $lhs `,` $rhs (`plus` $bias^)? `into` $out $equation attr-dict
+    `:` type(operands)
+  }];
+  let extraClassDeclaration = [{
+    /// Why `bias` cannot be added to the product, as the op's description says;
+    /// empty if it can.
+    std::string whyNotBias(::mlir::Value bias);
   }];
 }
 
