@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "test" / "reference"))
-from make_checkpoint import CONFIGS, make_config, write_checkpoint  # noqa: E402
+from make_checkpoint import make_config, write_checkpoint  # noqa: E402
+from variants import CONFIGS  # noqa: E402
 
 MODELS = {"llama-3-8b": 32, "llama-3-70b": 80, "llama-3-405b": 126}
 MESHES = {8: ("tp=8", 1), 64: ("dp=8,tp=8", 8), 16384: ("dp=2048,tp=8", 2048)}

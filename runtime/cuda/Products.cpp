@@ -6,6 +6,7 @@
 
 #include "Products.h"
 
+#include "FewColumns.h"
 #include "Groups.h"
 
 #include <algorithm>
@@ -55,7 +56,6 @@ void Products::open(const Program &program) {
     return;
   TPRT_CHECK(cudaMalloc(&workspace, workspaceBytes));
   TPRT_CHECK_BLAS(cublasLtCreate(&blas));
-  shapes = program.matmuls;
   matmuls.resize(size_t(program.numMatmuls));
   for (int64_t i = 0; i < program.numMatmuls; ++i) {
     create(program.matmuls[i], matmuls[size_t(i)]);
@@ -81,7 +81,7 @@ void Products::create(const MatmulShape &shape, Matmul &product) {
   };
   setTranspose(CUBLASLT_MATMUL_DESC_TRANSA, shape.transposeA);
   setTranspose(CUBLASLT_MATMUL_DESC_TRANSB, shape.transposeB);
-  product.addsBias = shape.addsBias;
+  product.shape = &shape;
   const auto epilogue =
       shape.addsBias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
   TPRT_CHECK_BLAS(cublasLtMatmulDescSetAttribute(product.operation,
@@ -142,7 +142,9 @@ void Products::findAlgorithms(const MatmulShape &shape, Matmul &product) {
                                           : "");
   for (int i = 0; i < count; ++i)
     if (i == 0 || found[i].state == CUBLAS_STATUS_SUCCESS)
-      product.candidates.push_back(found[i].algo);
+      product.candidates.push_back({false, found[i].algo});
+  if (isOfFewColumns(shape))
+    product.candidates.push_back({true, {}});
 }
 
 //===----------------------------------------------------------------------===//
@@ -210,8 +212,8 @@ int64_t Products::measure(Rank &rank, int64_t number, const void *block,
                           int64_t blockBytes,
                           const std::function<void()> &finish) {
   constexpr int64_t many = 5;
-  const MatmulShape &shape = shapes[number];
   Matmul &product = matmuls[size_t(number)];
+  const MatmulShape &shape = *product.shape;
   Measurement measurement;
   TPRT_CHECK(cudaEventCreate(&measurement.begin));
   TPRT_CHECK(cudaEventCreate(&measurement.end));
@@ -239,8 +241,9 @@ int64_t Products::measure(Rank &rank, int64_t number, const void *block,
     for (int64_t i = -1; i < many && works; ++i, ++turn) {
       if (i == 0) // the one before has warmed up
         TPRT_CHECK(cudaEventRecord(measurement.begin, rank.compute));
-      works = multiply(rank, product, a.at(turn), b.at(turn), false, block,
-                       c) == CUBLAS_STATUS_SUCCESS;
+      works = multiply(rank, product, a.at(turn), b.at(turn), false,
+                       shape.addsBias ? block : nullptr, c)
+                  .empty();
     }
     TPRT_CHECK(cudaEventRecord(measurement.end, rank.compute));
     finish();
@@ -263,28 +266,36 @@ int64_t Products::measure(Rank &rank, int64_t number, const void *block,
 // Calling
 //===----------------------------------------------------------------------===//
 
-cublasStatus_t Products::multiply(const Rank &rank, const Matmul &plan,
-                                  const void *a, const void *b, bool adds,
-                                  const void *bias, void *c) const {
-  if (plan.addsBias) { // the description is this rank's own
-    const cublasStatus_t status = cublasLtMatmulDescSetAttribute(
-        plan.operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias);
-    if (status != CUBLAS_STATUS_SUCCESS)
-      return status;
+std::string Products::multiply(const Rank &rank, const Matmul &plan,
+                               const void *a, const void *b, bool adds,
+                               const void *bias, void *c) const {
+  const Candidate &candidate = plan.candidates[plan.chosen];
+  if (candidate.isOwn) {
+    const cudaError_t status =
+        queueFewColumns(*plan.shape, a, b, adds, bias, c, rank.compute);
+    return status == cudaSuccess
+               ? ""
+               : join("a product of few columns: ", cudaGetErrorString(status));
   }
-  return cublasLtMatmul(blas, plan.operation, plan.one, a, plan.a, b, plan.b,
-                        adds ? plan.one : plan.zero, c, plan.c, c, plan.c,
-                        &plan.candidates[plan.chosen], workspace,
-                        workspaceBytes, rank.compute);
+  cublasStatus_t status = CUBLAS_STATUS_SUCCESS;
+  if (plan.shape->addsBias) // the description is this rank's own
+    status = cublasLtMatmulDescSetAttribute(
+        plan.operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias);
+  if (status == CUBLAS_STATUS_SUCCESS)
+    status = cublasLtMatmul(blas, plan.operation, plan.one, a, plan.a, b,
+                            plan.b, adds ? plan.one : plan.zero, c, plan.c, c,
+                            plan.c, &candidate.algorithm, workspace,
+                            workspaceBytes, rank.compute);
+  return status == CUBLAS_STATUS_SUCCESS
+             ? ""
+             : join("cublasLtMatmul: ", cublasLtGetStatusString(status));
 }
 
 tprt_status Products::queue(Rank *rank, int64_t number, const void *a,
                             const void *b, bool adds, const void *bias,
                             void *c) const {
-  const cublasStatus_t status =
+  const std::string wrong =
       multiply(*rank, matmuls[size_t(number)], a, b, adds, bias, c);
-  return status == CUBLAS_STATUS_SUCCESS
-             ? TPRT_OK
-             : rank->fail(TPRT_FAILED, "cublasLtMatmul",
-                          cublasLtGetStatusString(status));
+  return wrong.empty() ? TPRT_OK
+                       : rank->fail(TPRT_FAILED, "product", wrong.c_str());
 }

@@ -16,7 +16,7 @@
 namespace tprt_cuda {
 
 /// The products of a program on one rank, each with its algorithm: the one that
-/// cuBLASLt holds best, unless another one is chosen.
+/// cuBLASLt holds best, unless another one is chosen, of its or our own.
 class Products {
 public:
   Products() = default;
@@ -27,7 +27,7 @@ public:
   void open(const Program &program);
 
   int64_t size() const { return int64_t(matmuls.size()); }
-  /// How many algorithms there are to choose from, at least one.
+  /// How many algorithms there are to choose from, at least one; ours is last.
   int64_t candidates(int64_t number) const {
     return int64_t(matmuls[size_t(number)].candidates.size());
   }
@@ -48,23 +48,28 @@ public:
                     bool adds, const void *bias, void *c) const;
 
 private:
+  /// cuBLASLt's, or a kernel (FewColumns.h).
+  struct Candidate {
+    bool isOwn;
+    cublasLtMatmulAlgo_t algorithm;
+  };
   /// A product ready to be called.
   struct Matmul {
+    const MatmulShape *shape = nullptr;
     cublasLtMatmulDesc_t operation = nullptr;
     cublasLtMatrixLayout_t a = nullptr, b = nullptr, c = nullptr;
-    std::vector<cublasLtMatmulAlgo_t> candidates; ///< the likely best first
+    std::vector<Candidate> candidates; ///< the likely best first
     size_t chosen = 0;
-    bool addsBias = false;
     /// In the type that the product is accumulated in.
     alignas(8) unsigned char one[8] = {}, zero[8] = {};
   };
   void create(const MatmulShape &shape, Matmul &product);
   void findAlgorithms(const MatmulShape &shape, Matmul &product);
-  cublasStatus_t multiply(const Rank &rank, const Matmul &plan, const void *a,
-                          const void *b, bool adds, const void *bias,
-                          void *c) const;
+  /// Empty, or what was wrong.
+  std::string multiply(const Rank &rank, const Matmul &plan, const void *a,
+                       const void *b, bool adds, const void *bias,
+                       void *c) const;
 
-  const MatmulShape *shapes = nullptr;
   cublasLtHandle_t blas = nullptr;
   std::vector<Matmul> matmuls;
   void *workspace = nullptr;

@@ -8,6 +8,7 @@ archive, for a machine that has a GPU and nothing else of this project:
 
 Values come from the CPU backend on one rank; weights are random, from a seed."""
 import argparse
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -22,6 +23,9 @@ import benches
 
 here = pathlib.Path(__file__).resolve().parent
 tests = here.parent
+sys.path.insert(0, str(tests / "reference"))
+from variants import BASE, VARIANTS  # noqa: E402
+
 tiny = tests / "Import" / "Inputs" / "tiny"
 largest_megabytes = 60
 everywhere = [1, 2, 3, 4, 8]
@@ -52,6 +56,26 @@ cases = [
          lambda tools: tools.import_model(tests / "Cuda" / "Inputs" / "smollm2-135m", "--entry=generate", "--seq=16",
                                           "--max-seq=64")),
 ]
+
+
+def import_variant(tools, config):
+    return tools.import_model(tools.model(config), "--batch=2", "--seq=13")
+
+
+def write_block(tools, family):
+    module = tools.path(".mlir")
+    script = tests / "Plan" / "Volumes" / "Inputs" / "block.py"
+    module.write_bytes(subprocess.run([sys.executable, script, family, "small"], check=True, stdout=subprocess.PIPE).stdout)
+    return module
+
+
+# The models of test/Integration: configurations of Llama, and a layer of each other family.
+for name, variant in VARIANTS.items():
+    narrow = variant.dtype in ("BF16", "F16")
+    cases.append(case(f"llama-{name}", 3e-2 if narrow else 1e-4, everywhere,
+                      lambda tools, config=BASE | variant.config: import_variant(tools, config)))
+for family in ("gemma-2-2b", "phi-3-mini", "glm-4-9b", "olmo-2-7b", "cohere", "phi-2", "starcoder2-3b"):
+    cases.append(case(f"block-{family}", 1e-4, everywhere, lambda tools, family=family: write_block(tools, family)))
 
 
 class Tools:
@@ -126,7 +150,7 @@ def make(options, folder, bundle):
         shutil.copy(here.parent.parent / "bench" / "cuda.py", bundle / "bench.py")
         shutil.copy((options.plugins or options.build / "bin") / "bench-cuda", bundle / "bin")
         benches.make(tools, bundle / "benches", compiler, options.tiny_benches)
-    lines = []
+    lines, programs = [], []
     for entry in cases:
         if options.only and entry["name"] not in options.only:
             continue
@@ -141,11 +165,17 @@ def make(options, folder, bundle):
             if options.ranks and ranks not in options.ranks:
                 continue
             name = f"{entry['name']}-{ranks}"
-            print(f"compiling {name}", flush=True)
-            tools.run("tp-compile", prepared, *shard_options(entry, ranks), *compiler, "-o",
-                      bundle / "programs" / f"{name}.so")
+            programs.append((name, [prepared, *shard_options(entry, ranks), *compiler]))
             lines.append(f"{name} {entry['name']} {entry['tolerance']} {ranks}\n")
     (bundle / "list").write_text("".join(lines))
+
+    def compile_program(program):
+        name, arguments = program
+        print(f"compiling {name}", flush=True)
+        tools.run("tp-compile", *arguments, "-o", bundle / "programs" / f"{name}.so")
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(compile_program, programs))
 
 
 def numbers(text):

@@ -18,17 +18,9 @@ import numpy as np
 from support import Tools, fail, main
 
 from gguf_writer import Tensor, gguf_bytes
-from make_checkpoint import (
-    BASE,
-    CONFIGS,
-    GGUF_CONFIG,
-    VARIANTS,
-    gguf_metadata,
-    gguf_tensors,
-    make_variant,
-    random_tensors,
-)
+from make_checkpoint import GGUF_CONFIG, gguf_metadata, gguf_tensors, make_variant, random_tensors
 from safetensors_writer import write_checkpoint
+from variants import BASE, CONFIGS, VARIANTS
 
 TIMEOUT = 60
 GENERATE = ("tp-run", "generate", "--mesh=tp=2", "--prompt-ids=1", "--tokens=1")

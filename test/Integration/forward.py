@@ -11,8 +11,9 @@ import numpy as np
 from support import ROOT, Tools, check, check_close, main
 
 from llama_numpy import Llama
-from make_checkpoint import CONFIGS, VARIANTS, make_gguf, make_variant
+from make_checkpoint import make_gguf, make_variant
 from safetensors_writer import write_checkpoint
+from variants import CONFIGS, VARIANTS
 
 RANKS = (1, 2, 3, 4)
 REFERENCE_TOLERANCE, RANKS_TOLERANCE = 1e-4, 1e-5

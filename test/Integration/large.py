@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from support import Tools, check, main
 
-from make_checkpoint import CONFIGS, make_config
+from make_checkpoint import make_config
+from variants import CONFIGS
 from report import check_form, check_llama
 
 MESHES = {8: {"tp": 8}, 64: {"dp": 8, "tp": 8}, 16384: {"dp": 2048, "tp": 8}}

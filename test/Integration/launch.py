@@ -16,8 +16,9 @@ from typing import Any
 
 from support import Run, Tools, check, fail, skip
 
-from make_checkpoint import BASE, random_tensors
+from make_checkpoint import random_tensors
 from safetensors_writer import write_checkpoint
+from variants import BASE
 
 # Longest wait for another rank that the tests ask for, and what may pass beyond it until the launcher returns: hearing
 # the other ranks, ending, and a machine that does other things as well.

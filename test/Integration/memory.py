@@ -22,7 +22,8 @@ from support import Tools, check, fail, main, smollm2
 
 from checkpoint_files import BLOCKS
 from gguf_file import GgufFile, TensorInfo
-from make_checkpoint import CONFIGS, VARIANTS, make_config, make_variant
+from make_checkpoint import make_config, make_variant
+from variants import CONFIGS, VARIANTS
 
 MOST = 1.02  # of the bound
 RANKS = (1, 2, 3, 4)

@@ -8,7 +8,8 @@ from support import stories as stories_model
 
 from chat import load_chat, stream_text
 from llama_numpy import Cache, Llama
-from make_checkpoint import GGUF_CONFIG, VARIANTS, make_gguf, make_variant, random_tensors
+from make_checkpoint import GGUF_CONFIG, make_gguf, make_variant, random_tensors
+from variants import VARIANTS
 from safetensors_writer import write_checkpoint
 
 

@@ -218,11 +218,13 @@ inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned) {
 inline cudaError_t cudaEventCreate(cudaEvent_t *event) {
   return cudaEventCreateWithFlags(event, 0);
 }
-/// Products take what the simulated cuBLASLt says, all else nothing.
+/// Products take what the simulated cuBLASLt says; all else more than any of
+/// them if SIMULATED_FASTEST says which is the fastest, or less.
 inline cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t begin,
                                         cudaEvent_t end) {
   const int64_t cost = end->cost - begin->cost;
-  *milliseconds = cost > 0 ? float(cost) : 1;
+  const float others = std::getenv("SIMULATED_FASTEST") ? 1000 : 1;
+  *milliseconds = cost > 0 ? float(cost) : others;
   return cudaSuccess;
 }
 inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
