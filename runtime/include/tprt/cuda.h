@@ -13,8 +13,8 @@
 //  * cuda/Reduce.h: reductions over lanes and over a block;
 //  * cuda/Rank.h: what a program and its host know of one another: the streams
 //    of a rank, products and collectives, and how a call that fails ends a run;
-//  * cuda/Kernels.h, cuda/Attention.h: the functions of tprt.h's program API,
-//    with the same descriptors.
+//  * cuda/Kernels.h, cuda/Attention.h (with Softmax.h and AttentionTiles.h): the
+//    functions of tprt.h's program API, with the same descriptors.
 //
 // Not yet measured: no part of this has run on a GPU. It is tested by compiling
 // programs and plugin for a CPU (test/Cuda).

@@ -5,7 +5,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Made for decode steps, which are bound by the reading of keys and values: it
-// uses no tensor cores. Where there are many queries the host may know better.
+// uses no tensor cores. Where there are many queries the host may know better;
+// if it does not, AttentionTiles.h does.
 //
 // A block has one query, one head of keys, all query heads of its group (or a
 // part of them) and a part of the keys, so that keys and values are read once,
@@ -27,7 +28,9 @@
 #ifndef TPRT_CUDA_ATTENTION_H
 #define TPRT_CUDA_ATTENTION_H
 
+#include "tprt/cuda/AttentionTiles.h"
 #include "tprt/cuda/Kernels.h"
+#include "tprt/cuda/Softmax.h"
 
 namespace tprt_cuda {
 
@@ -55,9 +58,6 @@ template <typename T> constexpr bool isNarrow = !std::is_same_v<T, Wide<T>>;
 // Who does what
 //===----------------------------------------------------------------------===//
 
-TPRT_CONSTEXPR int64_t ceilDivide(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
 TPRT_CONSTEXPR int64_t powerOfTwoFrom(int64_t least) {
   int64_t power = 1;
   while (power < least)
@@ -124,13 +124,6 @@ template <typename Call, typename T> struct AttentionShape {
 //===----------------------------------------------------------------------===//
 // Running softmax
 //===----------------------------------------------------------------------===//
-
-/// exp(x - maximum), 0 for what is not there; NaN stays NaN.
-template <typename W> TPRT_DEVICE W weightOf(W x, W maximum) {
-  return x == W(-INFINITY) ? W(0) : ::exp(x - maximum);
-}
-/// NaN is passed over: it comes out of weightOf.
-template <typename W> TPRT_DEVICE W largerOf(W a, W b) { return b > a ? b : a; }
 
 /// Sums of N values over `sharers` lanes, N of them at most as many: lane l
 /// gets that of value l % N. With N = 4, lanes 0 to 3 exchange two values each,
@@ -432,9 +425,19 @@ tprt_status attention(Rank *rank, const T *q, const T *k, const T *v,
                                   &isQueued));
     if (isQueued && !desc.causal)
       return TPRT_OK;
+    // None may stand beyond the keys.
+    if (isQueued && !offset && start + desc.queries <= desc.keys)
+      return TPRT_OK;
     if (isQueued) {
       TPRT_LAUNCH((attentionTailKernel<Call, T>), kTailBlocks, threads,
                   rank->compute)
+      (scale, cap, q, k, v, offset, start, out);
+      TPRT_LAUNCHED(rank);
+      return TPRT_OK;
+    }
+    if constexpr (takesTiles<Call, T>()) {
+      TPRT_LAUNCH((attentionTilesKernel<Call, T>), (TileShape<Call, T>::blocks),
+                  kTileWarps * kWarp, rank->compute)
       (scale, cap, q, k, v, offset, start, out);
       TPRT_LAUNCHED(rank);
       return TPRT_OK;

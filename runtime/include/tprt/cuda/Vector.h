@@ -45,6 +45,10 @@ TPRT_DEVICE void store(T *address, Vector<T, N> value) {
   *reinterpret_cast<Vector<T, N> *>(address) = value;
 }
 
+TPRT_CONSTEXPR int64_t ceilDivide(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+
 /// The most elements of a load where all of `multiples` are multiples of it,
 /// and buffers begin at multiples of `alignment` bytes.
 template <typename T, typename... Extents>

@@ -56,8 +56,9 @@ public:
 
   void syncThreads() { wait(all); }
 
-  /// Of the same warp, whose threads all call this.
-  template <typename T> T exchange(T value, unsigned lane) {
+  /// What all threads of the warp show, each of which calls this: `get` gives
+  /// that of a lane until the next but one time.
+  template <typename T> auto exchange(const T &value) {
     static_assert(sizeof(T) <= sizeof(Shown::turns[0]));
     const unsigned first = threadIdx.x / kWarp * kWarp;
     Barrier &warp = warps[first / kWarp];
@@ -65,15 +66,18 @@ public:
     const unsigned turn = warp.passed % 2;
     std::memcpy(shown[threadIdx.x].turns[turn], &value, sizeof value);
     wait(warp);
-    std::memcpy(&value, shown[first + lane].turns[turn], sizeof value);
-    return value;
+    return [this, first, turn](unsigned lane) {
+      T result;
+      std::memcpy(&result, shown[first + lane].turns[turn], sizeof result);
+      return result;
+    };
   }
 
 private:
   static constexpr size_t kStackBytes = 64 << 10;
   /// What a thread shows the others of its warp, this time and the next.
   struct Shown {
-    alignas(16) unsigned char turns[2][16];
+    alignas(16) unsigned char turns[2][32];
   };
 
   /// A stack on which threads run, and the one that is on it.
@@ -177,11 +181,41 @@ inline thread_local SimulatedBlock simulatedBlock;
 
 inline void __syncthreads() { simulatedBlock.syncThreads(); }
 template <typename T> T __shfl_sync(unsigned, T value, int lane) {
-  return simulatedBlock.exchange(value, unsigned(lane));
+  return simulatedBlock.exchange(value)(unsigned(lane));
 }
 template <typename T> T __shfl_xor_sync(unsigned, T value, int distance) {
-  return simulatedBlock.exchange(value, (threadIdx.x % SimulatedBlock::kWarp) ^
-                                            unsigned(distance));
+  return simulatedBlock.exchange(value)((threadIdx.x % SimulatedBlock::kWarp) ^
+                                        unsigned(distance));
 }
+
+/// mma.m16n8k16, as the PTX manual lays out its operands: result += a x b.
+struct SimulatedTile {
+  uint32_t a[4], b[2];
+};
+template <typename T, typename Widen>
+void simulateTile(float (&result)[4], const SimulatedTile &mine, Widen widen) {
+  const auto of = simulatedBlock.exchange(mine);
+  auto element = [&](uint32_t bits, unsigned k) {
+    const uint16_t half = uint16_t(bits >> 16 * (k % 2));
+    T value;
+    std::memcpy(static_cast<void *>(&value), &half, sizeof value);
+    return widen(value);
+  };
+  const unsigned lane = threadIdx.x % SimulatedBlock::kWarp;
+  for (unsigned i = 0; i < 4; ++i) {
+    const unsigned row = lane / 4, column = lane % 4 * 2 + i % 2;
+    for (unsigned k = 0; k < 16; ++k) {
+      const unsigned pair = k % 8 / 2;
+      result[i] += element(of(4 * row + pair).a[i / 2 + k / 8 * 2], k) *
+                   element(of(4 * column + pair).b[k / 8], k);
+    }
+  }
+}
+#define TPRT_MULTIPLY_TILE(T, type)                                            \
+  inline void multiplyTile(T, float (&result)[4], const uint32_t (&a)[4],      \
+                           const uint32_t (&b)[2]) {                           \
+    simulateTile<T>(result, {{a[0], a[1], a[2], a[3]}, {b[0], b[1]}},          \
+                    [](T value) { return widen(value); });                     \
+  }
 
 #endif // SIMULATION_THREADS_H
