@@ -8,9 +8,9 @@
 // uses no tensor cores. Where there are many queries the host may know better;
 // if it does not, AttentionTiles.h does.
 //
-// A block has one query, one head of keys, all query heads of its group (or a
-// part of them) and a part of the keys, so that keys and values are read once,
-// in loads of 16 bytes, several ahead. As many threads as a head has loads
+// A block has one query, one head of keys, up to 8 query heads of its group and
+// a part of the keys: what is read serves them all, in loads of 16 bytes,
+// several ahead. As many threads as a head has loads
 // share a key; a warp looks at several keys at once. With 128 elements of bf16,
 //
 //     warp 0:   lanes 0-15  key 0, key 2, key 4, key 6      then 32, ...
@@ -72,10 +72,11 @@ template <typename T> TPRT_CONSTEXPR T clampTo(T value, T least, T most) {
 /// What does not depend on how the elements are loaded: the workspace has this
 /// shape.
 struct AttentionParts {
-  int64_t chunks, heads; ///< of a group: so many times so many query heads
-  int64_t units;         ///< (sequence, query, head of keys, chunk)
-  int64_t rows;          ///< (sequence, query, query head)
-  int64_t splits;        ///< blocks that share the keys of a unit
+  int64_t chunks; ///< of a group's query heads
+  int64_t heads;  ///< in each chunk
+  int64_t units;  ///< (sequence, query, head of keys, chunk)
+  int64_t rows;   ///< (sequence, query, query head)
+  int64_t splits; ///< blocks that share the keys of a unit
 
   explicit TPRT_CONSTEXPR AttentionParts(const tprt_attention_desc &desc)
       : chunks(ceilDivide(desc.groups, kMostHeads)),
@@ -83,7 +84,7 @@ struct AttentionParts {
         units(desc.batch * desc.queries * desc.kv_heads * chunks),
         rows(desc.batch * desc.queries * desc.kv_heads * desc.groups),
         splits(clampTo<int64_t>(kAttentionBlocks / units, 1,
-                                ceilDivide(desc.keys, 32))) {}
+                                1 + (desc.keys - 1) / 32)) {}
 };
 
 /// Elements of Wide<T> that a row of a split has in the workspace: its weighted
@@ -414,6 +415,8 @@ tprt_status attention(Rank *rank, const T *q, const T *k, const T *v,
                       const int32_t *offset, int64_t start, T *out) {
   constexpr tprt_attention_desc desc = Call::desc;
   constexpr AttentionParts parts{desc};
+  static_assert(desc.head_dim * sizeof(Wide<T>) <= 4096,
+                "attention: heads of at most 1024 elements (f64: 512)");
   double scale, cap;
   std::memcpy(&scale, &desc.scale_bits, sizeof scale);
   std::memcpy(&cap, &desc.soft_cap_bits, sizeof cap);

@@ -41,8 +41,7 @@ inline int64_t blocksFor(int64_t count) {
 
 /// What counts up to `count`: numbers of 32 bits are divided faster.
 template <int64_t count>
-using Index =
-    std::conditional_t<(count <= INT32_MAX), uint32_t, unsigned long long>;
+using Index = std::conditional_t<(count <= INT32_MAX), uint32_t, uint64_t>;
 
 /// Goes through [0, count) with all threads of the grid; `type` is an Index.
 #define TPRT_FOR_EACH(type, i, count)                                          \
@@ -109,21 +108,31 @@ tprt_status embedding(Rank *rank, const int32_t *ids, const T *table,
 /// The transpose has the same descriptor.
 typedef tprt_embedding_desc tprt_embedding_gradient_desc;
 
-/// To a table of zeros. A thread has a column: sums go in the order of the ids.
+/// To a table of zeros. Whoever has the first occurrence of an id adds up all
+/// of them, in their order.
 template <typename Call, typename T>
 __global__ void embeddingGradientKernel(const int32_t *ids, const T *gradient,
                                         int64_t start, T *table, Fault *fault) {
   constexpr tprt_embedding_desc desc = Call::desc;
-  TPRT_FOR_EACH(int64_t, column, desc.width) {
-    for (int64_t i = 0; i < desc.num_ids; ++i) {
-      const int64_t id = ids[i], row = id - start;
-      if (id < 0 || id >= desc.vocabulary)
-        report(fault, Fault::Token, id, desc.vocabulary);
-      if (row < 0 || row >= desc.rows)
-        continue;
-      T &sum = table[row * desc.width + column];
-      sum = cast<T>(widen(sum) + widen(gradient[i * desc.width + column]));
-    }
+  constexpr int lanes = lanesOf<T>(Call::alignment, desc.width);
+  using I = Index<desc.num_ids * desc.width>;
+  constexpr I loads = I(desc.width / lanes);
+  TPRT_FOR_EACH(I, i, desc.num_ids * loads) {
+    const int64_t first = i / loads, column = int64_t(i % loads) * lanes;
+    const int64_t id = ids[first], row = id - start;
+    if (id < 0 || id >= desc.vocabulary)
+      report(fault, Fault::Token, id, desc.vocabulary);
+    int64_t before = 0;
+    while (before < first && ids[before] != id)
+      ++before;
+    if (row < 0 || row >= desc.rows || before < first)
+      continue;
+    Vector<Wide<T>, lanes> sum = splat<lanes>(Wide<T>(0));
+    for (int64_t at = first; at < desc.num_ids; ++at)
+      if (ids[at] == id)
+        sum = sum +
+              cast<Wide<T>>(load<lanes>(gradient + at * desc.width + column));
+    store(table + row * desc.width + column, cast<T>(sum));
   }
 }
 
@@ -134,7 +143,9 @@ tprt_status embedding_gradient(Rank *rank, const int32_t *ids,
   TPRT_CUDA(rank, cudaMemsetAsync(table, 0,
                                   size_t(desc.rows * desc.width) * sizeof(T),
                                   rank->compute));
-  TPRT_LAUNCH((embeddingGradientKernel<Call, T>), blocksFor(desc.width),
+  TPRT_LAUNCH((embeddingGradientKernel<Call, T>),
+              blocksFor(desc.num_ids * desc.width /
+                        lanesOf<T>(Call::alignment, desc.width)),
               kThreads, rank->compute)
   (ids, gradient, start, table, rank->fault);
   TPRT_LAUNCHED(rank);
@@ -303,13 +314,21 @@ tprt_status make_partial(Rank *rank, T *x) {
   return TPRT_OK;
 }
 
+/// Elements that are loaded at once where those of a pair are neighbours.
+template <typename T>
+TPRT_CONSTEXPR int lanesOfPairs(const tprt_rotary_desc &desc,
+                                int64_t alignment) {
+  return lanesOf<T>(alignment, desc.rotary_dim, desc.head_dim);
+}
+
 /// How many pairs a thread turns, or elements it passes on.
 template <typename T>
 TPRT_CONSTEXPR int lanesOfRotary(const tprt_rotary_desc &desc,
                                  int64_t alignment) {
-  const int lanes = lanesOf<T>(alignment, desc.rotary_dim / 2, desc.head_dim);
-  const int most = 16 / int(sizeof(T)) / 2; // a pair's elements are neighbours
-  return desc.interleaved && lanes > most ? most : lanes;
+  if (!desc.interleaved)
+    return lanesOf<T>(alignment, desc.rotary_dim / 2, desc.head_dim);
+  const int together = lanesOfPairs<T>(desc, alignment);
+  return together > 1 ? together / 2 : 1;
 }
 
 template <typename Call, typename T>
@@ -333,15 +352,24 @@ __global__ void rotaryKernel(const T *x, const T *cosine, const T *sine,
     const auto c = cast<Wide<T>>(load<lanes>(cosine + position * half + k));
     const auto s = cast<Wide<T>>(load<lanes>(sine + position * half + k));
     if constexpr (desc.interleaved) {
-      const auto pairs = load<2 * lanes>(x + begin + 2 * k);
-      Vector<T, 2 * lanes> turned;
+      // A pair by itself may begin anywhere.
+      constexpr bool isWhole = lanesOfPairs<T>(Call::desc, Call::alignment) > 1;
+      const int64_t at = begin + 2 * k;
+      Vector<T, 2 * lanes> pairs, turned;
+      if constexpr (isWhole)
+        pairs = load<2 * lanes>(x + at);
+      else
+        pairs[0] = x[at], pairs[1] = x[at + 1];
 #pragma unroll
       for (int j = 0; j < lanes; ++j) {
         const Wide<T> a = widen(pairs[2 * j]), b = widen(pairs[2 * j + 1]);
         turned[2 * j] = cast<T>(a * c[j] - b * s[j]);
         turned[2 * j + 1] = cast<T>(b * c[j] + a * s[j]);
       }
-      store(out + begin + 2 * k, turned);
+      if constexpr (isWhole)
+        store(out + at, turned);
+      else
+        out[at] = turned[0], out[at + 1] = turned[1];
     } else {
       const auto a = cast<Wide<T>>(load<lanes>(x + begin + k));
       const auto b = cast<Wide<T>>(load<lanes>(x + begin + half + k));

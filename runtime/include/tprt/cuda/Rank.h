@@ -46,8 +46,9 @@ struct Group {
 };
 
 /// C = A * B of column-major matrices, C: rows x columns. A batch has as many,
-/// `stride` elements apart. All matrices begin at multiples of `alignment`
-/// bytes. With a bias, an element for each row is added to all columns.
+/// `stride` elements apart. A, B and C begin at multiples of `alignment` bytes,
+/// a bias at a multiple of 16. With a bias, an element for each row is added to
+/// all columns.
 struct MatmulShape {
   tprt_dtype type;
   bool transposeA, transposeB;

@@ -38,11 +38,13 @@ template <int N, typename T> TPRT_DEVICE Vector<T, N> splat(T value) {
 
 /// One load or store; `address` is a multiple of the vector's size.
 template <int N, typename T> TPRT_DEVICE Vector<T, N> load(const T *address) {
-  return *reinterpret_cast<const Vector<T, N> *>(address);
+  return *static_cast<const Vector<T, N> *>(
+      __builtin_assume_aligned(address, sizeof(Vector<T, N>)));
 }
 template <typename T, int N>
 TPRT_DEVICE void store(T *address, Vector<T, N> value) {
-  *reinterpret_cast<Vector<T, N> *>(address) = value;
+  *static_cast<Vector<T, N> *>(
+      __builtin_assume_aligned(address, sizeof(Vector<T, N>))) = value;
 }
 
 TPRT_CONSTEXPR int64_t ceilDivide(int64_t a, int64_t b) {
@@ -54,8 +56,8 @@ TPRT_CONSTEXPR int64_t ceilDivide(int64_t a, int64_t b) {
 template <typename T, typename... Extents>
 TPRT_CONSTEXPR int lanesOf(int64_t alignment, Extents... multiples) {
   int lanes = 16 / int(sizeof(T));
-  while (alignment % (lanes * int64_t(sizeof(T))) != 0 ||
-         ((multiples % lanes != 0) || ...))
+  while (lanes > 1 && (alignment % (lanes * int64_t(sizeof(T))) != 0 ||
+                       ((multiples % lanes != 0) || ...)))
     lanes /= 2;
   return lanes;
 }

@@ -6,11 +6,12 @@
 //
 // A block's threads run one at a time, on one thread of the CPU. One that waits
 // for others (__syncthreads, a shuffle) leaves its stack as it is, and another
-// one goes on: first those that may, then one that has not begun. Between two
-// barriers threads run first to last, then last to first, and so on, so that a
-// barrier that is missing shows as a wrong number whichever of two threads is
-// ahead. What a GPU leaves undefined ends the process: threads that end, or
-// wait for something else, while others wait for them.
+// one goes on: first those that may, then one that has not begun. Between
+// barriers threads run first to last or last to first, and soon the other way; a
+// warp that may go on after a shuffle does so before all others. So a barrier
+// that is missing shows as a wrong number whichever of two threads is ahead. What a GPU
+// leaves undefined ends the process: threads that end, or wait for something
+// else, while others wait for them.
 //
 // A kernel without barriers runs all of its threads on the caller's own stack.
 //
@@ -112,9 +113,9 @@ private:
     if (barrier.waiting.size() == barrier.wanted) {
       std::vector<Stack *> &come = barrier.waiting;
       if (++barrier.passed % 2)
-        ready.insert(ready.end(), come.rbegin(), come.rend());
+        ready.insert(ready.begin(), come.rbegin(), come.rend());
       else
-        ready.insert(ready.end(), come.begin(), come.end());
+        ready.insert(ready.begin(), come.begin(), come.end());
       come.clear();
     }
     goOn();
