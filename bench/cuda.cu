@@ -12,7 +12,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "cuda/Attentions.h"
-#include "cuda/FewColumns.h"
 #include "cuda/Products.h"
 #include "tprt/cuda.h"
 
@@ -181,7 +180,7 @@ ProductTimes timeProduct(Bench &bench, int64_t rows, int64_t columns,
     times.first = candidate == 0 ? time : times.first;
     if (time < times.best) {
       times.best = time;
-      times.isOwn = isOfFewColumns(shape) && candidate + 1 == times.candidates;
+      times.isOwn = candidate > 0 && candidate == products.findOwn(0);
     }
   }
   for (Element *buffer : {a, b, c})

@@ -80,8 +80,9 @@ static bool fold(rt::LaunchOp launch, const BiasKernel &kernel) {
     return false;
   Value bias = launch.getInputs()[kernel.bias];
   rt::ContractOp contract = findProduct(launch, launch.getInputs()[kernel.sum]);
+  // The library wants a bias to be aligned; a view may begin anywhere.
   if (!contract || !isa<MemRefType>(bias.getType()) ||
-      !contract.whyNotBias(bias).empty())
+      bias.getDefiningOp<rt::ViewOp>() || !contract.whyNotBias(bias).empty())
     return false;
   // Where both are at hand.
   contract->moveBefore(launch);

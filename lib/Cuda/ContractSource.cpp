@@ -186,7 +186,7 @@ static StringRef cudaTypeOf(Type element) {
 /// The multiple of bytes at which the buffers of every call begin.
 static int64_t alignmentOf(rt::ContractOp op, const Product &product) {
   int64_t bytes = rt::getElementBytes(op.getOut().getType().getElementType());
-  int64_t alignment = tp::alignmentOf(op->getOperands());
+  int64_t alignment = tp::alignmentOf({op.getLhs(), op.getRhs(), op.getOut()});
   for (const Dims *loops : {&product.loops, &product.innerLoops})
     for (const Dim &dim : *loops)
       for (int64_t stride : {dim.a, dim.b, dim.c})

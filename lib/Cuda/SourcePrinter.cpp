@@ -11,6 +11,7 @@
 #include "tp/Dialect/RT/IR/RT.h"
 #include "tp/Interfaces/ShardingRule.h"
 #include "llvm/ADT/StringExtras.h"
+#include <numeric>
 
 using namespace mlir;
 using namespace mlir::tp;
@@ -34,7 +35,7 @@ std::string SourceTables::addCall(StringRef callee, StringRef words,
 
 int64_t tp::alignmentOf(ValueRange values) {
   int64_t alignment = kBufferAlignment;
-  for (Value buffer : values)
+  for (Value buffer : values) {
     while (auto view =
                buffer ? buffer.getDefiningOp<rt::ViewOp>() : rt::ViewOp()) {
       if (view.getStart())
@@ -44,6 +45,11 @@ int64_t tp::alignmentOf(ValueRange values) {
                 cast<MemRefType>(buffer.getType()).getElementType()));
       buffer = view.getSource();
     }
+    // What tp-plan-memory plans is aligned; what is written by hand may not be.
+    if (auto planned =
+            buffer ? buffer.getDefiningOp<rt::BufferOp>() : rt::BufferOp())
+      alignment = std::gcd(alignment, int64_t(planned.getOffset()));
+  }
   return alignment;
 }
 

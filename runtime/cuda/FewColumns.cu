@@ -74,7 +74,7 @@ template <typename T, int columns> struct Loaded {
   }
 };
 
-/// `sharers` warps have the same rows; the second dim of the grid is the batch.
+/// `sharers` warps have the same rows; a product of a batch has `blocksOfRows`.
 template <typename T, int columns>
 __global__ void __launch_bounds__(kWarps *kWarp)
     fewColumnsKernel(MatmulShape shape, int sharers, int64_t blocksOfRows,

@@ -294,8 +294,11 @@ bool NcclExchange::communicates() const {
 /// Through memory that is pinned: a copy from or to other memory would wait on
 /// the host, without an end.
 int32_t NcclExchange::agree(Rank &rank, int32_t mine, void *word) {
-  if (!world)
+  if (program.ranks == 1)
     return mine;
+  if (!world)
+    raise(TPRT_FAILED, "the ranks gave up their communicators in a run that "
+                       "failed: open the program again");
   auto *pinned = reinterpret_cast<int32_t *>(rank.fault->values);
   *pinned = mine;
   TPRT_CHECK(cudaMemcpyAsync(word, pinned, sizeof mine, cudaMemcpyHostToDevice,

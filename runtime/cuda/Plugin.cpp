@@ -133,7 +133,10 @@ static std::unique_ptr<tprt_device> open(const tprt_device_setup &setup) {
   }
   Slot::Wishes wishes;
   wishes.graphs = wants("TPRT_CUDA_GRAPHS");
-  wishes.measures = wants("TPRT_MEASURE_PRODUCTS");
+  if (wants("TPRT_MEASURE_PRODUCTS"))
+    wishes.products = std::strcmp(std::getenv("TPRT_MEASURE_PRODUCTS"), "own")
+                          ? Slot::Wishes::Fastest
+                          : Slot::Wishes::Own;
   for (int64_t slot = 0; slot < setup.count; ++slot) {
     const int64_t rank = setup.first + slot;
     const int gpu = int((setup.local_rank + slot) % placement.gpus);

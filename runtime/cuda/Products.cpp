@@ -10,6 +10,7 @@
 #include "Groups.h"
 
 #include <algorithm>
+#include <limits>
 
 using namespace tprt_cuda;
 
@@ -133,7 +134,10 @@ void Products::findAlgorithms(const MatmulShape &shape, Matmul &product) {
   cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
       blas, product.operation, product.a, product.b, product.c, product.c,
       preference.handle, kMostCandidates, found, &count);
-  if (status != CUBLAS_STATUS_SUCCESS || count == 0)
+  const bool isOwn = isOfFewColumns(shape);
+  if (status != CUBLAS_STATUS_SUCCESS)
+    count = 0;
+  if (count == 0 && !isOwn)
     raise(TPRT_UNSUPPORTED, "cuBLASLt has no algorithm for a product of ",
           shape.rows, "x", shape.inner, " and ", shape.inner, "x",
           shape.columns, shape.addsBias ? " with a bias" : "",
@@ -143,7 +147,7 @@ void Products::findAlgorithms(const MatmulShape &shape, Matmul &product) {
   for (int i = 0; i < count; ++i)
     if (i == 0 || found[i].state == CUBLAS_STATUS_SUCCESS)
       product.candidates.push_back({false, found[i].algo});
-  if (isOfFewColumns(shape))
+  if (isOwn)
     product.candidates.push_back({true, {}});
 }
 
@@ -170,30 +174,38 @@ static int64_t operandBytes(const MatmulShape &shape, int64_t leading,
   return (leading * columns + (shape.batch - 1) * stride) * bytesOf(shape.type);
 }
 
-namespace {
+int64_t Products::findOwn(int64_t number) const {
+  const std::vector<Candidate> &candidates = matmuls[size_t(number)].candidates;
+  return candidates.back().isOwn ? int64_t(candidates.size()) - 1 : 0;
+}
 
-/// Memory and events that go with the measurement.
-struct Measurement {
-  std::vector<void *> buffers;
-  cudaEvent_t begin = nullptr, end = nullptr;
+Products::Measurement::Measurement(const void *block, int64_t blockBytes,
+                                   std::function<void()> finish)
+    : block(static_cast<const char *>(block)), blockBytes(blockBytes),
+      finish(std::move(finish)) {
+  TPRT_CHECK(cudaEventCreate(&begin));
+  TPRT_CHECK(cudaEventCreate(&end));
+}
 
-  ~Measurement() {
-    for (void *buffer : buffers)
-      cudaFree(buffer);
-    for (cudaEvent_t event : {begin, end})
-      if (event)
-        cudaEventDestroy(event);
+Products::Measurement::~Measurement() {
+  for (void *buffer : buffers)
+    cudaFree(buffer);
+  for (cudaEvent_t event : {begin, end})
+    if (event)
+      cudaEventDestroy(event);
+}
+
+void *Products::Measurement::make(int64_t bytes) {
+  void *buffer = nullptr;
+  if (cudaMalloc(&buffer, size_t(bytes)) != cudaSuccess) {
     cudaGetLastError(); // what there was no memory for concerns nobody
+    return nullptr;
   }
-  /// Null if there is none.
-  void *make(int64_t bytes) {
-    void *buffer = nullptr;
-    if (cudaMalloc(&buffer, size_t(bytes)) != cudaSuccess)
-      return nullptr;
-    buffers.push_back(buffer);
-    return buffer;
-  }
-};
+  buffers.push_back(buffer);
+  return buffer;
+}
+
+namespace {
 
 /// Where an operand is read: `turn` by `turn` another part of what there is.
 struct Source {
@@ -208,18 +220,35 @@ struct Source {
 
 } // namespace
 
-int64_t Products::measure(Rank &rank, int64_t number, const void *block,
-                          int64_t blockBytes,
-                          const std::function<void()> &finish) {
-  constexpr int64_t many = 5;
+/// The least of three rows, after one to warm up.
+float Products::time(Rank &rank, Measurement &measurement,
+                     const std::function<std::string()> &queue) const {
+  constexpr int rows = 4, many = 10;
+  constexpr float never = std::numeric_limits<float>::infinity();
+  float least = never;
+  for (int row = 0; row < rows; ++row) {
+    TPRT_CHECK(cudaEventRecord(measurement.begin, rank.compute));
+    for (int i = 0; i < many; ++i)
+      if (!queue().empty())
+        return never;
+    TPRT_CHECK(cudaEventRecord(measurement.end, rank.compute));
+    measurement.finish();
+    float milliseconds = 0;
+    TPRT_CHECK(cudaEventElapsedTime(&milliseconds, measurement.begin,
+                                    measurement.end));
+    if (row > 0)
+      least = std::min(least, milliseconds);
+  }
+  return least;
+}
+
+int64_t Products::measure(Rank &rank, int64_t number,
+                          Measurement &measurement) {
   Matmul &product = matmuls[size_t(number)];
   const MatmulShape &shape = *product.shape;
-  Measurement measurement;
-  TPRT_CHECK(cudaEventCreate(&measurement.begin));
-  TPRT_CHECK(cudaEventCreate(&measurement.end));
   auto makeSource = [&](int64_t bytes) -> Source {
-    if (bytes <= blockBytes)
-      return {static_cast<const char *>(block), bytes, blockBytes};
+    if (bytes <= measurement.blockBytes)
+      return {measurement.block, bytes, measurement.blockBytes};
     return {static_cast<const char *>(measurement.make(bytes)), bytes, bytes};
   };
   const Source a = makeSource(
@@ -233,28 +262,19 @@ int64_t Products::measure(Rank &rank, int64_t number, const void *block,
   if (!a.from || !b.from || !c)
     return 0;
   const size_t before = product.chosen;
-  double first = 0, best = 0;
-  int64_t choice = 0, turn = 0;
+  int64_t turn = 0, choice = 0;
+  float first = 0, best = 0;
   for (int64_t candidate = 0; candidate < candidates(number); ++candidate) {
     choose(number, candidate);
-    bool works = true;
-    for (int64_t i = -1; i < many && works; ++i, ++turn) {
-      if (i == 0) // the one before has warmed up
-        TPRT_CHECK(cudaEventRecord(measurement.begin, rank.compute));
-      works = multiply(rank, product, a.at(turn), b.at(turn), false,
-                       shape.addsBias ? block : nullptr, c)
-                  .empty();
-    }
-    TPRT_CHECK(cudaEventRecord(measurement.end, rank.compute));
-    finish();
-    float milliseconds = 0;
-    if (works)
-      TPRT_CHECK(cudaEventElapsedTime(&milliseconds, measurement.begin,
-                                      measurement.end));
+    const float taken = time(rank, measurement, [&] {
+      ++turn;
+      return multiply(rank, product, a.at(turn), b.at(turn), false,
+                      shape.addsBias ? measurement.block : nullptr, c);
+    });
     if (candidate == 0)
-      first = best = milliseconds;
-    if (works && milliseconds < 0.98 * first && milliseconds < best) {
-      best = milliseconds;
+      first = best = taken;
+    if (taken < 0.98f * first && taken < best) {
+      best = taken;
       choice = candidate;
     }
   }

@@ -35,15 +35,32 @@ public:
   /// Products whose algorithm is not cuBLASLt's first.
   int64_t numOthers() const;
 
-  /// The candidate that takes the least time on the rank's compute stream,
-  /// which `finish` waits for; one that gains less than 2 % on the first does
-  /// not count. Operands are what lies in `block`, another part of it each
-  /// time, so that they are not in caches. What memory there is none for is not
-  /// measured: the first.
-  int64_t measure(Rank &rank, int64_t number, const void *block,
-                  int64_t blockBytes, const std::function<void()> &finish);
+  /// Our own, if it takes the product, else the first.
+  int64_t findOwn(int64_t number) const;
 
-  /// See Host::multiply.
+  /// What a measurement needs; CUDA may wait for other GPUs when it goes.
+  struct Measurement {
+    const char *block; ///< memory to read
+    int64_t blockBytes;
+    std::function<void()> finish; ///< waits for the rank's compute stream
+    cudaEvent_t begin = nullptr, end = nullptr;
+    std::vector<void *> buffers;
+
+    Measurement(const void *block, int64_t blockBytes,
+                std::function<void()> finish);
+    Measurement(const Measurement &) = delete;
+    ~Measurement();
+    /// Null if there is no memory.
+    void *make(int64_t bytes);
+  };
+  /// The candidate that takes the least time of many in a row, of which the
+  /// host takes part where a product is small; one that gains less than 2 % on
+  /// the first does not count. Operands are what lies in the block, another
+  /// part of it each time, so that they are not in caches. Where there is no
+  /// memory for the others it is the first.
+  int64_t measure(Rank &rank, int64_t number, Measurement &measurement);
+
+  /// See Host::multiply. A rank's own thread calls it.
   tprt_status queue(Rank *rank, int64_t number, const void *a, const void *b,
                     bool adds, const void *bias, void *c) const;
 
@@ -69,6 +86,9 @@ private:
   std::string multiply(const Rank &rank, const Matmul &plan, const void *a,
                        const void *b, bool adds, const void *bias,
                        void *c) const;
+  /// Milliseconds of many of what `queue` queues; infinity if it fails.
+  float time(Rank &rank, Measurement &measurement,
+             const std::function<std::string()> &queue) const;
 
   cublasLtHandle_t blas = nullptr;
   std::vector<Matmul> matmuls;

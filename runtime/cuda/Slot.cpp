@@ -29,7 +29,7 @@ Slot::Slot(const Program &program, int64_t index, int gpu, const Watch &watch,
       }),
       progress(std::move(progress)), exchange(std::move(exchange)),
       graphs(wishes.graphs ? size_t(program.numEntries) : 0),
-      measures(wishes.measures) {
+      choice(wishes.products) {
   rank.index = index;
   rank.host = this;
   for (int64_t i = 0; i < program.numGroups; ++i)
@@ -208,32 +208,44 @@ void Slot::run(int64_t entry, void *arena, void *const *arguments,
 void Slot::begin() {
   if (exchange)
     exchange->share(rank, block, blockBytes);
-  if (measures)
+  choice = Wishes::Choice(agree(choice));
+  if (choice != Wishes::First)
     chooseAlgorithms();
   hasBegun = true;
+}
+
+/// The least of what all ranks say.
+int32_t Slot::agree(int32_t mine) {
+  if (!exchange)
+    return mine;
+  void *word = static_cast<char *>(block) + blockBytes - Exchange::kWordBytes;
+  return exchange->agree(rank, mine, word);
 }
 
 /// Rank 0's choice is that of all: what is computed on several ranks has the
 /// same bits.
 void Slot::chooseAlgorithms() {
+  constexpr int32_t nothing = std::numeric_limits<int32_t>::max();
+  // To the end: when memory goes, CUDA may wait for GPUs that wait for this
+  // one.
+  Products::Measurement measurement(block, blockBytes, [&] {
+    awaitStream(rank.compute, watch, watch.deadline(), [] {});
+  });
   for (int64_t number = 0; number < products->size(); ++number) {
-    int64_t choice = std::numeric_limits<int32_t>::max();
+    int64_t mine = nothing;
     if (rank.index == 0)
-      choice = products->measure(rank, number, block, blockBytes, [&] {
-        awaitStream(rank.compute, watch, watch.deadline(), [] {});
-      });
-    if (exchange)
-      choice = exchange->agree(rank, int32_t(choice),
-                               static_cast<char *>(block) + blockBytes -
-                                   Exchange::kWordBytes);
-    products->choose(number, choice);
+      mine = choice == Wishes::Own
+                 ? products->findOwn(number)
+                 : products->measure(rank, number, measurement);
+    products->choose(number, agree(int32_t(mine)));
   }
   if (rank.index == 0)
     std::fprintf(stderr,
-                 "remark: %lld of %lld products by a faster algorithm than "
+                 "remark: %lld of %lld products by a%s algorithm than "
                  "cuBLASLt's first\n",
                  static_cast<long long>(products->numOthers()),
-                 static_cast<long long>(products->size()));
+                 static_cast<long long>(products->size()),
+                 choice == Wishes::Own ? "nother" : " faster");
 }
 
 tprt_status Slot::queue(int64_t entry, void *arena, void *const *arguments,

@@ -29,8 +29,10 @@ public:
 
   /// What a user may ask for.
   struct Wishes {
-    bool graphs = false;   ///< an entry that runs again is one launch
-    bool measures = false; ///< algorithms of products, before the first run
+    bool graphs = false; ///< an entry that runs again is one launch
+    /// How algorithms of products are chosen before the first run; what comes
+    /// first is all ranks' if one of them wishes it.
+    enum Choice : int32_t { First, Own, Fastest } products = First;
   };
 
   Slot(const Program &program, int64_t rank, int gpu, const Watch &watch,
@@ -77,6 +79,7 @@ private:
   tprt_status queue(int64_t entry, void *arena, void *const *arguments,
                     void *const *results);
   void begin();
+  int32_t agree(int32_t mine);
   void chooseAlgorithms();
   void finish();
   void mark(size_t number);
@@ -114,7 +117,8 @@ private:
   void *block = nullptr;
   int64_t blockBytes = 0;
   void *own = nullptr; ///< the block, if it is not the exchange's
-  bool measures, hasBegun = false;
+  Wishes::Choice choice;
+  bool hasBegun = false;
 };
 
 } // namespace tprt_cuda

@@ -33,6 +33,31 @@ func.func private @heads(%b: tensor<2x3xbf16>, %x: tensor<2x4x2x3xbf16>) -> tens
   return %1 : tensor<2x4x2x3xbf16>
 }
 
+// A bias for each expert, or of a dim that both operands have, is not for all rows; one
+// that begins wherever a rank says is not aligned.
+// CHECK-LABEL: func.func @experts(
+// CHECK-NOT: plus
+// CHECK-LABEL: func.func private @each
+func.func @experts(%x: memref<4x3x8xf32>, %w: memref<3x6x8xf32>, %b: memref<3x6xf32>, %y: memref<4x3x6xf32>,
+                   %u: memref<6x8xf32>, %v: memref<6x8xf32>, %c: memref<12xf32>, %z: memref<6x6xf32>, %at: index) {
+  rt.contract %x, %w into %y "bek,enk->ben" : memref<4x3x8xf32>, memref<3x6x8xf32>, memref<4x3x6xf32>
+  rt.launch @each(%y, %b) into (%y) : (memref<4x3x6xf32>, memref<3x6xf32>) -> memref<4x3x6xf32>
+  %part = rt.view %c from %at : memref<12xf32> to memref<6xf32>
+  rt.contract %u, %v into %z "mk,nk->mn" : memref<6x8xf32>, memref<6x8xf32>, memref<6x6xf32>
+  rt.launch @part(%z, %part) into (%z) : (memref<6x6xf32>, memref<6xf32>) -> memref<6x6xf32>
+  return
+}
+func.func private @each(%x: tensor<4x3x6xf32>, %b: tensor<3x6xf32>) -> tensor<4x3x6xf32> attributes {rt.kernel} {
+  %0 = nn.broadcast %b dims [1, 2] : (tensor<3x6xf32>) -> tensor<4x3x6xf32>
+  %1 = arith.addf %x, %0 : tensor<4x3x6xf32>
+  return %1 : tensor<4x3x6xf32>
+}
+func.func private @part(%x: tensor<6x6xf32>, %b: tensor<6xf32>) -> tensor<6x6xf32> attributes {rt.kernel} {
+  %0 = nn.broadcast %b dims [1] : (tensor<6xf32>) -> tensor<6x6xf32>
+  %1 = arith.addf %x, %0 : tensor<6x6xf32>
+  return %1 : tensor<6x6xf32>
+}
+
 // What stays: something between that reads the product; another place for the sum; a
 // kernel that does more; a row that is added to columns; another dim than the last; a
 // bias of one element; f64; what the left operand has of its own.

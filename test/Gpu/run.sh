@@ -27,6 +27,16 @@ while read -r name expected tolerance ranks; do
   result "$name" $?
 done < list
 
+# Products of few columns by our own kernel.
+for each in tiny-2 llama-attention-bias-2 llama-bf16-1; do
+  line=$(grep "^$each " list) && {
+    # shellcheck disable=SC2086 # four words
+    set -- $line
+    TPRT_MEASURE_PRODUCTS=own timeout 300 bin/gpu-check check "programs/$1.so" "expected/$2" "$3" auto > "$log/out" 2>&1 < /dev/null
+    result "$1, products by our own kernel" $?
+  }
+done
+
 # Two processes with one GPU: NCCL takes each for a machine of its own, whose only
 # way to the other is a socket. Good for its answer, not for its speed.
 smoke() {

@@ -202,6 +202,22 @@ func.func @contract(%x: memref<4x8x2xf32>, %w: memref<6x2x8xf32>, %b: memref<6xf
 
 // -----
 
+func.func @contract(%x: memref<4x3x8xf32>, %w: memref<3x6x8xf32>, %b: memref<3x6xf32>, %y: memref<4x3x6xf32>) {
+  // expected-error @+1 {{has a bias that is not as the right operand's own dims}}
+  rt.contract %x, %w plus %b into %y "bek,enk->ben" : memref<4x3x8xf32>, memref<3x6x8xf32>, memref<3x6xf32>, memref<4x3x6xf32>
+  return
+}
+
+// -----
+
+func.func @contract(%x: memref<4x6x8xf32>, %w: memref<6x8xf32>, %b: memref<6xf32>, %y: memref<4x6xf32>) {
+  // expected-error @+1 {{has a bias that is not as the right operand's own dims}}
+  rt.contract %x, %w plus %b into %y "bnk,nk->bn" : memref<4x6x8xf32>, memref<6x8xf32>, memref<6xf32>, memref<4x6xf32>
+  return
+}
+
+// -----
+
 func.func @contract(%x: memref<2x2xi16>) {
   // expected-error @+1 {{the runtime has no element type 'i16'}}
   rt.contract %x, %x into %x "mk,nk->mn" : memref<2x2xi16>, memref<2x2xi16>, memref<2x2xi16>

@@ -162,7 +162,8 @@ std::string rt::ContractOp::whyNotBias(Value bias) {
   if (!equation.rhs.contains(letters) || !(before.empty() || after.empty()) ||
       !equation.lhs.contains(contracted) ||
       llvm::any_of(contracted,
-                   [&](char c) { return equation.result.contains(c); }))
+                   [&](char c) { return equation.result.contains(c); }) ||
+      llvm::any_of(letters, [&](char c) { return equation.lhs.contains(c); }))
     return "has a bias that is not as the right operand's own dims";
   return "";
 }
