@@ -234,121 +234,173 @@ template <typename Shape, typename W> struct RunningHead {
 };
 
 //===----------------------------------------------------------------------===//
-// Kernels
+// One unit, by all threads of a block
 //===----------------------------------------------------------------------===//
 
-/// One unit's keys from `split` of `splits` on, by all threads of a block.
-/// `first` is the position of query 0; what is shared between blocks goes to
-/// `parts`, else to `out`.
-template <typename Call, typename T, int64_t splits>
-TPRT_DEVICE void attendUnit(double scaleFactor, double softCap, const T *q,
-                            const T *k, const T *v, int64_t first, int64_t unit,
-                            int64_t split, T *out, Wide<T> *parts) {
-  using W = Wide<T>;
-  using Shape = AttentionShape<Call, T>;
+/// Keys from `begin` up to `end`.
+struct KeyRange {
+  int64_t begin, end;
+};
+
+/// What block `split` of `splits` has of the keys that a query sees.
+template <typename Shape, int64_t splits>
+TPRT_DEVICE KeyRange keysOf(int64_t position, int64_t split) {
+  KeyRange keys = {0, Shape::desc.keys};
+  if (Shape::desc.causal && position + 1 < keys.end)
+    keys.end = position + 1;
+  if (Shape::desc.window > 0 && position - Shape::desc.window + 1 > 0)
+    keys.begin = position - Shape::desc.window + 1;
+  if (splits == 1)
+    return keys;
+  const int64_t each = ceilDivide(keys.end - keys.begin, splits);
+  int64_t rounds = ceilDivide(each, Shape::round);
+  rounds = rounds < kLeastRounds ? kLeastRounds : rounds;
+  keys.begin += split * rounds * Shape::round;
+  if (keys.begin + rounds * Shape::round < keys.end)
+    keys.end = keys.begin + rounds * Shape::round;
+  return keys;
+}
+
+/// All heads take in the keys of a range; k and v are those of the unit's head
+/// and sequence.
+template <typename Shape, typename T, typename W>
+TPRT_DEVICE void takeKeys(RunningHead<Shape, W> (&heads)[Shape::heads],
+                          const T *k, const T *v, KeyRange range, W scale,
+                          W cap) {
   using Loaded = Vector<T, Shape::lanes>;
-  constexpr tprt_attention_desc desc = Call::desc;
-  __shared__ W maxima[2][kAttentionWarps], sums[2][kAttentionWarps];
-  __shared__ W outputs[2][kAttentionWarps][Shape::width];
   const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
   const int share = lane % Shape::sharers, which = lane / Shape::sharers;
-
-  // out, q: [batch, queries, kv_heads, groups, head_dim]
-  const int64_t group = unit % Shape::parts.chunks * Shape::heads;
-  const int64_t row = unit / Shape::parts.chunks;
-  const int64_t head = row % desc.kv_heads;
-  const int64_t query = row / desc.kv_heads % desc.queries;
-  const int64_t sequence = row / desc.kv_heads / desc.queries;
-  const int64_t position = first + query;
-  int64_t end = desc.keys, begin = 0;
-  if (desc.causal && position + 1 < end)
-    end = position + 1;
-  if (desc.window > 0 && position - desc.window + 1 > begin)
-    begin = position - desc.window + 1;
-  if (splits > 1) {
-    int64_t rounds = ceilDivide(ceilDivide(end - begin, splits), Shape::round);
-    rounds = rounds < kLeastRounds ? kLeastRounds : rounds;
-    begin += split * rounds * Shape::round;
-    if (begin + rounds * Shape::round < end)
-      end = begin + rounds * Shape::round;
-  }
-
-  RunningHead<Shape, W> heads[Shape::heads];
-#pragma unroll
-  for (int h = 0; h < Shape::heads; ++h)
-    heads[h].begin(q + (row * desc.groups + group + h) * desc.head_dim,
-                   group + h < desc.groups, share);
-
-  for (int64_t key = begin + warp * Shape::together * Shape::ahead + which;
-       key - which < end; key += Shape::round) {
+  for (int64_t key =
+           range.begin + warp * Shape::together * Shape::ahead + which;
+       key - which < range.end; key += Shape::round) {
     Loaded keys[Shape::ahead][Shape::each], values[Shape::ahead][Shape::each];
 #pragma unroll
     for (int a = 0; a < Shape::ahead; ++a) {
-      const int64_t mine = key + a * Shape::together;
-      const int64_t at =
-          ((sequence * desc.capacity + mine) * desc.kv_heads + head) *
-          desc.head_dim;
+      const int64_t row = key + a * Shape::together;
+      const int64_t at = row * Shape::desc.kv_heads * Shape::desc.head_dim;
 #pragma unroll
       for (int i = 0; i < Shape::each; ++i) {
         const int64_t column = (i * Shape::sharers + share) * Shape::lanes;
         keys[a][i] = values[a][i] = splat<Shape::lanes>(cast<T>(0.0f));
-        if (mine < end && column < desc.head_dim) {
+        if (row < range.end && column < Shape::desc.head_dim) {
           keys[a][i] = load<Shape::lanes>(k + at + column);
           values[a][i] = load<Shape::lanes>(v + at + column);
         }
       }
     }
-    const bool isHere = key + share % Shape::ahead * Shape::together < end;
+    const bool isHere =
+        key + share % Shape::ahead * Shape::together < range.end;
 #pragma unroll
-    for (int h = 0; h < Shape::heads; ++h)
-      heads[h].take(keys, values, isHere, W(scaleFactor), W(softCap), lane);
+    for (auto &head : heads)
+      head.take(keys, values, isHere, scale, cap, lane);
+  }
+}
+
+/// A head as the warps of a block show it to one another.
+template <typename Shape, typename W> struct SharedHead {
+  W maxima[kAttentionWarps], sums[kAttentionWarps];
+  W weighted[kAttentionWarps][Shape::width];
+
+  /// By all threads; the others may read after a barrier.
+  TPRT_DEVICE void show(const RunningHead<Shape, W> &head) {
+    const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
+    if (lane == 0) {
+      maxima[warp] = head.maximum;
+      sums[warp] = head.sum;
+    }
+    if (lane >= Shape::sharers)
+      return;
+#pragma unroll
+    for (int i = 0; i < Shape::each * Shape::lanes; ++i)
+      weighted[warp][(i / Shape::lanes * Shape::sharers + lane) * Shape::lanes +
+                     i % Shape::lanes] = head.weighted[i];
   }
 
-  // One head after the other, in two places by turns: who is a head ahead
-  // writes where nobody reads any more.
+  TPRT_DEVICE W maximum() const {
+    W largest = maxima[0];
+    for (int i = 1; i < kAttentionWarps; ++i)
+      largest = largerOf(largest, maxima[i]);
+    return largest;
+  }
+  TPRT_DEVICE W sum(W largest) const {
+    W total = 0;
+    for (int i = 0; i < kAttentionWarps; ++i)
+      total += sums[i] * weightOf(maxima[i], largest);
+    return total;
+  }
+  TPRT_DEVICE W value(int64_t column, W largest) const {
+    W value = 0;
+    for (int i = 0; i < kAttentionWarps; ++i)
+      value += weighted[i][column] * weightOf(maxima[i], largest);
+    return value;
+  }
+};
+
+/// A query that sees no key gives zeros.
+template <typename T, typename W> TPRT_DEVICE T finished(W value, W sum) {
+  return cast<T>(sum == 0 ? W(0) : value / sum);
+}
+
+/// One unit's keys from `split` of `splits` on. `first` is the position of
+/// query 0; what is shared between blocks goes to `parts`, else to `out`.
+template <typename Call, typename T, int64_t splits>
+TPRT_DEVICE void attendUnit(double scale, double cap, const T *q, const T *k,
+                            const T *v, int64_t first, int64_t unit,
+                            int64_t split, T *out, Wide<T> *parts) {
+  using W = Wide<T>;
+  using Shape = AttentionShape<Call, T>;
+  constexpr tprt_attention_desc desc = Call::desc;
+  // By turns: who is a head ahead writes where nobody reads any more.
+  __shared__ SharedHead<Shape, W> shared[2];
+
+  // out, q: [batch, queries, kv_heads, groups, head_dim]
+  const int64_t group = unit % Shape::parts.chunks * Shape::heads;
+  const int64_t row = unit / Shape::parts.chunks;
+  const int64_t query = row / desc.kv_heads % desc.queries;
+  const int64_t sequence = row / desc.kv_heads / desc.queries;
+  const int64_t cache =
+      (sequence * desc.capacity * desc.kv_heads + row % desc.kv_heads) *
+      desc.head_dim;
+  RunningHead<Shape, W> heads[Shape::heads];
+#pragma unroll
+  for (int h = 0; h < Shape::heads; ++h)
+    heads[h].begin(q + (row * desc.groups + group + h) * desc.head_dim,
+                   group + h < desc.groups,
+                   threadIdx.x % kWarp % Shape::sharers);
+  takeKeys<Shape>(heads, k + cache, v + cache,
+                  keysOf<Shape, splits>(first + query, split), W(scale),
+                  W(cap));
+
 #pragma unroll
   for (int h = 0; h < Shape::heads; ++h) {
-    const int turn = h % 2;
+    SharedHead<Shape, W> &head = shared[h % 2];
     heads[h].join();
-    if (lane == 0) {
-      maxima[turn][warp] = heads[h].maximum;
-      sums[turn][warp] = heads[h].sum;
-    }
-    if (which == 0) {
-#pragma unroll
-      for (int i = 0; i < Shape::each * Shape::lanes; ++i)
-        outputs[turn][warp]
-               [(i / Shape::lanes * Shape::sharers + share) * Shape::lanes +
-                i % Shape::lanes] = heads[h].weighted[i];
-    }
+    head.show(heads[h]);
     __syncthreads();
     if (group + h >= desc.groups)
       continue;
-    W largest = maxima[turn][0], total = 0;
-    for (int i = 1; i < kAttentionWarps; ++i)
-      largest = largerOf(largest, maxima[turn][i]);
-    for (int i = 0; i < kAttentionWarps; ++i)
-      total += sums[turn][i] * weightOf(maxima[turn][i], largest);
     const int64_t to = row * desc.groups + group + h;
+    const W largest = head.maximum(), sum = head.sum(largest);
     W *part = splits > 1 ? parts + (to * splits + split) * partElements(desc)
                          : nullptr;
     for (int64_t column = threadIdx.x; column < desc.head_dim;
          column += blockDim.x) {
-      W value = 0;
-      for (int i = 0; i < kAttentionWarps; ++i)
-        value += outputs[turn][i][column] * weightOf(maxima[turn][i], largest);
+      const W value = head.value(column, largest);
       if (splits > 1)
         part[column] = value;
-      else // a query that sees no key gives zeros
-        out[to * desc.head_dim + column] =
-            cast<T>(total == 0 ? W(0) : value / total);
+      else
+        out[to * desc.head_dim + column] = finished<T>(value, sum);
     }
     if (splits > 1 && threadIdx.x == 0) {
       part[desc.head_dim] = largest;
-      part[desc.head_dim + 1] = total;
+      part[desc.head_dim + 1] = sum;
     }
   }
 }
+
+//===----------------------------------------------------------------------===//
+// Kernels
+//===----------------------------------------------------------------------===//
 
 /// A block for each unit and split.
 template <typename Call, typename T>
@@ -382,8 +434,7 @@ __global__ void attentionJoinKernel(const Wide<T> *parts, T *out) {
     for (int64_t i = 0; i < splits; ++i)
       value += mine[i * step + column] *
                weightOf(mine[i * step + desc.head_dim], largest);
-    out[blockIdx.x * desc.head_dim + column] =
-        cast<T>(total == 0 ? W(0) : value / total);
+    out[blockIdx.x * desc.head_dim + column] = finished<T>(value, total);
   }
 }
 
