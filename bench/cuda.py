@@ -559,7 +559,7 @@ def main():
             parser.error("say --build=BUILD, or run bench.py of the archive that test/Gpu/bundle.py makes")
         return report(here, options)
     with tempfile.TemporaryDirectory() as work:
-        archive = pathlib.Path(work) / "archive.tar.xz"
+        archive = pathlib.Path(work) / "archive.tar.gz"
         command = [sys.executable, here.parent / "test" / "Gpu" / "bundle.py", f"--build={options.build}", f"--arch={options.arch}"]
         made = run([*command, "--only=benches", "-o", archive])
         if made.returncode:
