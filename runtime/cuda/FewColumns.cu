@@ -129,8 +129,7 @@ cudaError_t launch(const MatmulShape &shape, const void *a, const void *b,
                    bool adds, const void *bias, void *c, cudaStream_t stream) {
   int sharers = 1;
   auto blocks = [&] {
-    const int64_t rows = kWarps / sharers * kRows;
-    return (shape.rows + rows - 1) / rows;
+    return ceilDivide(shape.rows, kWarps / sharers * kRows);
   };
   while (sharers < kWarps && blocks() * shape.batch < kWantedBlocks)
     sharers *= 2;

@@ -18,7 +18,7 @@
 
 #include "Exchange.h"
 #include "Groups.h"
-#include "tprt/cuda/Vector.h"
+#include "tprt/cuda/Kernels.h"
 
 #include <condition_variable>
 #include <map>
@@ -78,14 +78,10 @@ TPRT_DEVICE T reduceMembers(const Members &members, tprt_reduction reduction,
   return cast<T>(result);
 }
 
-#define TPRT_LOOPBACK_FOR_EACH(i, count)                                       \
-  for (int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;             \
-       i < (count); i += int64_t(gridDim.x) * blockDim.x)
-
 template <typename T>
 __global__ void allReduceKernel(Members members, int64_t count,
                                 tprt_reduction reduction) {
-  TPRT_LOOPBACK_FOR_EACH(i, count) {
+  TPRT_FOR_EACH(int64_t, i, count) {
     const T value = reduceMembers<T>(members, reduction, i);
     for (int member = 0; member < members.count; ++member)
       members.put(member, i, value);
@@ -95,14 +91,14 @@ __global__ void allReduceKernel(Members members, int64_t count,
 template <typename T>
 __global__ void reduceScatterKernel(Members members, int64_t count,
                                     tprt_reduction reduction) {
-  TPRT_LOOPBACK_FOR_EACH(i, count * members.count)
+  TPRT_FOR_EACH(int64_t, i, (count * members.count))
   members.put(int(i / count), i % count,
               reduceMembers<T>(members, reduction, i));
 }
 
 template <typename T>
 __global__ void allGatherKernel(Members members, int64_t count) {
-  TPRT_LOOPBACK_FOR_EACH(i, count * members.count) {
+  TPRT_FOR_EACH(int64_t, i, (count * members.count)) {
     const T value = members.get<T>(int(i / count), i % count);
     for (int member = 0; member < members.count; ++member)
       members.put(member, i, value);
@@ -112,7 +108,7 @@ __global__ void allGatherKernel(Members members, int64_t count) {
 /// A member's thread i receives element i of its output.
 template <typename T>
 __global__ void allToAllKernel(Members members, int64_t count) {
-  TPRT_LOOPBACK_FOR_EACH(i, count * members.count) {
+  TPRT_FOR_EACH(int64_t, i, (count * members.count)) {
     const int from = int(i / count);
     for (int member = 0; member < members.count; ++member)
       members.put(member, i, members.get<T>(from, member * count + i % count));
@@ -121,7 +117,7 @@ __global__ void allToAllKernel(Members members, int64_t count) {
 
 template <typename T>
 __global__ void permuteKernel(Members members, int64_t count) {
-  TPRT_LOOPBACK_FOR_EACH(i, count)
+  TPRT_FOR_EACH(int64_t, i, count)
   for (int member = 0; member < members.count; ++member)
     members.put(member, i, members.get<T>(members.source[member], i));
 }

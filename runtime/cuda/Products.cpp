@@ -75,19 +75,23 @@ void Products::create(const MatmulShape &shape, Matmul &product) {
   TPRT_CHECK_BLAS(cublasLtMatmulDescCreate(
       &product.operation, isDouble ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F,
       isDouble ? CUDA_R_64F : CUDA_R_32F));
-  auto setTranspose = [&](cublasLtMatmulDescAttributes_t which, bool value) {
-    const int32_t operation = value ? CUBLAS_OP_T : CUBLAS_OP_N;
-    TPRT_CHECK_BLAS(cublasLtMatmulDescSetAttribute(
-        product.operation, which, &operation, sizeof operation));
+  auto set = [&](cublasLtMatmulDescAttributes_t which, auto value) {
+    TPRT_CHECK_BLAS(cublasLtMatmulDescSetAttribute(product.operation, which,
+                                                   &value, sizeof value));
   };
-  setTranspose(CUBLASLT_MATMUL_DESC_TRANSA, shape.transposeA);
-  setTranspose(CUBLASLT_MATMUL_DESC_TRANSB, shape.transposeB);
+  auto operationOf = [](bool transposed) {
+    return int32_t(transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
+  };
+  set(CUBLASLT_MATMUL_DESC_TRANSA, operationOf(shape.transposeA));
+  set(CUBLASLT_MATMUL_DESC_TRANSB, operationOf(shape.transposeB));
   product.shape = &shape;
-  const auto epilogue =
-      shape.addsBias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
-  TPRT_CHECK_BLAS(cublasLtMatmulDescSetAttribute(product.operation,
-                                                 CUBLASLT_MATMUL_DESC_EPILOGUE,
-                                                 &epilogue, sizeof epilogue));
+  if (shape.addsBias) {
+    set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
+    // Algorithms depend on how the bias is aligned, which a null pointer is to
+    // anything; where it is, a call says.
+    set(CUBLASLT_MATMUL_DESC_BIAS_POINTER,
+        reinterpret_cast<const void *>(uintptr_t(16)));
+  }
   auto createLayout = [&](cublasLtMatrixLayout_t *layout, bool transposed,
                           int64_t rows, int64_t columns, int64_t leading,
                           int64_t stride) {
@@ -243,8 +247,8 @@ float Products::time(Rank &rank, Measurement &measurement,
 }
 
 int64_t Products::measure(Rank &rank, int64_t number,
-                          Measurement &measurement) {
-  Matmul &product = matmuls[size_t(number)];
+                          Measurement &measurement) const {
+  const Matmul &product = matmuls[size_t(number)];
   const MatmulShape &shape = *product.shape;
   auto makeSource = [&](int64_t bytes) -> Source {
     if (bytes <= measurement.blockBytes)
@@ -261,24 +265,22 @@ int64_t Products::measure(Rank &rank, int64_t number,
       operandBytes(shape, shape.leadingC, shape.columns, shape.strideC));
   if (!a.from || !b.from || !c)
     return 0;
-  const size_t before = product.chosen;
   int64_t turn = 0, choice = 0;
   float first = 0, best = 0;
-  for (int64_t candidate = 0; candidate < candidates(number); ++candidate) {
-    choose(number, candidate);
+  for (int64_t i = 0; i < candidates(number); ++i) {
     const float taken = time(rank, measurement, [&] {
       ++turn;
-      return multiply(rank, product, a.at(turn), b.at(turn), false,
+      return multiply(rank, product, product.candidates[size_t(i)], a.at(turn),
+                      b.at(turn), false,
                       shape.addsBias ? measurement.block : nullptr, c);
     });
-    if (candidate == 0)
+    if (i == 0)
       first = best = taken;
     if (taken < 0.98f * first && taken < best) {
       best = taken;
-      choice = candidate;
+      choice = i;
     }
   }
-  product.chosen = before;
   return choice;
 }
 
@@ -287,9 +289,9 @@ int64_t Products::measure(Rank &rank, int64_t number,
 //===----------------------------------------------------------------------===//
 
 std::string Products::multiply(const Rank &rank, const Matmul &plan,
-                               const void *a, const void *b, bool adds,
-                               const void *bias, void *c) const {
-  const Candidate &candidate = plan.candidates[plan.chosen];
+                               const Candidate &candidate, const void *a,
+                               const void *b, bool adds, const void *bias,
+                               void *c) const {
   if (candidate.isOwn) {
     const cudaError_t status =
         queueFewColumns(*plan.shape, a, b, adds, bias, c, rank.compute);
@@ -314,8 +316,9 @@ std::string Products::multiply(const Rank &rank, const Matmul &plan,
 tprt_status Products::queue(Rank *rank, int64_t number, const void *a,
                             const void *b, bool adds, const void *bias,
                             void *c) const {
+  const Matmul &plan = matmuls[size_t(number)];
   const std::string wrong =
-      multiply(*rank, matmuls[size_t(number)], a, b, adds, bias, c);
+      multiply(*rank, plan, plan.candidates[plan.chosen], a, b, adds, bias, c);
   return wrong.empty() ? TPRT_OK
                        : rank->fail(TPRT_FAILED, "product", wrong.c_str());
 }

@@ -58,7 +58,7 @@ public:
   /// the first does not count. Operands are what lies in the block, another
   /// part of it each time, so that they are not in caches. Where there is no
   /// memory for the others it is the first.
-  int64_t measure(Rank &rank, int64_t number, Measurement &measurement);
+  int64_t measure(Rank &rank, int64_t number, Measurement &measurement) const;
 
   /// See Host::multiply. A rank's own thread calls it.
   tprt_status queue(Rank *rank, int64_t number, const void *a, const void *b,
@@ -83,9 +83,9 @@ private:
   void create(const MatmulShape &shape, Matmul &product);
   void findAlgorithms(const MatmulShape &shape, Matmul &product);
   /// Empty, or what was wrong.
-  std::string multiply(const Rank &rank, const Matmul &plan, const void *a,
-                       const void *b, bool adds, const void *bias,
-                       void *c) const;
+  std::string multiply(const Rank &rank, const Matmul &plan,
+                       const Candidate &candidate, const void *a, const void *b,
+                       bool adds, const void *bias, void *c) const;
   /// Milliseconds of many of what `queue` queues; infinity if it fails.
   float time(Rank &rank, Measurement &measurement,
              const std::function<std::string()> &queue) const;

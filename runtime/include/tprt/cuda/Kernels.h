@@ -35,7 +35,7 @@ constexpr int kThreads = 256, kTopKThreads = 1024;
 /// Blocks for `count` elements, one a thread; threads go round if they are
 /// more.
 inline int64_t blocksFor(int64_t count) {
-  const int64_t blocks = (count + kThreads - 1) / kThreads;
+  const int64_t blocks = ceilDivide(count, kThreads);
   return blocks<1 ? 1 : blocks>(1 << 16) ? 1 << 16 : blocks;
 }
 
